@@ -1,0 +1,86 @@
+// What is known of a database's tables: read by `start` through the dialect, stored in the
+// migration's home as `catalog`, read by the drivers. The driver makes no catalog query itself.
+//
+// File: UTF-8 lines, fields separated by TAB; TAB, newline and backslash in a field are written \t,
+// \n, \\. First line `understudy-catalog 1`. Replaced by rename; ControlHeader::catalog_generation
+// grows afterwards. Format: docs/reference/catalog.md.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "journal/status.h"
+
+namespace understudy {
+
+enum class Dialect : std::uint8_t { generic, sqlite, postgresql, mariadb };
+std::string_view dialect_name(Dialect dialect);
+std::optional<Dialect> dialect_from_name(std::string_view name);
+/// From SQL_DBMS_NAME.
+Dialect dialect_of_dbms(std::string_view dbms_name);
+
+enum class DefaultKind : std::uint8_t {
+  none,       // NULL when not given
+  constant,   // a literal
+  computed,   // made by the server: now(), nextval(), random()
+};
+
+struct Column {
+  std::string name;
+  std::string type;             // as the server writes it, usable in CAST
+  bool nullable = true;
+  bool generated = false;       // GENERATED ALWAYS AS (...): never written
+  bool identity = false;        // serial, IDENTITY, AUTOINCREMENT, rowid alias
+  bool immutable_arithmetic = false;  // + - * / and || on it depend on nothing but their operands
+  DefaultKind default_kind = DefaultKind::none;
+  std::string sequence;         // of the generated key, qualified; empty when unknown
+};
+
+struct ForeignKey {
+  std::string name;
+  std::string parent_schema;
+  std::string parent_table;
+  std::vector<std::string> columns;
+  std::vector<std::string> parent_columns;
+  bool cascades = false;
+};
+
+struct Table {
+  std::string schema;  // empty where the engine has none
+  std::string name;
+  std::vector<Column> columns;
+  std::vector<std::uint32_t> key;  // primary key: column indices; empty: none
+  std::vector<std::vector<std::uint32_t>> unique_keys;  // others
+  std::vector<ForeignKey> foreign_keys;
+  std::vector<std::string> triggers;
+  bool is_view = false;
+  bool readable = true;  // the account may SELECT every column
+  bool row_security = false;
+  bool rules = false;
+
+  [[nodiscard]] std::optional<std::uint32_t> column(std::string_view column_name) const;
+  [[nodiscard]] std::string display_name() const;  // schema.name
+};
+
+struct Catalog {
+  Dialect dialect = Dialect::generic;
+  std::vector<std::string> search_path;  // schemas an unqualified name is looked for in
+  std::vector<Table> tables;
+  std::string shadow_connection;  // for routing; without credentials unless the migration names them
+
+  /// Engine rules: PostgreSQL folds unquoted names before calling; SQLite ignores ASCII case.
+  /// `schema` empty: search_path. Null when unknown or (ambiguity) in doubt.
+  [[nodiscard]] const Table* find(std::string_view schema, std::string_view name) const;
+
+  [[nodiscard]] std::string encode() const;
+  static Result<Catalog> decode(std::string_view text);
+  static Result<Catalog> load(const std::string& path);
+  [[nodiscard]] Status save(const std::string& path) const;  // temporary file, fsync, rename; 0640
+};
+
+}  // namespace understudy

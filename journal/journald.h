@@ -1,0 +1,28 @@
+// The daemon that drains the ring into the journal.
+#pragma once
+
+#include <atomic>
+#include <string>
+
+#include "journal/status.h"
+
+namespace understudy {
+
+struct JournaldOptions {
+  std::string home;
+  std::string migration;
+  std::uint64_t segment_bytes = 0;      // 0: the default
+  std::uint64_t sync_interval_ms = 50;  // Durability=process: at most this long between fdatasyncs
+};
+
+/// Runs until `stop` or an error. Takes kLockJournald (Code::full when another journald runs),
+/// recovers the journal, then: drains the ring in order; writes texts, transactions, chunks, outcomes
+/// and markers; publishes journaled_seq, durable_seq, durable_position and figures; frees the ring
+/// only after write_out. With durability_power every batch is synced before durable_position moves.
+/// Looks for dead sessions when the head does not move and at least once a second: a dead session's
+/// claimed record is skipped; a dead session in flight gets an outcome record `unknown` unless its
+/// outcome came; then its slot is freed. A write or sync error invalidates the migration with the
+/// reason (and writes a gap record when it can).
+Status run_journald(const JournaldOptions& options, std::atomic<bool>& stop);
+
+}  // namespace understudy

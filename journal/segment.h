@@ -1,0 +1,140 @@
+// The journal on disk: numbered segment files of one migration, written by journald, read by anyone.
+//
+//   NAME/journal/00000001.segment ...
+//   file   := 4096-byte SegmentHeader, then records, zero-filled to segment_bytes ahead of time
+//   record := RecordHeader, payload, zero padding to a multiple of 8
+// Each record's `chain` is XXH3-64 over header (chain field zero) and payload, seeded with the chain
+// of the record before it; the first is seeded from the header's `previous_chain`. So stale bytes
+// never validate and nothing can be taken out of the middle. Sequence numbers are dense over all
+// records of all segments. `group` is the flush group: a group is begun only after the previous
+// group's fdatasync returned. A zero length is the clean end.
+// Torn tail: a record that does not validate with no valid record of a *later group* behind it; the
+// writer saves the tail aside (NNNNNNNN.torn), truncates and goes on. Damage: everything else;
+// refused with segment, offset and remedy, never skipped. Byte tables: docs/internals/journal-format.md.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "journal/status.h"
+
+namespace understudy {
+
+inline constexpr char kSegmentMagic[8] = {'U', 'N', 'D', 'J', 'R', 'N', 'L', '1'};
+inline constexpr std::uint32_t kJournalVersion = 1;
+inline constexpr std::uint64_t kSegmentHeaderBytes = 4096;
+inline constexpr std::uint64_t kSegmentBytesDefault = 64u << 20;
+inline constexpr std::uint64_t kSegmentBytesMin = 64u << 10;
+inline constexpr std::uint32_t kRecordBytesMax = 1u << 30;
+
+enum class RecordType : std::uint8_t {
+  text = 1,         // TextId, then the text
+  transaction = 2,  // transaction body
+  chunk = 3,        // u64 txn_id, then entry bytes
+  outcome = 4,      // OutcomeRecord
+  marker = 5,       // MarkerRecord
+  abandon = 6,      // u64 txn_id
+  gap = 7,          // reason text: recording ended here, nothing after it can be trusted
+  next_segment = 8, // last record of a full segment; no payload
+};
+
+struct RecordHeader {
+  std::uint32_t length;   // header and payload, without padding
+  std::uint8_t type;      // RecordType
+  std::uint8_t flags;     // bit 7: readers that do not know the type may skip the record
+  std::uint16_t version;
+  std::uint64_t chain;
+  std::uint64_t seq;
+  std::uint32_t group;
+  std::uint32_t reserved;
+};
+static_assert(sizeof(RecordHeader) == 32);
+
+struct SegmentHeader {
+  char magic[8];
+  std::uint32_t version;
+  std::uint32_t endianness;  // 0x01020304 as the writer stores it
+  std::uint64_t number;
+  std::uint64_t first_seq;
+  std::uint64_t previous_chain;
+  std::uint64_t journal_id;    // random, the same in all segments of a journal
+  std::int64_t created_at_us;
+  std::uint64_t segment_bytes;
+  char boot_id[40];
+  std::uint64_t header_hash;   // XXH3-64 of the fields above
+};
+static_assert(sizeof(SegmentHeader) == 112);
+
+struct JournalRecord {
+  RecordType type{};
+  std::uint64_t seq = 0;
+  std::uint64_t segment = 0;
+  std::uint64_t offset = 0;  // in the segment file
+  std::uint32_t group = 0;
+  std::span<const std::byte> payload;  // valid until the next call on the reader
+};
+
+/// One writer at a time (journald holds the lock byte). Not thread safe.
+class JournalWriter {
+ public:
+  struct Options {
+    std::uint64_t segment_bytes = kSegmentBytesDefault;
+  };
+  /// Opens for appending; creates the directory (mode 0750) and the first segment when there is none.
+  /// Recovers a torn tail as described above; Code::corrupt on damage.
+  static Result<std::unique_ptr<JournalWriter>> open(const std::string& directory, Options options);
+  ~JournalWriter();
+
+  /// Appends to the write buffer; the sequence number it got. A text unknown to the current segment
+  /// is written first by `need_text`. A record that does not fit closes the segment.
+  Result<std::uint64_t> append(RecordType type, std::span<const std::byte> payload,
+                               std::span<const std::byte> payload_tail = {});
+  /// Makes sure that the current segment holds this text, given that `bytes_following` come next in
+  /// the same segment.
+  Status need_text(const std::array<std::uint8_t, 16>& id, std::string_view text);
+  /// When fewer than `bytes` are left in the segment, goes to the next one (the dictionary starts
+  /// anew). Call before need_text/append of things that belong together.
+  Status reserve(std::uint64_t bytes);
+  /// Hands everything to the kernel (write); readers see it.
+  Status write_out();
+  /// write_out, then fdatasync; begins the next group. After an error every later call fails with the
+  /// same status: fsync is never retried.
+  Status sync();
+  [[nodiscard]] std::uint64_t last_seq() const;
+  [[nodiscard]] std::uint64_t bytes() const;  // of all segments' records
+  [[nodiscard]] std::uint64_t journal_id() const;
+  [[nodiscard]] const std::string& previous_boot_id() const;  // of the last segment when opened
+
+ private:
+  JournalWriter();
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// Reads while a writer may still append. Not thread safe.
+class JournalReader {
+ public:
+  static Result<std::unique_ptr<JournalReader>> open(const std::string& directory);
+  ~JournalReader();
+
+  /// The next record; Code::end when there is none yet (call again later), Code::corrupt with
+  /// segment, offset and remedy on damage. Text records are handed out too, and remembered.
+  Result<JournalRecord> next();
+  /// Goes to the record with this sequence number, so that `next` returns it. Code::not_found.
+  Status seek(std::uint64_t seq);
+  /// A text of the dictionary of the segment read last. Code::corrupt when the segment has no such.
+  Result<std::string_view> text(const std::array<std::uint8_t, 16>& id) const;
+  [[nodiscard]] std::uint64_t journal_id() const;
+
+ private:
+  JournalReader();
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace understudy
