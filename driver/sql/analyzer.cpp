@@ -1,0 +1,256 @@
+#include "driver/sql/analyzer.h"
+
+#include <algorithm>
+
+#include "driver/sql/dialects.h"
+#include "driver/sql/functions.h"
+
+namespace understudy::sql {
+namespace {
+
+bool valid_utf8(std::string_view text) {
+  std::size_t i = 0;
+  while (i < text.size()) {
+    const auto lead = static_cast<unsigned char>(text[i]);
+    if (lead == 0) return false;  // C interfaces would see a shorter text
+    const std::size_t follow = lead < 0x80   ? 0
+                               : lead < 0xc2 ? 4
+                               : lead < 0xe0 ? 1
+                               : lead < 0xf0 ? 2
+                               : lead < 0xf5 ? 3
+                                             : 4;
+    if (follow == 4 || text.size() - i <= follow) return false;
+    for (std::size_t k = 1; k <= follow; ++k) {
+      if ((static_cast<unsigned char>(text[i + k]) & 0xc0) != 0x80) return false;
+    }
+    i += follow + 1;
+  }
+  return true;
+}
+
+/// A string that ends elsewhere when standard_conforming_strings is off: nobody here knows whether.
+bool ambiguous_string(const Token& token, Dialect dialect) {
+  if (dialect != Dialect::postgresql || token.kind != TokenKind::string) return false;
+  const char first = token.text.front();
+  return first != 'e' && first != 'E' && first != '$' && token.text.find("\\'") != token.text.npos;
+}
+
+/// Upper bound of the parse tree's depth. Chains of operators, joins and prefixes grow a tree by a
+/// level per token, lists separated by commas do not; set operations chain across commas.
+class NestingEstimate {
+ public:
+  void add(const Token& token) {
+    if (token.is_word("UNION") || token.is_word("EXCEPT") || token.is_word("INTERSECT")) ++sets_;
+    if (token.is('(') || token.is('[')) {
+      levels_.push_back({});
+    } else if ((token.is(')') || token.is(']')) && levels_.size() > 1) {
+      const std::size_t inner = levels_.back().total();
+      levels_.pop_back();
+      levels_.back().inside = std::max(levels_.back().inside, inner);
+      ++levels_.back().own;
+    } else if (token.is(',')) {
+      Level& level = levels_.back();
+      level.before = level.total();
+      level.own = level.inside = 0;
+    } else {
+      ++levels_.back().own;
+    }
+    const bool deep = levels_.size() + levels_.back().own + sets_ > kNestingMax;
+    too_deep_ = too_deep_ || deep || levels_.back().total() > kNestingMax;
+  }
+  [[nodiscard]] bool too_deep() const { return too_deep_; }
+
+ private:
+  struct Level {
+    std::size_t own = 0;     // tokens since the last comma
+    std::size_t inside = 0;  // deepest parenthesis since then
+    std::size_t before = 0;  // deepest part before the last comma
+    [[nodiscard]] std::size_t total() const { return std::max(before, own + inside); }
+  };
+  std::vector<Level> levels_{1};
+  std::size_t sets_ = 0;
+  bool too_deep_ = false;
+};
+
+Verdict verdict_of(StatementClass cls) {
+  switch (cls) {
+    case StatementClass::context:
+      return Verdict::context;
+    case StatementClass::ddl:
+      return Verdict::ddl;
+    default:
+      return Verdict::opaque;
+  }
+}
+
+std::string_view reason_of(StatementClass cls) {
+  switch (cls) {
+    case StatementClass::opaque:
+      return "may-write";
+    case StatementClass::no_block:
+      return "no-block";
+    default:
+      return "";
+  }
+}
+
+/// A query that words could not clear; the grammar perhaps can.
+bool doubtful_query(const TokenizedText& text) {
+  for (const Token& token : text.tokens) {
+    if (token.is('(')) continue;
+    return token.is_word("SELECT") || token.is_word("WITH") || token.is_word("VALUES");
+  }
+  return false;
+}
+
+}  // namespace
+
+std::size_t TokenizedText::end() const {
+  return tokens.empty() ? 0 : tokens.back().offset + tokens.back().text.size();
+}
+
+std::optional<std::size_t> TokenizedText::at(std::size_t offset) const {
+  const auto found = std::lower_bound(tokens.begin(), tokens.end(), offset,
+                                      [](const Token& t, std::size_t o) { return t.offset < o; });
+  if (found == tokens.end() || found->offset != offset) return std::nullopt;
+  return static_cast<std::size_t>(found - tokens.begin());
+}
+
+TokenizedText tokenize(std::string_view text, Dialect dialect) {
+  TokenizedText out;
+  out.text = text;
+  const bool small = text.size() <= kAnalyzedBytesMax && valid_utf8(text);
+  out.understood = small;
+  NestingEstimate nesting;
+  Lexer lexer(text, dialect);
+  for (Token token = lexer.next(); token.kind != TokenKind::end; token = lexer.next()) {
+    if (token.kind == TokenKind::parameter) {
+      ++out.parameters;
+      out.plain_parameters = out.plain_parameters && token.text == "?";
+    }
+    out.escape = out.escape || token.is('{');
+    const bool strange = token.kind == TokenKind::unterminated || token.kind == TokenKind::other ||
+                         ambiguous_string(token, dialect);
+    if (strange || out.tokens.size() >= kAnalyzedTokensMax) out.understood = false;
+    if (!out.understood) continue;
+    nesting.add(token);
+    out.understood = !nesting.too_deep();
+    out.tokens.push_back(token);
+  }
+  while (!out.tokens.empty() && out.tokens.back().is(';')) out.tokens.pop_back();
+  return out;
+}
+
+void set_opaque(Analysis* analysis, std::string_view reason) {
+  analysis->verdict = Verdict::opaque;
+  analysis->reason = reason;
+}
+
+std::string_view table_obstacle(const Table* table) {
+  if (table == nullptr) return "unknown-table";
+  if (table->is_view) return "view";
+  if (table->rules) return "rules";
+  if (table->row_security) return "row-security";
+  if (!table->readable) return "unreadable";
+  if (table->key.empty()) return "no-key";
+  if (table->columns.size() > kColumnsMax) return "too-many-columns";
+  for (const std::uint32_t ordinal : table->key) {
+    if (ordinal >= table->columns.size()) return "unknown-column";
+    if (table->columns[ordinal].generated) return "generated-key";
+  }
+  return {};
+}
+
+void set_effects(Analysis* analysis, const Table& table, Verb verb) {
+  analysis->verdict = Verdict::effects;
+  analysis->verb = verb;
+  analysis->table = &table;
+  analysis->columns = table.key;
+  analysis->key_count = static_cast<std::uint32_t>(table.key.size());
+  for (std::uint32_t i = 0; verb != Verb::remove && i < table.columns.size(); ++i) {
+    const bool in_key = std::find(table.key.begin(), table.key.end(), i) != table.key.end();
+    if (!in_key && !table.columns[i].generated) analysis->columns.push_back(i);
+  }
+  Shape shape;
+  shape.schema = table.schema;
+  shape.table = table.name;
+  shape.key_count = analysis->key_count;
+  for (const std::uint32_t ordinal : analysis->columns) {
+    shape.columns.push_back(table.columns[ordinal].name);
+  }
+  analysis->shape = shape.encode();
+}
+
+std::string quote_identifier(std::string_view name) {
+  std::string out = "\"";
+  for (const char c : name) {
+    if (c == '"') out += '"';
+    out += c;
+  }
+  return out += '"';
+}
+
+bool plain_key_literal(const TokenizedText& text, std::size_t first, std::size_t count,
+                       const Column& column) {
+  if (count == 0 || first + count > text.tokens.size()) return false;
+  const Token& value = text.tokens[first + count - 1];
+  if (count == 2 && !(text.tokens[first].is('-') && value.kind == TokenKind::number)) return false;
+  if (count > 2) return false;
+  if (value.kind == TokenKind::number) {
+    // Digits only: 1.5 becomes 2 in an integer column, 1e1 is 10.
+    return value.text.find_first_not_of("0123456789") == std::string_view::npos;
+  }
+  const bool next_is_string =
+      first + count < text.tokens.size() && text.tokens[first + count].kind == TokenKind::string;
+  return value.kind == TokenKind::string && !next_is_string && value.text.front() == '\'' &&
+         value.text.find('\\') == std::string_view::npos && !names_a_moment(value.text) &&
+         !column.type.starts_with("reg");
+}
+
+bool names_a_moment(std::string_view literal) {
+  const std::string lower = ascii_lower(literal);
+  std::size_t start = 0;
+  for (std::size_t i = 0; i <= lower.size(); ++i) {
+    if (i < lower.size() && lower[i] >= 'a' && lower[i] <= 'z') continue;
+    const std::string_view word = std::string_view(lower).substr(start, i - start);
+    for (const std::string_view moment : {"now", "today", "tomorrow", "yesterday", "current"}) {
+      if (word == moment) return true;
+    }
+    start = i + 1;
+  }
+  return false;
+}
+
+Analysis analyze(std::string_view text, const Catalog& catalog, bool default_search_path) {
+  Analysis out;
+  out.classification = classify(text, catalog.dialect);
+  const StatementClass cls = out.classification.cls;
+  out.verdict = verdict_of(cls);
+  out.reason = reason_of(cls);
+  const TokenizedText tokens = tokenize(text, catalog.dialect);
+  out.parameters = tokens.parameters;
+  if (cls != StatementClass::write && cls != StatementClass::opaque) return out;
+
+  if (out.classification.statements > 1) {
+    set_opaque(&out, "several-statements");
+  } else if (tokens.escape) {
+    set_opaque(&out, "odbc-escape");
+  } else if (!tokens.understood) {
+    set_opaque(&out, "not-understood");
+  } else if (!tokens.plain_parameters) {
+    set_opaque(&out, "named-parameters");
+  } else if (cls == StatementClass::opaque) {
+    if (catalog.dialect == Dialect::postgresql && doubtful_query(tokens)) {
+      analyze_postgresql(tokens, catalog, default_search_path, &out);
+    }
+  } else if (catalog.dialect == Dialect::postgresql) {
+    analyze_postgresql(tokens, catalog, default_search_path, &out);
+  } else if (catalog.dialect == Dialect::sqlite) {
+    analyze_sqlite(tokens, catalog, &out);
+  } else {
+    set_opaque(&out, "dialect");
+  }
+  return out;
+}
+
+}  // namespace understudy::sql

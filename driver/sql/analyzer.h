@@ -1,0 +1,81 @@
+// What a statement does, and how it is to be recorded.
+//
+// `classify` looks at words only and is cheap enough for every prepared text, recording or not.
+// `analyze` knows the catalog and gives the verdict. Unknown counts as unsafe; neither ever fails:
+// a text that cannot be understood is opaque with a reason. Both are pure and thread safe.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "journal/catalog.h"
+#include "journal/record.h"
+
+namespace understudy::sql {
+
+enum class StatementClass : std::uint8_t {
+  read,          // SELECT without visible side effects, SHOW, EXPLAIN without ANALYZE, PRAGMA read
+  locking_read,  // SELECT ... FOR UPDATE/SHARE
+  write,         // INSERT, UPDATE, DELETE, MERGE, REPLACE, writing CTE
+  opaque,  // may write: CALL, DO, COPY FROM, EXECUTE, batches, unknown words, ODBC call escape
+  ddl,
+  context,  // SET, RESET, USE, PRAGMA that sets, temporary tables, LISTEN, DISCARD
+  begin,
+  commit,
+  rollback,  // transaction control as text
+  savepoint,
+  rollback_to,
+  release,
+  no_block,  // refuses a transaction block: VACUUM, CREATE DATABASE, CREATE INDEX CONCURRENTLY, ...
+  empty,     // nothing but comments
+};
+
+struct Classification {
+  StatementClass cls = StatementClass::opaque;
+  bool chained = false;            // COMMIT AND CHAIN, ROLLBACK AND CHAIN
+  std::string savepoint;           // name as the engine stores it
+  bool creates_temporary = false;  // CREATE TEMP TABLE and the like: pins the session
+  std::uint32_t statements = 1;    // in the text
+};
+
+Classification classify(std::string_view text, Dialect dialect);
+
+/// Whether a statement of this class can change production and must be captured.
+inline constexpr bool modifies(StatementClass cls) {
+  return cls == StatementClass::write || cls == StatementClass::opaque ||
+         cls == StatementClass::ddl || cls == StatementClass::no_block;
+}
+
+struct Analysis {
+  Classification classification;
+  Verdict verdict = Verdict::opaque;
+  Verb verb = Verb::other;
+  /// Why it is opaque: a stable kind such as "own-returning", "unknown-table", "no-key",
+  /// "key-assigned", "several-statements", "odbc-escape", "view", "not-understood". Empty
+  /// otherwise.
+  std::string reason;
+  const Table* table = nullptr;  // belongs to the catalog given to `analyze`
+  /// Effects, or evidence of a keyed statement: catalog ordinals, key columns first (in key order),
+  /// for DELETE the key only. Generated columns (GENERATED ALWAYS AS) are left out.
+  std::vector<std::uint32_t> columns;
+  std::uint32_t key_count = 0;
+  std::string shape;         // Shape::encode() of the above; set with `columns`
+  std::vector<KeyPart> key;  // of a keyed statement
+  /// The text to run in place of the application's, with the same parameter markers in the same
+  /// order, returning `columns` in exact text form, one row per changed row. Empty: run the
+  /// application's own text (opaque, or a keyed statement that needs no evidence).
+  std::string rewritten;
+  /// PostgreSQL, keyed: the text that returns only pg_current_xact_id()::text, one row per changed
+  /// row; used for the first modifying statement of a transaction. For effects
+  /// `rewritten_with_txid` is `rewritten` with that as one more, last column. Empty elsewhere.
+  std::string rewritten_with_txid;
+  std::uint32_t parameters = 0;  // markers in the text
+};
+
+/// `default_search_path` false: the session changed its search path, so unqualified names of
+/// engines with schemas are not resolved (opaque, "search-path").
+Analysis analyze(std::string_view text, const Catalog& catalog, bool default_search_path = true);
+
+}  // namespace understudy::sql

@@ -1,0 +1,58 @@
+// What the analyzers of the dialects share. Internal to driver/sql.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "driver/sql/analyzer.h"
+#include "driver/sql/lexer.h"
+
+namespace understudy::sql {
+
+inline constexpr std::size_t kAnalyzedBytesMax = 1u << 20;  // longer texts are not parsed
+inline constexpr std::size_t kAnalyzedTokensMax = 200000;
+/// Bound on the depth of a parse tree, estimated before parsing: libpg_query's writer and
+/// protobuf-c recurse without a check of their own, and the application's threads may have small
+/// stacks.
+inline constexpr std::size_t kNestingMax = 500;
+
+/// One statement cut into tokens.
+struct TokenizedText {
+  std::string_view text;
+  std::vector<Token> tokens;  // without `end` and trailing semicolons
+  std::uint32_t parameters = 0;
+  bool plain_parameters = true;  // only `?`: no ?1, :name, @name
+  bool escape = false;           // `{` outside quotes
+  bool understood = true;        // within the limits, UTF-8, nothing unterminated
+
+  /// Behind the last token: where a clause can be appended, before comments and semicolons.
+  [[nodiscard]] std::size_t end() const;
+  /// Index of the token at this byte offset.
+  [[nodiscard]] std::optional<std::size_t> at(std::size_t offset) const;
+};
+TokenizedText tokenize(std::string_view text, Dialect dialect);
+
+void set_opaque(Analysis* analysis, std::string_view reason);
+/// Why changes of this table cannot be recorded as effects; empty: they can.
+std::string_view table_obstacle(const Table* table);
+/// Fills columns, key_count and shape for effects of this verb, and sets the verdict `effects`.
+void set_effects(Analysis* analysis, const Table& table, Verb verb);
+/// `name` as a quoted identifier.
+std::string quote_identifier(std::string_view name);
+/// A plain '...' or number literal that means the same in every session and every engine of the
+/// dialect, as a key may hold it.
+bool plain_key_literal(const TokenizedText& text, std::size_t first_token, std::size_t count,
+                       const Column& column);
+/// Whether the literal's text names a moment that the server computes: 'now', 'today', ...
+bool names_a_moment(std::string_view literal);
+
+/// The analysis has classification and parameters; the text is one statement.
+void analyze_postgresql(const TokenizedText& text, const Catalog& catalog, bool default_search_path,
+                        Analysis* analysis);
+void analyze_sqlite(const TokenizedText& text, const Catalog& catalog, Analysis* analysis);
+
+}  // namespace understudy::sql

@@ -1,0 +1,318 @@
+#include <gtest/gtest.h>
+
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "driver/sql/analyzer.h"
+
+namespace understudy::sql {
+namespace {
+
+Column column(std::string name, std::string type, bool arithmetic = true) {
+  Column out;
+  out.name = std::move(name);
+  out.type = std::move(type);
+  out.immutable_arithmetic = arithmetic;
+  return out;
+}
+
+/// s.account(id integer key, owner text, balance numeric, changed timestamptz default now(), note)
+Table account() {
+  Table t;
+  t.schema = "s";
+  t.name = "account";
+  t.columns = {column("id", "integer"), column("owner", "text"), column("balance", "numeric(12,2)"),
+               column("changed", "timestamp with time zone", false), column("note", "text")};
+  t.columns[3].default_kind = DefaultKind::computed;
+  t.columns[4].default_kind = DefaultKind::constant;
+  t.key = {0};
+  return t;
+}
+
+/// s."Line"(item, "Order", total generated, amount), key ("Order", item)
+Table line() {
+  Table t;
+  t.schema = "s";
+  t.name = "Line";
+  t.columns = {column("item", "integer"), column("Order", "integer"), column("total", "integer"),
+               column("amount", "integer")};
+  t.columns[2].generated = true;
+  t.key = {1, 0};
+  return t;
+}
+
+Table simple(std::string name) {
+  Table t;
+  t.schema = "s";
+  t.name = std::move(name);
+  t.columns = {column("id", "integer"), column("a", "integer")};
+  t.key = {0};
+  return t;
+}
+
+Catalog catalog() {
+  Catalog c;
+  c.dialect = Dialect::postgresql;
+  c.search_path = {"s"};
+  c.tables = {account(), line()};
+  Table serial = simple("serial");
+  serial.columns[0].identity = true;
+  serial.columns[0].default_kind = DefaultKind::computed;
+  Table keyless = simple("keyless");
+  keyless.key.clear();
+  Table view = simple("view");
+  view.is_view = true;
+  Table secured = simple("secured");
+  secured.row_security = true;
+  Table ruled = simple("ruled");
+  ruled.rules = true;
+  Table unreadable = simple("unreadable");
+  unreadable.readable = false;
+  Table triggered = simple("triggered");
+  triggered.triggers = {"g"};
+  for (Table* t : {&serial, &keyless, &view, &secured, &ruled, &unreadable, &triggered}) {
+    c.tables.push_back(*t);
+  }
+  return c;
+}
+
+const Catalog& shared() {
+  static const Catalog c = catalog();
+  return c;
+}
+
+Analysis look(std::string_view text) {
+  return analyze(text, shared());
+}
+
+void expect_opaque(std::string_view text, std::string_view reason) {
+  const Analysis a = look(text);
+  EXPECT_EQ(a.verdict, Verdict::opaque) << text;
+  EXPECT_EQ(a.reason, reason) << text;
+  EXPECT_TRUE(a.rewritten.empty()) << text;
+  EXPECT_TRUE(a.rewritten_with_txid.empty()) << text;
+}
+
+void expect_effects(std::string_view text, Verb verb) {
+  const Analysis a = look(text);
+  EXPECT_EQ(a.verdict, Verdict::effects) << text << ": " << a.reason;
+  EXPECT_EQ(static_cast<int>(a.verb), static_cast<int>(verb)) << text;
+  EXPECT_FALSE(a.rewritten.empty()) << text;
+  EXPECT_TRUE(a.key.empty()) << text;
+}
+
+void expect_keyed(std::string_view text) {
+  const Analysis a = look(text);
+  EXPECT_EQ(a.verdict, Verdict::keyed) << text << ": " << a.reason;
+  EXPECT_EQ(a.key.size(), a.key_count) << text;
+}
+
+TEST(PostgresqlAnalyzer, AppendsReturningWithTheKeyFirst) {
+  const Analysis a = look("INSERT INTO \"Line\" VALUES (?, ?, DEFAULT, ?)");
+  EXPECT_EQ(a.rewritten,
+            "INSERT INTO \"Line\" VALUES (?, ?, DEFAULT, ?) RETURNING \"Line\".\"Order\"::text, "
+            "\"Line\".\"item\"::text, \"Line\".\"amount\"::text");
+  EXPECT_EQ(a.columns, (std::vector<std::uint32_t>{1, 0, 3}));
+  EXPECT_EQ(a.key_count, 2u);
+  EXPECT_EQ(a.parameters, 3u);
+  EXPECT_EQ(a.shape,
+            "s\x1fLine\x1f"
+            "2\x1fOrder\x1fitem\x1f"
+            "amount");
+}
+
+TEST(PostgresqlAnalyzer, AppendsBeforeTrailingCommentsAndSemicolons) {
+  EXPECT_EQ(look("DELETE FROM serial ; -- done ?").rewritten,
+            "DELETE FROM serial RETURNING \"serial\".\"id\"::text ; -- done ?");
+}
+
+TEST(PostgresqlAnalyzer, NamesTheTargetByItsAlias) {
+  EXPECT_EQ(look("DELETE FROM s.account AS x USING serial y WHERE x.id = y.id").rewritten,
+            "DELETE FROM s.account AS x USING serial y WHERE x.id = y.id RETURNING "
+            "\"x\".\"id\"::text");
+}
+
+TEST(PostgresqlAnalyzer, ReturnsTheTransactionBesideEffectsAndAloneWhenKeyed) {
+  EXPECT_EQ(look("DELETE FROM serial").rewritten_with_txid,
+            "DELETE FROM serial RETURNING \"serial\".\"id\"::text, "
+            "pg_catalog.pg_current_xact_id()::text");
+  EXPECT_EQ(look("DELETE FROM serial WHERE id = ?").rewritten_with_txid,
+            "DELETE FROM serial WHERE id = ? RETURNING pg_catalog.pg_current_xact_id()::text");
+}
+
+TEST(PostgresqlAnalyzer, AnUpdateByItsWholeKeyIsKeyed) {
+  for (const char* text :
+       {"UPDATE account SET owner = ? WHERE id = ?",
+        "UPDATE s.account a SET owner = ? WHERE a.id = ?",
+        "UPDATE account SET balance = balance + ?, owner = upper(owner) WHERE ? = id",
+        "UPDATE account SET balance = -balance * 2, note = DEFAULT WHERE id = 5",
+        "UPDATE account SET changed = ? WHERE id = ?::integer",
+        "UPDATE account SET changed = ?::timestamptz WHERE id = -5",
+        "UPDATE account SET owner = note WHERE id = ? AND balance >= ? AND owner = 'x'",
+        "UPDATE account SET owner = COALESCE(?, owner) WHERE id = ? AND changed IS NULL",
+        "UPDATE account SET owner = pg_catalog.lower(owner) || ? WHERE (id = ?)",
+        "UPDATE account SET owner = ? WHERE id = ? AND note IN ('a', ?)",
+        "UPDATE ONLY \"Line\" SET amount = ? WHERE \"Order\" = ? AND item = 3;"}) {
+    expect_keyed(text);
+  }
+}
+
+TEST(PostgresqlAnalyzer, AKeyedStatementTellsWhereItsKeyComesFrom) {
+  const Analysis a = look("UPDATE \"Line\" SET amount = ? WHERE item = ? AND \"Order\" = -12");
+  ASSERT_EQ(a.verdict, Verdict::keyed);
+  ASSERT_EQ(a.key.size(), 2u);
+  EXPECT_EQ(a.key[0].column, 0u);
+  EXPECT_FALSE(a.key[0].parameter.has_value());
+  EXPECT_EQ(a.key[0].literal, "-12");
+  EXPECT_EQ(a.key[1].column, 1u);
+  EXPECT_EQ(a.key[1].parameter, 1u);
+}
+
+TEST(PostgresqlAnalyzer, AnUpdateThatIsNotKeyedHasEffects) {
+  for (const char* text : {"UPDATE account SET owner = ?",
+                           "UPDATE account SET owner = ? WHERE id > ?",
+                           "UPDATE account SET owner = ? WHERE id = ? OR id = ?",
+                           "UPDATE account SET owner = ? WHERE id = 1.5",
+                           "UPDATE account SET owner = ? WHERE id = 1 + 1",
+                           "UPDATE account SET owner = ? WHERE id = NULL",
+                           "UPDATE account SET owner = ? WHERE id IN (?)",
+                           "UPDATE account SET changed = now() WHERE id = ?",
+                           "UPDATE account SET changed = 'now' WHERE id = ?",
+                           "UPDATE account SET changed = CURRENT_TIMESTAMP WHERE id = ?",
+                           "UPDATE account SET changed = DEFAULT WHERE id = ?",
+                           "UPDATE account SET changed = changed + ? WHERE id = ?",
+                           "UPDATE account SET balance = random() WHERE id = ?",
+                           "UPDATE account SET balance = (SELECT 1) WHERE id = ?",
+                           "UPDATE account SET (owner, note) = (?, ?) WHERE id = ?",
+                           "UPDATE account SET owner = ? WHERE id = ? AND owner < ?",
+                           "UPDATE account SET owner = ? WHERE id = ? AND changed < now()",
+                           "UPDATE account SET owner = ? WHERE id = ? AND xmin = ?",
+                           "UPDATE account SET owner = ? WHERE id = ? AND EXISTS (SELECT 1)",
+                           "UPDATE account SET owner = y.a FROM serial y WHERE account.id = ?",
+                           "WITH y AS (SELECT 1) UPDATE account SET owner = ? WHERE id = ?",
+                           "UPDATE triggered SET a = ? WHERE id = ?",
+                           "UPDATE \"Line\" SET amount = ? WHERE \"Order\" = ?"}) {
+    expect_effects(text, Verb::update);
+  }
+}
+
+TEST(PostgresqlAnalyzer, ADeleteByItsWholeKeyIsKeyed) {
+  expect_keyed("DELETE FROM account WHERE id = ?");
+  expect_keyed("DELETE FROM account a WHERE a.id = 7 AND a.balance = 0");
+  expect_effects("DELETE FROM account WHERE id < ?", Verb::remove);
+  expect_effects("DELETE FROM account", Verb::remove);
+  EXPECT_EQ(look("DELETE FROM \"Line\"").columns, (std::vector<std::uint32_t>{1, 0}));
+}
+
+TEST(PostgresqlAnalyzer, AnInsertOfOneFullyGivenRowIsKeyed) {
+  for (const char* text : {"INSERT INTO account (id, owner, changed) VALUES (?, ?, ?)",
+                           "INSERT INTO account VALUES (1, 'x', 2.5, ?::timestamptz, DEFAULT)",
+                           "INSERT INTO account AS a (id, changed) VALUES (?, NULL)",
+                           "INSERT INTO serial VALUES (?, ?)"}) {
+    expect_keyed(text);
+  }
+}
+
+TEST(PostgresqlAnalyzer, AnInsertOfWhatTheServerMakesHasEffects) {
+  for (const char* text :
+       {"INSERT INTO account (id, owner) VALUES (?, ?)", "INSERT INTO account DEFAULT VALUES",
+        "INSERT INTO account (id, changed) VALUES (?, DEFAULT)",
+        "INSERT INTO account (id, changed) VALUES (?, now())",
+        "INSERT INTO account (id, changed) VALUES (?, 'now')",
+        "INSERT INTO account (id, changed) VALUES (nextval('q'), ?)",
+        "INSERT INTO account (id, changed) VALUES (?, ?), (?, ?)",
+        "INSERT INTO account SELECT id, 'x' FROM serial", "INSERT INTO serial (a) VALUES (?)",
+        "INSERT INTO serial OVERRIDING USER VALUE VALUES (?, ?)",
+        "INSERT INTO serial VALUES (?, ?) ON CONFLICT DO NOTHING",
+        "WITH x AS (SELECT 1) INSERT INTO serial SELECT * FROM x",
+        "INSERT INTO triggered VALUES (?, ?)"}) {
+    expect_effects(text, Verb::insert);
+  }
+}
+
+TEST(PostgresqlAnalyzer, AnUpsertPuts) {
+  expect_effects(
+      "INSERT INTO account (id) VALUES (?) ON CONFLICT (id) DO UPDATE SET owner = excluded.owner",
+      Verb::put);
+}
+
+TEST(PostgresqlAnalyzer, RefusesWhatRowsCannotTell) {
+  expect_opaque("INSERT INTO nowhere VALUES (1)", "unknown-table");
+  expect_opaque("INSERT INTO other.account VALUES (1)", "unknown-table");
+  expect_opaque("INSERT INTO keyless VALUES (1)", "no-key");
+  expect_opaque("INSERT INTO view VALUES (1)", "view");
+  expect_opaque("INSERT INTO ruled VALUES (1)", "rules");
+  expect_opaque("INSERT INTO secured VALUES (1)", "row-security");
+  expect_opaque("INSERT INTO unreadable VALUES (1)", "unreadable");
+  expect_opaque("INSERT INTO account (id, gone) VALUES (1, 2)", "unknown-column");
+  expect_opaque("UPDATE account SET id = ? WHERE id = ?", "key-assigned");
+  expect_opaque("UPDATE account SET (id, owner) = (1, 'x') WHERE id = ?", "key-assigned");
+  expect_opaque("INSERT INTO account (id) VALUES (?) ON CONFLICT (id) DO UPDATE SET id = 3",
+                "key-assigned");
+  expect_opaque("DELETE FROM account WHERE id = ? RETURNING id", "own-returning");
+  expect_opaque("DELETE FROM account WHERE CURRENT OF c", "where-current-of");
+  expect_opaque("WITH x AS (DELETE FROM serial RETURNING id) SELECT * FROM x", "writing-cte");
+  expect_opaque("WITH x AS (DELETE FROM serial RETURNING id) DELETE FROM account", "writing-cte");
+  expect_opaque("MERGE INTO account a USING serial b ON a.id = b.id WHEN MATCHED THEN DELETE",
+                "merge");
+  expect_opaque("UPDATE account SET balance = my_function(id) WHERE id = ?", "unknown-function");
+  expect_opaque("DELETE FROM serial; DELETE FROM account", "several-statements");
+  expect_opaque("INSERT INTO account (id, changed) VALUES (?, {fn now()})", "odbc-escape");
+  expect_opaque("DELETE FROM account WHERE id = $1", "not-understood");
+  expect_opaque("DELETE FROM account WHERE", "not-understood");
+  expect_opaque("DELETE FROM account WHERE owner = 'x\\' AND id = 1 --'", "not-understood");
+  expect_opaque("DELETE FROM account WHERE owner = '\xff'", "not-understood");
+  expect_opaque("CALL p()", "may-write");
+}
+
+TEST(PostgresqlAnalyzer, ResolvesNoBareNamesWhenTheSearchPathChanged) {
+  EXPECT_EQ(analyze("DELETE FROM account", shared(), false).reason, "search-path");
+  EXPECT_EQ(analyze("DELETE FROM s.account", shared(), false).verdict, Verdict::effects);
+}
+
+TEST(PostgresqlAnalyzer, ClearsQueriesThatWordsCouldNot) {
+  EXPECT_EQ(look("SELECT * FROM (VALUES (1)) AS x(a)").classification.cls, StatementClass::read);
+  EXPECT_EQ(look("WITH x(\"delete\") AS (SELECT 1) SELECT delete FROM x").classification.cls,
+            StatementClass::read);
+  EXPECT_EQ(look("SELECT * FROM (SELECT 1) AS x(a) FOR UPDATE").classification.cls,
+            StatementClass::locking_read);
+  EXPECT_EQ(look("SELECT nextval('q')").classification.cls, StatementClass::opaque);
+  EXPECT_EQ(look("SELECT my_function(1)").reason, "unknown-function");
+}
+
+TEST(PostgresqlAnalyzer, GivesUpOnDeepAndLongTexts) {
+  std::string deep = "DELETE FROM account WHERE id = ";
+  for (int i = 0; i < 100000; ++i) deep += '(';
+  expect_opaque(deep, "not-understood");
+  std::string chain = "DELETE FROM account WHERE id = 1";
+  for (int i = 0; i < 100000; ++i) chain += "+1";
+  expect_opaque(chain, "not-understood");
+  std::string sets = "INSERT INTO account SELECT 1, 2";
+  for (int i = 0; i < 20000; ++i) sets += " UNION SELECT 1, 2";
+  expect_opaque(sets, "not-understood");
+  expect_opaque("DELETE FROM account WHERE owner = '" + std::string(2u << 20, 'x') + "'",
+                "not-understood");
+}
+
+TEST(PostgresqlAnalyzer, TakesManyRowsInOneInsert) {
+  std::string many = "INSERT INTO serial VALUES (?, ?)";
+  for (int i = 0; i < 5000; ++i) many += ", (?, ?)";
+  expect_effects(many, Verb::insert);
+}
+
+TEST(PostgresqlAnalyzer, WorksInSeveralThreadsAtOnce) {
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([] {
+      for (int i = 0; i < 200; ++i) {
+        expect_keyed("UPDATE account SET owner = ? WHERE id = ?");
+        expect_opaque("UPDATE account SET", "not-understood");
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+}
+
+}  // namespace
+}  // namespace understudy::sql
