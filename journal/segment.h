@@ -6,21 +6,27 @@
 // Each record's `chain` is XXH3-64 over header (chain field zero) and payload, seeded with the chain
 // of the record before it; the first is seeded from the header's `previous_chain`. So stale bytes
 // never validate and nothing can be taken out of the middle. Sequence numbers are dense over all
-// records of all segments. `group` is the flush group: a group is begun only after the previous
-// group's fdatasync returned. A zero length is the clean end.
+// records of all segments. `group` is the flush group, named by the sequence number of its first
+// record: a group is begun only after the previous group's fdatasync returned, so a record whose
+// group began behind another record proves that the other one was on disk. A zero length is the
+// clean end. `ring` and `ring_position` say what of which ring a record came from, so that a journald
+// that was killed between writing and freeing the ring writes nothing twice.
 // Torn tail: a record that does not validate with no valid record of a *later group* behind it; the
 // writer saves the tail aside (NNNNNNNN.torn), truncates and goes on. Damage: everything else;
 // refused with segment, offset and remedy, never skipped. Byte tables: docs/internals/journal-format.md.
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "journal/file_system.h"
 #include "journal/status.h"
 
 namespace understudy {
@@ -50,10 +56,24 @@ struct RecordHeader {
   std::uint16_t version;
   std::uint64_t chain;
   std::uint64_t seq;
-  std::uint32_t group;
-  std::uint32_t reserved;
+  std::uint64_t group;          // seq of the first record of its flush group
+  std::uint64_t ring_position;  // behind the ring record it came from; 0: not from a ring
+  std::uint32_t ring;           // ControlHeader::ring_number; 0: not from a ring
+  std::uint32_t reserved;       // zero
 };
-static_assert(sizeof(RecordHeader) == 32);
+static_assert(sizeof(RecordHeader) == 48);
+static_assert(offsetof(RecordHeader, chain) == 8 && offsetof(RecordHeader, group) == 24);
+
+/// Where a record was in the ring. Positions of one ring only grow.
+struct RingOrigin {
+  std::uint32_t ring = 0;
+  std::uint64_t position = 0;
+};
+
+/// Bytes that a record with this payload takes in a segment.
+inline constexpr std::uint64_t record_bytes(std::uint64_t payload_bytes) {
+  return (sizeof(RecordHeader) + payload_bytes + 7) & ~std::uint64_t{7};
+}
 
 struct SegmentHeader {
   char magic[8];
@@ -75,7 +95,8 @@ struct JournalRecord {
   std::uint64_t seq = 0;
   std::uint64_t segment = 0;
   std::uint64_t offset = 0;  // in the segment file
-  std::uint32_t group = 0;
+  std::uint64_t group = 0;   // seq of the first record of the flush group
+  RingOrigin origin;
   std::span<const std::byte> payload;  // valid until the next call on the reader
 };
 
@@ -84,6 +105,8 @@ class JournalWriter {
  public:
   struct Options {
     std::uint64_t segment_bytes = kSegmentBytesDefault;
+    FileSystem* files = nullptr;  // null: the operating system's
+    std::string boot_id;          // empty: the kernel's; tests give another
   };
   /// Opens for appending; creates the directory (mode 0750) and the first segment when there is none.
   /// Recovers a torn tail as described above; Code::corrupt on damage.
@@ -93,7 +116,8 @@ class JournalWriter {
   /// Appends to the write buffer; the sequence number it got. A text unknown to the current segment
   /// is written first by `need_text`. A record that does not fit closes the segment.
   Result<std::uint64_t> append(RecordType type, std::span<const std::byte> payload,
-                               std::span<const std::byte> payload_tail = {});
+                               std::span<const std::byte> payload_tail = {},
+                               RingOrigin origin = {});
   /// Makes sure that the current segment holds this text, given that `bytes_following` come next in
   /// the same segment.
   Status need_text(const std::array<std::uint8_t, 16>& id, std::string_view text);
@@ -106,7 +130,7 @@ class JournalWriter {
   /// same status: fsync is never retried.
   Status sync();
   [[nodiscard]] std::uint64_t last_seq() const;
-  [[nodiscard]] std::uint64_t bytes() const;  // of all segments' records
+  [[nodiscard]] std::uint64_t bytes() const;  // of the closed segments, and used of the last
   [[nodiscard]] std::uint64_t journal_id() const;
   [[nodiscard]] const std::string& previous_boot_id() const;  // of the last segment when opened
 
@@ -125,7 +149,8 @@ class JournalReader {
   /// The next record; Code::end when there is none yet (call again later), Code::corrupt with
   /// segment, offset and remedy on damage. Text records are handed out too, and remembered.
   Result<JournalRecord> next();
-  /// Goes to the record with this sequence number, so that `next` returns it. Code::not_found.
+  /// Goes to the record with this sequence number, so that `next` returns it. Code::not_found when it
+  /// is not written yet: the reader then stands at the end, and `next` goes on from there.
   Status seek(std::uint64_t seq);
   /// A text of the dictionary of the segment read last. Code::corrupt when the segment has no such.
   Result<std::string_view> text(const std::array<std::uint8_t, 16>& id) const;

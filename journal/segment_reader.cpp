@@ -1,0 +1,206 @@
+#include <unistd.h>
+
+#include <cstring>
+#include <unordered_map>
+
+#include "journal/record.h"
+#include "journal/segment.h"
+#include "journal/segment_scan.h"
+
+namespace understudy {
+namespace {
+
+constexpr std::uint8_t kFlagIgnorable = 0x80;
+
+bool known_type(std::uint8_t type) {
+  return type >= static_cast<std::uint8_t>(RecordType::text) &&
+         type <= static_cast<std::uint8_t>(RecordType::next_segment);
+}
+
+}  // namespace
+
+struct JournalReader::Impl {
+  std::string directory;
+  std::unique_ptr<SegmentFile> file;
+  ChainPoint point;
+  std::uint64_t journal_id = 0;
+  bool closed = false;      // the segment's last record has been read
+  bool zeros_seen = false;  // what is behind the first zero length has been looked at
+  std::unordered_map<TextId, std::string, TextIdHash> texts;
+
+  Status start(std::uint64_t number);
+  Status next_file();
+  Result<Examined> find();
+  Result<Examined> end_or_damage();
+  Result<Examined> look_again(const char* damage_text);
+  Status advance(const Examined& found);
+};
+
+// Opens a segment that is entered from its beginning, trusting its header for what came before.
+Status JournalReader::Impl::start(std::uint64_t number) {
+  auto opened = SegmentFile::open(directory, number);
+  if (!opened.ok()) return opened.status();
+  if (journal_id != 0 && (*opened)->header().journal_id != journal_id) {
+    return damage(number, 0, (*opened)->header().first_seq, "it belongs to another journal");
+  }
+  file = std::move(*opened);
+  journal_id = file->header().journal_id;
+  point = first_point(file->header());
+  closed = false;
+  zeros_seen = false;
+  texts.clear();
+  return {};
+}
+
+// Goes from a segment that was read to its end into the one that follows.
+Status JournalReader::Impl::next_file() {
+  const std::uint64_t number = file->header().number + 1;
+  auto opened = SegmentFile::open(directory, number);
+  if (!opened.ok() && opened.status().code() == Code::not_found) {
+    if (::access(segment_path(directory, number + 1).c_str(), F_OK) == 0) {
+      return damage(number, 0, point.seq + 1, "the file is missing");
+    }
+    return {Code::end, "the next segment is not there yet"};
+  }
+  if (!opened.ok()) return opened.status();
+  const SegmentHeader& header = (*opened)->header();
+  if (header.journal_id != journal_id) {
+    return damage(number, 0, point.seq + 1, "it belongs to another journal");
+  }
+  if (header.previous_chain != point.chain || header.first_seq != point.seq + 1) {
+    return damage(number, 0, point.seq + 1, "it does not follow the segment before it");
+  }
+  file = std::move(*opened);
+  point = first_point(header);
+  closed = false;
+  zeros_seen = false;
+  texts.clear();
+  return {};
+}
+
+Result<Examined> JournalReader::Impl::look_again(const char* damage_text) {
+  file->forget();
+  auto found = examine(*file, point);
+  if (!found.ok() || found->finding == Finding::record) return found;
+  return damage(file->header().number, point.offset, point.seq + 1, damage_text);
+}
+
+// Nothing validates at the point. The writer hands a batch to the kernel in one write, of which a
+// reader may see any part, so by itself this is the end for now. It is damage when later bytes
+// prove that the writer had gone on: the next segment exists (it gets its name only after this one
+// was closed and synced), or a record of a later flush group stands behind (begun only after this
+// record had been synced). The proof is looked for first and the record once more after it: writer
+// and reader share the page cache, so what was complete before the proof was written is seen then.
+Result<Examined> JournalReader::Impl::end_or_damage() {
+  const std::uint64_t number = file->header().number;
+  if (::access(segment_path(directory, number + 1).c_str(), F_OK) == 0) {
+    return look_again("the record does not hold together, and another segment follows");
+  }
+  file->forget();
+  auto found = examine(*file, point);
+  if (!found.ok() || found->finding == Finding::record) return found;
+  // Zeros are what a reader that follows a writer meets all the time: they are looked behind once.
+  if (found->finding == Finding::zero && zeros_seen) return found;
+  zeros_seen = true;
+  const auto later = later_group_behind(*file, point);
+  if (!later.ok()) return later.status();
+  if (*later) return look_again("the record does not hold together, and synced ones follow");
+  return Examined{};
+}
+
+// What stands at the point, crossing into the next segment when this one is closed; not a record:
+// the end for now.
+Result<Examined> JournalReader::Impl::find() {
+  if (closed) {
+    if (auto status = next_file(); !status.ok()) return status;
+  }
+  auto found = examine(*file, point);
+  if (found.ok() && found->finding != Finding::record) found = end_or_damage();
+  if (found.ok() && found->finding != Finding::record) return Status(Code::end, "no more records");
+  return found;
+}
+
+Status JournalReader::Impl::advance(const Examined& found) {
+  const RecordHeader& header = found.header;
+  if (header.version != kJournalVersion ||
+      (!known_type(header.type) && (header.flags & kFlagIgnorable) == 0)) {
+    return {Code::unsupported, "record " + std::to_string(header.seq) +
+                                   " was written by a newer Understudy; read it with that one"};
+  }
+  if (header.type == static_cast<std::uint8_t>(RecordType::text)) {
+    TextId id;
+    if (found.payload.size() < id.size() ||
+        found.payload.size() > id.size() + std::size_t{kTextBytesMax}) {
+      return damage(file->header().number, point.offset, header.seq, "a text has a wrong length");
+    }
+    std::memcpy(id.data(), found.payload.data(), id.size());
+    const auto text = found.payload.subspan(id.size());
+    texts.try_emplace(id, reinterpret_cast<const char*>(text.data()), text.size());
+  }
+  closed = header.type == static_cast<std::uint8_t>(RecordType::next_segment);
+  point = point_behind(point, header);
+  return {};
+}
+
+JournalReader::JournalReader() : impl_(std::make_unique<Impl>()) {}
+JournalReader::~JournalReader() = default;
+
+Result<std::unique_ptr<JournalReader>> JournalReader::open(const std::string& directory) {
+  const auto numbers = list_segments(directory);
+  if (!numbers.ok()) return numbers.status();
+  std::unique_ptr<JournalReader> reader(new JournalReader);
+  reader->impl_->directory = directory;
+  if (auto status = reader->impl_->start(1); !status.ok()) return status;
+  return reader;
+}
+
+Result<JournalRecord> JournalReader::next() {
+  for (;;) {
+    const auto found = impl_->find();
+    if (!found.ok()) return found.status();
+    const RecordHeader& header = found->header;
+    JournalRecord record;
+    record.type = static_cast<RecordType>(header.type);
+    record.seq = header.seq;
+    record.segment = impl_->file->header().number;
+    record.offset = impl_->point.offset;
+    record.group = header.group;
+    record.origin = {header.ring, header.ring_position};
+    record.payload = found->payload;
+    if (auto status = impl_->advance(*found); !status.ok()) return status;
+    if (known_type(header.type)) return record;
+  }
+}
+
+Status JournalReader::seek(std::uint64_t seq) {
+  const auto numbers = list_segments(impl_->directory);
+  if (!numbers.ok()) return numbers.status();
+  for (auto number = numbers->size(); number > 0; --number) {
+    if (auto status = impl_->start(number); !status.ok()) return status;
+    if (number == 1 || impl_->file->header().first_seq <= seq) break;
+  }
+  for (;;) {
+    const auto found = impl_->find();
+    if (!found.ok() && found.status().code() == Code::end) {
+      return {Code::not_found, "record " + std::to_string(seq) + " is not in the journal yet"};
+    }
+    if (!found.ok()) return found.status();
+    if (found->header.seq >= seq) return {};
+    if (auto status = impl_->advance(*found); !status.ok()) return status;
+  }
+}
+
+Result<std::string_view> JournalReader::text(const std::array<std::uint8_t, 16>& id) const {
+  const auto found = impl_->texts.find(id);
+  if (found == impl_->texts.end()) {
+    return damage(impl_->file->header().number, impl_->point.offset, impl_->point.seq,
+                  "a statement's text is not in the segment");
+  }
+  return std::string_view(found->second);
+}
+
+std::uint64_t JournalReader::journal_id() const {
+  return impl_->journal_id;
+}
+
+}  // namespace understudy
