@@ -1,0 +1,378 @@
+#include "replayer/odbc/odbc.h"
+
+#include <sqlucode.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <utility>
+
+#include "replayer/odbc/unicode.h"
+
+namespace understudy::odbc {
+namespace {
+
+constexpr std::size_t kDiagnosticUnitsMax = 2048;
+constexpr std::size_t kFirstPieceBytes = 8192;  // of a column; longer values take a second call
+constexpr std::size_t kKeptBufferBytesMax = 1 << 20;
+constexpr std::size_t kInfoBytesMax = 1024;
+
+struct Diagnostic {
+  std::string sqlstate = "HY000";
+  SQLINTEGER native = 0;
+  std::string text;
+};
+
+Diagnostic wide_diagnostic(SQLSMALLINT type, SQLHANDLE handle) {
+  std::array<SQLWCHAR, 6> state{};
+  std::array<SQLWCHAR, kDiagnosticUnitsMax> text{};
+  SQLSMALLINT length = 0;
+  Diagnostic out;
+  if (!SQL_SUCCEEDED(SQLGetDiagRecW(type, handle, 1, state.data(), &out.native, text.data(),
+                                    static_cast<SQLSMALLINT>(text.size()), &length))) {
+    return out;
+  }
+  out.sqlstate = to_utf8(state.data(), 5);
+  out.text = to_utf8(text.data(),
+                     std::min<std::size_t>(static_cast<std::size_t>(length), text.size() - 1));
+  return out;
+}
+
+Diagnostic narrow_diagnostic(SQLSMALLINT type, SQLHANDLE handle) {
+  std::array<SQLCHAR, 6> state{};
+  std::array<SQLCHAR, kDiagnosticUnitsMax> text{};
+  SQLSMALLINT length = 0;
+  Diagnostic out;
+  if (!SQL_SUCCEEDED(SQLGetDiagRec(type, handle, 1, state.data(), &out.native, text.data(),
+                                   static_cast<SQLSMALLINT>(text.size()), &length))) {
+    return out;
+  }
+  out.sqlstate.assign(reinterpret_cast<const char*>(state.data()), 5);
+  out.text.assign(reinterpret_cast<const char*>(text.data()),
+                  std::min<std::size_t>(static_cast<std::size_t>(length), text.size() - 1));
+  return out;
+}
+
+bool says_dead(SQLHDBC dbc) {
+  SQLUINTEGER dead = SQL_CD_FALSE;
+  const auto answer =
+      SQLGetConnectAttr(dbc, SQL_ATTR_CONNECTION_DEAD, &dead, SQL_IS_UINTEGER, nullptr);
+  return SQL_SUCCEEDED(answer) && dead == SQL_CD_TRUE;
+}
+
+[[noreturn]] void raise(SQLSMALLINT type, SQLHANDLE handle, SQLHDBC dbc, bool wide,
+                        const char* action) {
+  auto found = wide ? wide_diagnostic(type, handle) : narrow_diagnostic(type, handle);
+  throw Error(found.sqlstate, found.native, action, std::move(found.text), says_dead(dbc));
+}
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  for (auto& c : out) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return out;
+}
+
+// The values of PWD= and Password= in a connection string, as written and without braces.
+std::vector<std::string> secrets_of(std::string_view text) {
+  std::vector<std::string> out;
+  for (std::size_t at = 0; at < text.size();) {
+    const auto equals = text.find('=', at);
+    if (equals == std::string_view::npos) break;
+    std::string key = lower(text.substr(at, equals - at));
+    std::erase_if(key, [](unsigned char c) { return std::isspace(c) || c == ';'; });
+    auto end = text.find(text.substr(equals + 1, 1) == "{" ? '}' : ';', equals + 1);
+    end = std::min(end, text.size());
+    auto value = text.substr(equals + 1, end - equals - 1);
+    if (!value.empty() && value.front() == '{') value.remove_prefix(1);
+    if ((key == "pwd" || key == "password") && !value.empty()) out.emplace_back(value);
+    at = end + 1;
+  }
+  return out;
+}
+
+void erase_secrets(std::string& text, std::string_view connection_string) {
+  for (const auto& secret : secrets_of(connection_string)) {
+    for (auto at = text.find(secret); at != std::string::npos; at = text.find(secret, at)) {
+      text.replace(at, secret.size(), "***");
+      at += 3;
+    }
+  }
+}
+
+// Whether the driver takes W calls. ODBC has no question for it (a driver manager converts either
+// way), so its name answers: psqlodbcw.so, libmaodbc.so, libmyodbc8w.so; SQLite's has no W entries.
+bool wide_driver(std::string name) {
+  name = lower(name);
+  if (const auto slash = name.rfind('/'); slash != std::string::npos) name.erase(0, slash + 1);
+  if (const auto dot = name.find('.'); dot != std::string::npos) name.erase(dot);
+  if (name.find("sqlite") != std::string::npos) return false;
+  return name.ends_with('w') || name.find("maodbc") != std::string::npos;
+}
+
+bool ascii(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x80; });
+}
+
+template <class T>
+SQLPOINTER integer_attribute(T value) {
+  return reinterpret_cast<SQLPOINTER>(static_cast<std::uintptr_t>(value));
+}
+
+}  // namespace
+
+Error::Error(std::string sqlstate, long native, std::string action, std::string server_text,
+             bool lost)
+    : std::runtime_error(action + " failed with SQLSTATE " + sqlstate +
+                         (native != 0 ? " (native " + std::to_string(native) + ")" : "")),
+      sqlstate_(std::move(sqlstate)),
+      server_text_(std::move(server_text)),
+      native_(native),
+      lost_(lost) {}
+
+bool Error::connection_lost() const {
+  return lost_ || sqlstate_.starts_with("08") || sqlstate_.starts_with("57P0");
+}
+
+Connection::Connection(const std::string& target, bool read_only) {
+  const std::string text = target.find('=') == std::string::npos ? "DSN=" + target : target;
+  // The driver manager sends a W connect to a driver without W entries as its A connect, converted
+  // by the locale: exact for ASCII only. Other strings go out narrow first, to learn the driver.
+  const bool first_wide = ascii(text);
+  try {
+    connect(text, first_wide, read_only);
+    wide_ = wide_driver(info(SQL_DRIVER_NAME));
+    if (wide_ && !first_wide) {
+      close();
+      connect(text, true, read_only);
+    }
+  } catch (...) {
+    close();
+    throw;
+  }
+}
+
+void Connection::connect(const std::string& text, bool use_wide, bool read_only) {
+  if (!SQL_SUCCEEDED(SQLAllocHandle(SQL_HANDLE_ENV, SQL_NULL_HANDLE, &env_)) ||
+      !SQL_SUCCEEDED(
+          SQLSetEnvAttr(env_, SQL_ATTR_ODBC_VERSION, integer_attribute(SQL_OV_ODBC3), 0)) ||
+      !SQL_SUCCEEDED(SQLAllocHandle(SQL_HANDLE_DBC, env_, &dbc_))) {
+    throw Error("HY001", 0, "preparing an ODBC connection", {});
+  }
+  if (read_only) {  // a hint by the standard: drivers may ignore it
+    SQLSetConnectAttr(dbc_, SQL_ATTR_ACCESS_MODE, integer_attribute(SQL_MODE_READ_ONLY),
+                      SQL_IS_UINTEGER);
+  }
+  SQLSMALLINT length = 0;
+  SQLRETURN answer = SQL_ERROR;
+  if (use_wide) {
+    auto wide_text = to_wide(text);
+    answer = SQLDriverConnectW(dbc_, nullptr, wide_text.data(),
+                               static_cast<SQLSMALLINT>(wide_text.size()), nullptr, 0, &length,
+                               SQL_DRIVER_NOPROMPT);
+    std::fill(wide_text.begin(), wide_text.end(), SQLWCHAR{0});
+  } else {
+    auto* bytes = reinterpret_cast<SQLCHAR*>(const_cast<char*>(text.data()));
+    answer = SQLDriverConnect(dbc_, nullptr, bytes, static_cast<SQLSMALLINT>(text.size()), nullptr,
+                              0, &length, SQL_DRIVER_NOPROMPT);
+  }
+  if (SQL_SUCCEEDED(answer)) return;
+  auto found = narrow_diagnostic(SQL_HANDLE_DBC, dbc_);
+  erase_secrets(found.text, text);
+  throw Error(found.sqlstate, found.native, "connecting", std::move(found.text));
+}
+
+void Connection::close() {
+  if (dbc_ != SQL_NULL_HDBC) {
+    // SQLDisconnect refuses (25000) while a transaction is open.
+    if (!SQL_SUCCEEDED(SQLDisconnect(dbc_))) {
+      SQLEndTran(SQL_HANDLE_DBC, dbc_, SQL_ROLLBACK);
+      SQLDisconnect(dbc_);
+    }
+    SQLFreeHandle(SQL_HANDLE_DBC, dbc_);
+  }
+  if (env_ != SQL_NULL_HENV) SQLFreeHandle(SQL_HANDLE_ENV, env_);
+  dbc_ = SQL_NULL_HDBC;
+  env_ = SQL_NULL_HENV;
+}
+
+Connection::~Connection() {
+  close();
+}
+
+void Connection::set_autocommit(bool on) {
+  const auto value = integer_attribute(on ? SQL_AUTOCOMMIT_ON : SQL_AUTOCOMMIT_OFF);
+  if (!SQL_SUCCEEDED(SQLSetConnectAttr(dbc_, SQL_ATTR_AUTOCOMMIT, value, SQL_IS_UINTEGER))) {
+    raise(SQL_HANDLE_DBC, dbc_, dbc_, wide_, "setting autocommit");
+  }
+}
+
+void Connection::set_isolation(SQLULEN txn_isolation) {
+  if (!SQL_SUCCEEDED(SQLSetConnectAttr(dbc_, SQL_ATTR_TXN_ISOLATION,
+                                       integer_attribute(txn_isolation), SQL_IS_UINTEGER))) {
+    raise(SQL_HANDLE_DBC, dbc_, dbc_, wide_, "setting the isolation level");
+  }
+}
+
+void Connection::commit() {
+  if (!SQL_SUCCEEDED(SQLEndTran(SQL_HANDLE_DBC, dbc_, SQL_COMMIT))) {
+    raise(SQL_HANDLE_DBC, dbc_, dbc_, wide_, "commit");
+  }
+}
+
+void Connection::rollback() {
+  if (!SQL_SUCCEEDED(SQLEndTran(SQL_HANDLE_DBC, dbc_, SQL_ROLLBACK))) {
+    raise(SQL_HANDLE_DBC, dbc_, dbc_, wide_, "rollback");
+  }
+}
+
+bool Connection::dead() {
+  return says_dead(dbc_);
+}
+
+std::string Connection::info(SQLUSMALLINT info_type) {
+  std::array<char, kInfoBytesMax> text{};
+  SQLSMALLINT length = 0;
+  if (!SQL_SUCCEEDED(SQLGetInfo(dbc_, info_type, text.data(), static_cast<SQLSMALLINT>(text.size()),
+                                &length))) {
+    raise(SQL_HANDLE_DBC, dbc_, dbc_, wide_, "asking the driver about itself");
+  }
+  return std::string(text.data());
+}
+
+void Connection::run(std::string_view sql) {
+  Statement statement(*this);
+  statement.execute_direct(sql);
+}
+
+OptionalText Connection::scalar(std::string_view sql) {
+  Statement statement(*this);
+  statement.execute_direct(sql);
+  if (!statement.fetch()) return std::nullopt;
+  return statement.text(1);
+}
+
+Statement::Statement(Connection& connection) : connection_(connection) {
+  if (!SQL_SUCCEEDED(SQLAllocHandle(SQL_HANDLE_STMT, connection_.dbc_, &handle_))) {
+    raise(SQL_HANDLE_DBC, connection_.dbc_, connection_.dbc_, connection_.wide_,
+          "making a statement");
+  }
+}
+
+Statement::~Statement() {
+  SQLFreeHandle(SQL_HANDLE_STMT, handle_);
+}
+
+void Statement::prepare(std::string_view sql) {
+  close();
+  SQLRETURN answer = SQL_ERROR;
+  if (connection_.wide_) {
+    auto text = to_wide(sql);
+    answer = SQLPrepareW(handle_, text.data(), static_cast<SQLINTEGER>(text.size()));
+  } else {
+    auto* bytes = reinterpret_cast<SQLCHAR*>(const_cast<char*>(sql.data()));
+    answer = SQLPrepare(handle_, bytes, static_cast<SQLINTEGER>(sql.size()));
+  }
+  if (SQL_SUCCEEDED(answer)) return;
+  raise(SQL_HANDLE_STMT, handle_, connection_.dbc_, connection_.wide_, "preparing a statement");
+}
+
+void Statement::bind(const std::vector<Bind>& parameters) {
+  SQLFreeStmt(handle_, SQL_RESET_PARAMS);
+  converted_.clear();
+  converted_.reserve(parameters.size());  // bound by address
+  SQLUSMALLINT number = 0;
+  for (const auto& given : parameters) {
+    const Bind* bind = &given;
+    if (connection_.wide_ && given.utf8 && given.c_type == SQL_C_CHAR && given.indicator >= 0) {
+      const auto text = to_wide(given.bytes);
+      auto& wide = converted_.emplace_back(given);
+      wide.c_type = SQL_C_WCHAR;
+      wide.sql_type = given.sql_type == SQL_VARCHAR ? SQLSMALLINT{SQL_WVARCHAR} : given.sql_type;
+      wide.bytes.assign(reinterpret_cast<const char*>(text.data()), text.size() * 2);
+      wide.indicator = static_cast<SQLLEN>(wide.bytes.size());
+      bind = &wide;
+    }
+    auto* value = const_cast<char*>(bind->bytes.data());
+    auto* indicator = const_cast<SQLLEN*>(&bind->indicator);
+    const auto answer =
+        SQLBindParameter(handle_, ++number, SQL_PARAM_INPUT, bind->c_type, bind->sql_type,
+                         std::max<SQLULEN>(bind->column_size, 1), bind->digits, value,
+                         static_cast<SQLLEN>(bind->bytes.size()), indicator);
+    if (SQL_SUCCEEDED(answer)) continue;
+    raise(SQL_HANDLE_STMT, handle_, connection_.dbc_, connection_.wide_, "binding a parameter");
+  }
+}
+
+void Statement::execute() {
+  close();
+  const auto answer = SQLExecute(handle_);
+  if (SQL_SUCCEEDED(answer) || answer == SQL_NO_DATA) return;
+  raise(SQL_HANDLE_STMT, handle_, connection_.dbc_, connection_.wide_, "executing a statement");
+}
+
+void Statement::execute_direct(std::string_view sql) {
+  close();
+  SQLRETURN answer = SQL_ERROR;
+  if (connection_.wide_) {
+    auto text = to_wide(sql);
+    answer = SQLExecDirectW(handle_, text.data(), static_cast<SQLINTEGER>(text.size()));
+  } else {
+    auto* bytes = reinterpret_cast<SQLCHAR*>(const_cast<char*>(sql.data()));
+    answer = SQLExecDirect(handle_, bytes, static_cast<SQLINTEGER>(sql.size()));
+  }
+  if (SQL_SUCCEEDED(answer) || answer == SQL_NO_DATA) return;
+  raise(SQL_HANDLE_STMT, handle_, connection_.dbc_, connection_.wide_, "executing a statement");
+}
+
+long long Statement::row_count() {
+  SQLLEN count = -1;
+  return SQL_SUCCEEDED(SQLRowCount(handle_, &count)) ? count : -1;
+}
+
+int Statement::column_count() {
+  SQLSMALLINT count = 0;
+  return SQL_SUCCEEDED(SQLNumResultCols(handle_, &count)) ? count : 0;
+}
+
+bool Statement::fetch() {
+  const auto answer = SQLFetch(handle_);
+  if (answer == SQL_NO_DATA) return false;
+  if (SQL_SUCCEEDED(answer)) return true;
+  raise(SQL_HANDLE_STMT, handle_, connection_.dbc_, connection_.wide_, "reading a row");
+}
+
+OptionalText Statement::text(int column) {
+  const bool wide = connection_.wide_;
+  const std::size_t unit = wide ? sizeof(SQLWCHAR) : 1;
+  if (buffer_.size() < kFirstPieceBytes) buffer_.resize(kFirstPieceBytes);
+  std::size_t filled = 0;
+  while (true) {
+    SQLLEN left = 0;  // before this call
+    const std::size_t room = buffer_.size() - filled;
+    const auto answer =
+        SQLGetData(handle_, static_cast<SQLUSMALLINT>(column), wide ? SQL_C_WCHAR : SQL_C_CHAR,
+                   buffer_.data() + filled, static_cast<SQLLEN>(room), &left);
+    if (answer == SQL_NO_DATA) break;
+    if (!SQL_SUCCEEDED(answer)) {
+      raise(SQL_HANDLE_STMT, handle_, connection_.dbc_, wide, "reading a column");
+    }
+    if (left == SQL_NULL_DATA) return std::nullopt;
+    const bool whole = left != SQL_NO_TOTAL && static_cast<std::size_t>(left) + unit <= room;
+    filled += whole ? static_cast<std::size_t>(left) : room - unit;
+    if (whole) break;
+    const std::size_t more =
+        left == SQL_NO_TOTAL ? buffer_.size() : static_cast<std::size_t>(left) - (room - unit);
+    buffer_.resize(filled + more + unit);
+  }
+  auto value =
+      wide ? to_utf8(reinterpret_cast<const SQLWCHAR*>(buffer_.data()), filled / sizeof(SQLWCHAR))
+           : buffer_.substr(0, filled);
+  if (buffer_.size() > kKeptBufferBytesMax) buffer_ = {};
+  return value;
+}
+
+void Statement::close() {
+  SQLFreeStmt(handle_, SQL_CLOSE);
+}
+
+}  // namespace understudy::odbc

@@ -1,0 +1,114 @@
+// Thin RAII over libodbc for the tool and its processes. Throws; one connection belongs to one
+// thread at a time.
+//
+// Texts are UTF-8 everywhere. A `wide` connection talks UTF-16 to the driver manager (exact
+// whatever the locale); drivers without W entries (SQLite's) get the UTF-8 bytes untouched.
+#pragma once
+
+#include <sql.h>
+#include <sqlext.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace understudy::odbc {
+
+/// An error reported by a driver. what() carries SQLSTATE and the action, never the server's text,
+/// since that may quote row values; server_text() has it for terminals that asked for values.
+class Error : public std::runtime_error {
+ public:
+  Error(std::string sqlstate, long native, std::string action, std::string server_text,
+        bool lost = false);
+  [[nodiscard]] const std::string& sqlstate() const { return sqlstate_; }
+  [[nodiscard]] const std::string& server_text() const { return server_text_; }
+  /// 08xxx, or the connection says it is dead.
+  [[nodiscard]] bool connection_lost() const;
+
+ private:
+  std::string sqlstate_;
+  std::string server_text_;
+  long native_;
+  bool lost_;  // the driver said afterwards that the connection is dead
+};
+
+using OptionalText = std::optional<std::string>;
+
+class Connection;
+
+/// A parameter to bind. Exactly what the journal recorded, or made from a dialect's text form.
+struct Bind {
+  SQLSMALLINT c_type = SQL_C_CHAR;
+  SQLSMALLINT sql_type = SQL_VARCHAR;
+  SQLULEN column_size = 0;
+  SQLSMALLINT digits = 0;
+  SQLLEN indicator = SQL_NULL_DATA;  // length in bytes, SQL_NULL_DATA, SQL_DEFAULT_PARAM
+  std::string bytes;
+  // `bytes` is UTF-8 made from an exact text form, not what an application bound: a wide connection
+  // then sends it as SQL_C_WCHAR, since drivers convert SQL_C_CHAR by the locale.
+  bool utf8 = false;
+};
+
+class Statement {
+ public:
+  explicit Statement(Connection& connection);
+  ~Statement();
+  Statement(const Statement&) = delete;
+  Statement& operator=(const Statement&) = delete;
+
+  void prepare(std::string_view sql);
+  /// Binds all parameters (they must stay alive until `execute` returned).
+  void bind(const std::vector<Bind>& parameters);
+  /// Runs the prepared text. SQL_NO_DATA counts as success with zero rows.
+  void execute();
+  void execute_direct(std::string_view sql);
+  /// Rows changed by the last execution; -1 when the driver does not know.
+  long long row_count();
+  int column_count();
+  /// Next row of the result; false at its end.
+  bool fetch();
+  /// Column (1-based) of the current row as text, exact bytes in UTF-8; any length.
+  OptionalText text(int column);
+  void close();
+
+ private:
+  Connection& connection_;
+  SQLHSTMT handle_ = SQL_NULL_HSTMT;
+  std::vector<Bind> converted_;  // of the bound parameters, those sent as UTF-16
+  std::string buffer_;           // of text(), kept for the next column
+};
+
+class Connection {
+ public:
+  /// `target`: connection string or DSN name. Throws Error. The password in it is in no message.
+  explicit Connection(const std::string& target, bool read_only = false);
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  void set_autocommit(bool on);
+  void set_isolation(SQLULEN txn_isolation);
+  void commit();
+  void rollback();
+  [[nodiscard]] bool dead();
+  [[nodiscard]] std::string info(SQLUSMALLINT info_type);
+  [[nodiscard]] bool wide() const { return wide_; }
+  [[nodiscard]] SQLHDBC handle() const { return dbc_; }
+  /// One statement without result, or the first column of its first row.
+  void run(std::string_view sql);
+  OptionalText scalar(std::string_view sql);
+
+ private:
+  friend class Statement;
+  void connect(const std::string& text, bool use_wide, bool read_only);
+  void close();
+  SQLHENV env_ = SQL_NULL_HENV;
+  SQLHDBC dbc_ = SQL_NULL_HDBC;
+  bool wide_ = false;
+};
+
+}  // namespace understudy::odbc
