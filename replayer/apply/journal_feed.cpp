@@ -1,0 +1,406 @@
+#include "replayer/apply/journal_feed.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <deque>
+#include <stdexcept>
+#include <utility>
+
+namespace understudy {
+namespace {
+
+[[noreturn]] void fail(const Status& status) {
+  throw std::runtime_error(status.message());
+}
+
+[[noreturn]] void fail_at(const JournalRecord& record, std::string_view what) {
+  throw std::runtime_error(fmt::format(
+      "record {} (segment {}, offset {}) {}; check the journal with `understudy journal "
+      "verify`",
+      record.seq, record.segment, record.offset, what));
+}
+
+std::uint64_t leading_id(const JournalRecord& record) {
+  std::uint64_t id = 0;
+  if (record.payload.size() < sizeof(id)) fail_at(record, "is too short");
+  std::memcpy(&id, record.payload.data(), sizeof(id));
+  return id;
+}
+
+std::vector<Entry> decode_entries(std::span<const std::byte> bytes, std::uint64_t seq) {
+  std::vector<Entry> entries;
+  EntryReader reader(bytes);
+  for (;;) {
+    auto entry = reader.next();
+    if (!entry.ok() && entry.status().code() == Code::end) return entries;
+    if (!entry.ok()) {
+      throw std::runtime_error(
+          fmt::format("transaction {}: {}; check the journal with `understudy journal verify`", seq,
+                      entry.status().message()));
+    }
+    entries.push_back(std::move(*entry));
+  }
+}
+
+using TextStores = std::vector<std::shared_ptr<TextStore>>;
+
+/// Entry bytes of one transaction as they are found, chunk by chunk.
+struct Body {
+  std::vector<std::byte> bytes;
+  TextStores texts;
+  std::uint32_t chunks = 0;
+
+  void add(std::span<const std::byte> part, const std::shared_ptr<TextStore>& store) {
+    bytes.insert(bytes.end(), part.begin(), part.end());
+    if (texts.empty() || texts.back() != store) texts.push_back(store);
+  }
+};
+
+/// Calls `use` with every text that the entries name.
+template <class Use>
+void for_each_text(const std::vector<Entry>& entries, Use use) {
+  for (const auto& entry : entries) {
+    if (entry.type == Entry::Type::statement) {
+      if (entry.statement.text != kNoText) use(entry.statement.text);
+      if (entry.statement.shape != kNoText) use(entry.statement.shape);
+    }
+    if (entry.type == Entry::Type::context) {
+      for (const auto& id : entry.context.statements) use(id);
+    }
+  }
+}
+
+/// Copies the texts of these entries out of the reader's dictionary of the current segment.
+std::size_t keep_texts(const JournalReader& reader, std::span<const std::byte> bytes,
+                       std::uint64_t seq, TextStore& store) {
+  std::size_t grown = 0;
+  for_each_text(decode_entries(bytes, seq), [&](const TextId& id) {
+    if (store.find(id) != nullptr) return;
+    const auto text = reader.text(id);
+    if (!text.ok()) fail(text.status());
+    grown += store.add(id, *text);
+  });
+  return grown;
+}
+
+struct Pending {
+  std::uint64_t seq = 0;
+  std::optional<MarkerRecord> marker;
+  TransactionHead head;
+  Body body;
+  std::optional<Outcome> outcome;
+
+  [[nodiscard]] bool ready() const { return marker || (outcome && *outcome != Outcome::unknown); }
+};
+
+}  // namespace
+
+const std::string* TextStore::find(const TextId& id) const {
+  const auto found = texts_.find(id);
+  return found == texts_.end() ? nullptr : &found->second;
+}
+
+std::size_t TextStore::add(const TextId& id, std::string_view text) {
+  return texts_.try_emplace(id, text).second ? text.size() : 0;
+}
+
+FeedTransaction FeedTransaction::copy() const {
+  FeedTransaction out;
+  out.seq = seq;
+  out.head = head;
+  out.outcome = outcome;
+  out.bytes = bytes;
+  out.entries = decode_entries(out.bytes, seq);
+  out.texts = texts;
+  return out;
+}
+
+std::string_view FeedTransaction::text(const TextId& id) const {
+  if (id == kNoText) return {};
+  for (const auto& store : texts) {
+    if (const auto* found = store->find(id)) return *found;
+  }
+  throw std::runtime_error(
+      fmt::format("transaction {} names a text that the journal does not hold; check the journal "
+                  "with `understudy journal verify`",
+                  seq));
+}
+
+struct JournalFeed::Impl {
+  std::string directory;
+  std::uint64_t after_seq = 0;
+  std::unique_ptr<JournalReader> reader;
+  std::uint64_t read_seq = 0;
+  std::uint64_t segment = 0;
+  std::shared_ptr<TextStore> store;
+  std::deque<Pending> pending;
+  std::unordered_map<std::uint64_t, Body> chunks;               // by transaction id
+  std::unordered_map<std::uint64_t, std::uint64_t> unresolved;  // transaction id: its seq
+  std::uint64_t transactions = 0;                               // in `pending`
+  std::uint64_t bytes = 0;                                      // of bodies
+  struct Held {
+    std::weak_ptr<TextStore> store;
+    std::uint64_t bytes = 0;
+  };
+  std::vector<Held> texts;       // the last is the current segment's
+  std::uint64_t text_bytes = 0;  // of all in `texts`
+  std::string ended;             // why nothing after a gap can be used
+
+  std::unique_ptr<JournalReader> open() const;
+  bool read_one();
+  void take(const JournalRecord& record);
+  void take_transaction(const JournalRecord& record);
+  void take_chunk(const JournalRecord& record);
+  void take_outcome(const JournalRecord& record);
+  Body find_chunks(const JournalRecord& record, std::uint64_t txn_id, std::uint32_t wanted) const;
+  void enter_segment(std::uint64_t number);
+  void keep(std::span<const std::byte> part, std::uint64_t seq);
+  void check_limits();
+  FeedItem hand_out();
+};
+
+std::unique_ptr<JournalReader> JournalFeed::Impl::open() const {
+  auto opened = JournalReader::open(directory);
+  if (!opened.ok()) fail(opened.status());
+  return std::move(*opened);
+}
+
+void JournalFeed::Impl::enter_segment(std::uint64_t number) {
+  if (store && number == segment) return;
+  segment = number;
+  store = std::make_shared<TextStore>();
+  std::erase_if(texts, [&](const Held& held) {
+    if (!held.store.expired()) return false;
+    text_bytes -= held.bytes;
+    return true;
+  });
+  texts.push_back({store, 0});
+}
+
+void JournalFeed::Impl::keep(std::span<const std::byte> part, std::uint64_t seq) {
+  const auto grown = keep_texts(*reader, part, seq, *store);
+  texts.back().bytes += grown;
+  text_bytes += grown;
+}
+
+void JournalFeed::Impl::check_limits() {
+  if (transactions <= kFeedPendingMax && bytes + text_bytes <= kFeedBytesMax) return;
+  std::string holder = "a transaction that is still open";
+  if (!pending.empty()) {
+    holder = fmt::format("transaction {} (id {}) whose outcome is not known", pending.front().seq,
+                         pending.front().head.txn_id);
+  }
+  throw std::runtime_error(fmt::format(
+      "{} transactions ({} MiB) wait behind {}, more than can be held in memory; resolve it, then "
+      "start the replayer again",
+      transactions, (bytes + text_bytes) >> 20, holder));
+}
+
+bool JournalFeed::Impl::read_one() {
+  if (!ended.empty()) throw std::runtime_error(ended);
+  auto record = reader->next();
+  if (!record.ok() && record.status().code() == Code::end) return false;
+  if (!record.ok()) fail(record.status());
+  read_seq = record->seq;
+  enter_segment(record->segment);
+  take(*record);
+  check_limits();
+  return true;
+}
+
+void JournalFeed::Impl::take(const JournalRecord& record) {
+  switch (record.type) {
+    case RecordType::transaction:
+      return take_transaction(record);
+    case RecordType::chunk:
+      return take_chunk(record);
+    case RecordType::outcome:
+      return take_outcome(record);
+    case RecordType::marker: {
+      const auto marker = plain_body<MarkerRecord>(record.payload);
+      if (!marker.ok()) fail_at(record, "is no marker");
+      if (record.seq <= after_seq) return;
+      Pending item;
+      item.seq = record.seq;
+      item.marker = *marker;
+      pending.push_back(std::move(item));
+      return;
+    }
+    case RecordType::abandon: {
+      const auto found = chunks.find(leading_id(record));
+      if (found == chunks.end()) return;
+      bytes -= found->second.bytes.size();
+      chunks.erase(found);
+      return;
+    }
+    case RecordType::gap:
+      ended = fmt::format(
+          "recording ended at record {} ({}) and nothing after it can be trusted; the migration "
+          "has to begin anew",
+          record.seq,
+          std::string_view(reinterpret_cast<const char*>(record.payload.data()),
+                           std::min<std::size_t>(record.payload.size(), 200)));
+      throw std::runtime_error(ended);
+    case RecordType::text:
+    case RecordType::next_segment:
+      return;
+  }
+}
+
+void JournalFeed::Impl::take_chunk(const JournalRecord& record) {
+  const auto txn_id = leading_id(record);
+  const auto part = record.payload.subspan(sizeof(txn_id));
+  auto& body = chunks[txn_id];
+  body.add(part, store);
+  ++body.chunks;
+  bytes += part.size();
+  keep(part, record.seq);
+}
+
+void JournalFeed::Impl::take_transaction(const JournalRecord& record) {
+  const auto head = decode_head(record.payload);
+  if (!head.ok()) fail_at(record, "is no transaction");
+  Pending item;
+  item.seq = record.seq;
+  item.head = *head;
+  if (const auto found = chunks.find(head->txn_id); found != chunks.end()) {
+    item.body = std::move(found->second);
+    bytes -= item.body.bytes.size();
+    chunks.erase(found);
+  }
+  if (record.seq <= after_seq) return;
+  if (item.body.chunks != head->chunks) {
+    item.body = find_chunks(record, head->txn_id, head->chunks);
+  }
+  const auto part = record.payload.subspan(sizeof(TransactionHead));
+  keep(part, record.seq);
+  item.body.add(part, store);
+  bytes += item.body.bytes.size();
+  unresolved[head->txn_id] = record.seq;
+  ++transactions;
+  pending.push_back(std::move(item));
+}
+
+// A feed that was opened behind the beginning of a transaction has not met its first chunks. They
+// are read from further and further back until all are there; transactions of several chunks are
+// rare and few are open at any one place.
+Body JournalFeed::Impl::find_chunks(const JournalRecord& record, std::uint64_t txn_id,
+                                    std::uint32_t wanted) const {
+  for (std::uint64_t back = 4096;; back *= 4) {
+    const std::uint64_t from = record.seq > back ? record.seq - back : 1;
+    const auto earlier = open();
+    if (const auto status = earlier->seek(from); !status.ok()) fail(status);
+    Body body;
+    std::shared_ptr<TextStore> found_texts;
+    std::uint64_t in_segment = 0;
+    for (;;) {
+      const auto found = earlier->next();
+      if (!found.ok()) fail(found.status());
+      if (found->seq >= record.seq) break;
+      if (found->type != RecordType::chunk || leading_id(*found) != txn_id) continue;
+      if (found->segment != in_segment) found_texts = std::make_shared<TextStore>();
+      in_segment = found->segment;
+      const auto part = found->payload.subspan(sizeof(txn_id));
+      keep_texts(*earlier, part, found->seq, *found_texts);
+      body.add(part, found_texts);
+      ++body.chunks;
+      if (body.bytes.size() > kFeedBytesMax) fail_at(record, "is a transaction over the limit");
+    }
+    if (body.chunks == wanted) return body;
+    if (from == 1 || body.chunks > wanted) {
+      fail_at(record,
+              fmt::format("is a transaction of {} chunks, and {} are there", wanted, body.chunks));
+    }
+  }
+}
+
+void JournalFeed::Impl::take_outcome(const JournalRecord& record) {
+  const auto outcome = plain_body<OutcomeRecord>(record.payload);
+  if (!outcome.ok() || outcome->outcome < Outcome::committed ||
+      outcome->outcome > Outcome::unknown) {
+    fail_at(record, "is no outcome");
+  }
+  const auto found = unresolved.find(outcome->txn_id);
+  if (found == unresolved.end()) return;
+  const auto item =
+      std::lower_bound(pending.begin(), pending.end(), found->second,
+                       [](const Pending& one, std::uint64_t seq) { return one.seq < seq; });
+  item->outcome = outcome->outcome;
+  if (outcome->outcome != Outcome::unknown) unresolved.erase(found);
+}
+
+FeedItem JournalFeed::Impl::hand_out() {
+  auto item = std::move(pending.front());
+  pending.pop_front();
+  FeedItem out;
+  if (item.marker) {
+    out.marker = FeedMarker{item.seq, *item.marker};
+    return out;
+  }
+  --transactions;
+  bytes -= item.body.bytes.size();
+  FeedTransaction transaction;
+  transaction.seq = item.seq;
+  transaction.head = item.head;
+  transaction.outcome = *item.outcome;
+  transaction.bytes = std::move(item.body.bytes);
+  transaction.entries = decode_entries(transaction.bytes, item.seq);
+  if (transaction.entries.size() != item.head.entries) {
+    throw std::runtime_error(fmt::format(
+        "transaction {} should have {} entries and has {}; check the journal with `understudy "
+        "journal verify`",
+        item.seq, item.head.entries, transaction.entries.size()));
+  }
+  transaction.texts.assign(item.body.texts.begin(), item.body.texts.end());
+  out.transaction = std::move(transaction);
+  return out;
+}
+
+JournalFeed::JournalFeed(const std::string& directory, std::uint64_t after_seq)
+    : impl_(std::make_unique<Impl>()) {
+  impl_->directory = directory;
+  impl_->after_seq = after_seq;
+  impl_->reader = impl_->open();
+  if (after_seq == 0) return;
+  const auto status = impl_->reader->seek(after_seq + 1);
+  if (!status.ok() && status.code() != Code::not_found) fail(status);
+  impl_->read_seq = after_seq;
+}
+
+JournalFeed::~JournalFeed() = default;
+
+std::optional<FeedItem> JournalFeed::next() {
+  while (impl_->pending.empty() || !impl_->pending.front().ready()) {
+    if (!impl_->read_one()) return std::nullopt;
+  }
+  return impl_->hand_out();
+}
+
+FeedWait JournalFeed::waiting() const {
+  FeedWait wait;
+  if (impl_->pending.empty() || impl_->pending.front().ready()) return wait;
+  const auto& front = impl_->pending.front();
+  wait.reason = front.outcome ? FeedWait::Reason::in_doubt : FeedWait::Reason::outcome_pending;
+  wait.seq = front.seq;
+  wait.txn_id = front.head.txn_id;
+  wait.server_txid = front.head.server_txid;
+  return wait;
+}
+
+std::uint64_t JournalFeed::backlog() const {
+  return impl_->transactions;
+}
+
+std::int64_t JournalFeed::oldest_sealed_at_us() const {
+  for (const auto& item : impl_->pending) {
+    if (!item.marker) return item.head.sealed_at_us;
+  }
+  return 0;
+}
+
+std::uint64_t JournalFeed::read_seq() const {
+  return impl_->read_seq;
+}
+
+}  // namespace understudy
