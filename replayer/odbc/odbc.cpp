@@ -334,6 +334,13 @@ int Statement::column_count() {
   return SQL_SUCCEEDED(SQLNumResultCols(handle_, &count)) ? count : 0;
 }
 
+bool Statement::next_result() {
+  const auto answer = SQLMoreResults(handle_);
+  if (answer == SQL_NO_DATA) return false;
+  if (SQL_SUCCEEDED(answer)) return true;
+  raise(SQL_HANDLE_STMT, handle_, connection_.dbc_, connection_.wide_, "executing a statement");
+}
+
 bool Statement::fetch() {
   const auto answer = SQLFetch(handle_);
   if (answer == SQL_NO_DATA) return false;

@@ -26,6 +26,8 @@ class Error : public std::runtime_error {
         bool lost = false);
   [[nodiscard]] const std::string& sqlstate() const { return sqlstate_; }
   [[nodiscard]] const std::string& server_text() const { return server_text_; }
+  /// The driver's own number: SQLite's result code, for one, whose SQLSTATE is always HY000.
+  [[nodiscard]] long native() const { return native_; }
   /// 08xxx, or the connection says it is dead.
   [[nodiscard]] bool connection_lost() const;
 
@@ -69,6 +71,8 @@ class Statement {
   /// Rows changed by the last execution; -1 when the driver does not know.
   long long row_count();
   int column_count();
+  /// Goes to the result of the next statement of a text that holds several; false behind the last.
+  bool next_result();
   /// Next row of the result; false at its end.
   bool fetch();
   /// Column (1-based) of the current row as text, exact bytes in UTF-8; any length.
