@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# What the documents tell a reader to type exists, and what they link to is there.
+set -euo pipefail
+cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../.."
+readonly build="${1:?usage: documents.sh BUILD-DIRECTORY}"
+
+failures=0
+complain() {
+  echo "documents: $1" >&2
+  failures=$((failures + 1))
+}
+
+mapfile -t documents < <(git ls-files --cached --others --exclude-standard -- '*.md')
+
+usage="$(./run help)"
+for command in $(grep -hoE '\./run [a-z]+' "${documents[@]}" | cut -d' ' -f2 | sort -u); do
+  grep -qE "^  $command\b" <<<"$usage" || complain "./run has no command $command"
+done
+
+help="$("$build/understudy" --help)"
+pattern='(^|[^[:alnum:]/_.-])understudy [a-z]+ '
+for command in $(cat "${documents[@]}" | sed -n '/^```/,/^```/p' | grep -oE "$pattern" |
+  grep -oE '[a-z]+ $' | sort -u); do
+  grep -qE "^ +$command\b" <<<"$help" || complain "understudy has no command $command"
+done
+
+for document in "${documents[@]}"; do
+  folder="$(dirname "$document")"
+  for link in $(grep -oE '\]\([^)#: ]+' "$document" | cut -c3- | sort -u); do
+    [[ -e $folder/$link ]] || complain "$document links to $link, which is not there"
+  done
+done
+
+((failures == 0)) || exit 1
+echo "documents: commands and links are there"
