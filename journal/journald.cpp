@@ -1,0 +1,506 @@
+#include "journal/journald.h"
+
+#include <algorithm>
+#include <cstring>
+#include <exception>
+#include <memory>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "journal/record.h"
+#include "journal/ring.h"
+#include "journal/segment.h"
+#include "journal/segment_map.h"
+
+namespace understudy {
+namespace {
+
+constexpr std::uint64_t kNsPerMs = 1'000'000;
+constexpr std::uint64_t kNsPerSecond = 1'000'000'000;
+constexpr std::uint64_t kWaitNsMax = kNsPerSecond;
+constexpr std::uint64_t kBatchBytesMax = 1u << 20;
+constexpr std::uint32_t kBatchRecordsMax = 1024;
+constexpr std::uint32_t kNoSlot = kSlotCount;
+
+/// A transaction in the journal whose outcome has not come, or one of which there are only chunks.
+struct OpenTransaction {
+  std::uint64_t session_id = 0;
+  std::uint32_t slot = kNoSlot;
+  bool sealed = false;
+};
+
+/// What the journal says of what was written before this process began.
+struct History {
+  std::unordered_map<std::uint64_t, OpenTransaction> open;
+  std::unordered_map<std::uint64_t, std::uint32_t> ring_of;  // of the open ones
+  std::unordered_set<std::uint64_t> in_doubt;
+  std::uint64_t transactions = 0;
+  std::uint64_t session_id_max = 0;
+  std::uint64_t position = 0;  // of the ring `position_ring`, journaled up to here
+  std::uint32_t ring_max = 0;
+  bool any = false;
+  bool has_gap = false;
+  std::string gap;
+};
+
+Status wrong_payload(const char* what) {
+  return {Code::corrupt, std::string("a program published a record that is wrong: ") + what};
+}
+
+std::string as_text(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+Status note_transaction(const JournalRecord& record, History* history) {
+  const auto head = decode_head(record.payload);
+  if (!head.ok()) return head.status();
+  history->open[head->txn_id] = {head->session_id, kNoSlot, true};
+  history->ring_of[head->txn_id] = record.origin.ring;
+  history->session_id_max = std::max(history->session_id_max, head->session_id);
+  ++history->transactions;
+  return {};
+}
+
+Status note_outcome(const JournalRecord& record, History* history) {
+  const auto outcome = plain_body<OutcomeRecord>(record.payload);
+  if (!outcome.ok()) return outcome.status();
+  history->open.erase(outcome->txn_id);
+  history->ring_of.erase(outcome->txn_id);
+  if (outcome->outcome == Outcome::unknown) {
+    history->in_doubt.insert(outcome->txn_id);
+  } else {
+    history->in_doubt.erase(outcome->txn_id);
+  }
+  return {};
+}
+
+Result<History> read_history(const std::string& directory, std::uint32_t ring) {
+  auto reader = JournalReader::open(directory);
+  if (!reader.ok()) return reader.status();
+  History history;
+  for (;;) {
+    const auto record = (*reader)->next();
+    if (!record.ok() && record.status().code() == Code::end) return history;
+    if (!record.ok()) return record.status();
+    history.ring_max = std::max(history.ring_max, record->origin.ring);
+    if (ring != 0 && record->origin.ring == ring) {
+      history.position = std::max(history.position, record->origin.position);
+    }
+    Status status;
+    if (record->type == RecordType::transaction) status = note_transaction(*record, &history);
+    if (record->type == RecordType::outcome) status = note_outcome(*record, &history);
+    if (record->type == RecordType::gap) {
+      history.has_gap = true;
+      history.gap = as_text(record->payload);
+    }
+    if (!status.ok()) return status;
+    history.any = history.any || record->origin.ring != 0;
+  }
+}
+
+template <class T>
+std::span<const std::byte> raw(const T& value) {
+  return std::as_bytes(std::span(&value, 1));
+}
+
+class Journald {
+ public:
+  Journald(const JournaldOptions& options, std::atomic<bool>& stop, SegmentMap& map)
+      : options_(options), stop_(stop), map_(map), header_(map.header()), ring_(map) {}
+
+  Status run();
+
+ private:
+  Status recover();
+  Status refuse_lost_records(const History& history);
+  void adopt(History history);
+  Status loop();
+  Status drain_to(std::uint64_t position);
+  Status failed(Status status);
+  void write_gap(const std::string& reason);
+
+  Result<bool> drain_batch();
+  Status write(const Ring::Item& item);
+  Status write_texts(const RingPayload& payload, std::uint64_t body_bytes);
+  Status write_transaction(const Ring::Item& item, std::span<const std::byte> body);
+  Status write_outcome(const Ring::Item& item, std::span<const std::byte> body);
+  Status append(RecordType type, std::span<const std::byte> payload,
+                std::span<const std::byte> tail, const Ring::Item& item);
+  Status publish(std::uint64_t position);
+  Status sync();
+  Status sync_when_due();
+
+  Status look_for_the_dead(bool all_slots);
+  void observe_departed();
+  void observe_dead_slots();
+  [[nodiscard]] bool departed(const OpenTransaction& open);
+  Status resolve_departed();
+  Status resolve(std::uint64_t txn_id, const OpenTransaction& open);
+
+  const JournaldOptions& options_;
+  std::atomic<bool>& stop_;
+  SegmentMap& map_;
+  ControlHeader& header_;
+  Ring ring_;
+  std::unique_ptr<JournalWriter> writer_;
+
+  std::uint32_t ring_number_ = 0;
+  std::uint64_t journaled_position_ = 0;  // of this ring: written by this process or one before it
+  std::uint64_t transactions_ = 0;
+  std::unordered_map<std::uint64_t, OpenTransaction> open_;
+  std::unordered_set<std::uint64_t> in_doubt_;
+  // Session -> the ring's tail when it was found gone: all it published is before that.
+  std::unordered_map<std::uint64_t, std::uint64_t> departed_;
+  std::unordered_map<std::uint32_t, std::uint64_t> dead_slots_;  // slot -> tail, as above
+  std::uint64_t last_sync_ns_ = 0;
+  std::uint64_t last_look_ns_ = 0;
+};
+
+// --- beginning and end ---
+
+Status Journald::run() {
+  if (auto status = recover(); !status.ok()) return failed(std::move(status));
+  if (auto status = loop(); !status.ok()) return failed(std::move(status));
+  return {};
+}
+
+Status Journald::failed(Status status) {
+  map_.invalidate("journald stopped: " + status.message());
+  write_gap(status.message());
+  return status;
+}
+
+// Best effort: when the journal itself is what failed, the mode alone carries the reason.
+void Journald::write_gap(const std::string& reason) {
+  if (writer_ == nullptr) return;
+  const auto bytes = std::as_bytes(std::span(reason.data(), reason.size()));
+  if (writer_->append(RecordType::gap, bytes).ok() && writer_->sync().ok()) {
+    header_.journaled_seq.store(writer_->last_seq());
+    header_.durable_seq.store(writer_->last_seq());
+  }
+}
+
+// The ring is of this boot and this segment; what it held when the host went down is lost, as are
+// records that were written and not synced.
+Status Journald::refuse_lost_records(const History& history) {
+  const std::string& before = writer_->previous_boot_id();
+  const bool restarted = !before.empty() && before != header_.boot_id;
+  if (restarted && history.any && header_.durability_power.load() == 0) {
+    return {Code::invalid,
+            "host restarted while recording with Durability=process: committed transactions may "
+            "be missing; begin the migration anew"};
+  }
+  if (ring_number_ != 0 && header_.journaled_seq.load() > writer_->last_seq()) {
+    return {Code::corrupt, "the journal ends at record " + std::to_string(writer_->last_seq()) +
+                               " but record " + std::to_string(header_.journaled_seq.load()) +
+                               " had been written; begin the migration anew"};
+  }
+  return {};
+}
+
+Status Journald::recover() {
+  const std::string folder = options_.home + "/" + options_.migration;
+  const std::string directory = folder + "/journal";
+  JournalWriter::Options writer_options;
+  if (options_.segment_bytes != 0) writer_options.segment_bytes = options_.segment_bytes;
+  auto writer = JournalWriter::open(directory, writer_options);
+  if (!writer.ok()) return writer.status();
+  ring_number_ = header_.ring_number.load();
+  auto history = read_history(directory, ring_number_);
+  if (!history.ok()) return history.status();
+  if (history->has_gap) {
+    // Not through `failed`, which would write one more.
+    return {Code::invalid, "recording had ended before: " + history->gap};
+  }
+  writer_ = std::move(*writer);
+  if (auto status = refuse_lost_records(*history); !status.ok()) return status;
+  adopt(std::move(*history));
+  if (auto status = publish(journaled_position_); !status.ok()) return status;
+  return sync();
+}
+
+void Journald::adopt(History history) {
+  if (ring_number_ == 0) {
+    // Nobody has read this ring yet. A number no record in the journal carries makes its positions
+    // its own, whatever was written from rings before it.
+    ring_number_ = history.ring_max + 1;
+    header_.ring_number.store(ring_number_);
+    header_.sealed.fetch_add(history.transactions);
+  }
+  // What one before this process had written is on disk: opening the journal synced it.
+  journaled_position_ = history.position;
+  transactions_ = history.transactions;
+  in_doubt_ = std::move(history.in_doubt);
+  std::uint64_t next = header_.next_session_id.load();
+  while (next < history.session_id_max &&
+         !header_.next_session_id.compare_exchange_weak(next, history.session_id_max)) {
+  }
+  std::unordered_map<std::uint64_t, std::uint32_t> slots;
+  for (std::uint32_t i = 0; i < kSlotCount; ++i) {
+    if (map_.slot(i).state.load() == static_cast<std::uint32_t>(SlotState::active)) {
+      slots[map_.slot(i).session_id.load()] = i;
+    }
+  }
+  for (auto& [txn_id, open] : history.open) {
+    const auto slot = slots.find(open.session_id);
+    // A session of another ring has the same number only by chance.
+    const bool of_this_ring = history.ring_of[txn_id] == ring_number_;
+    if (of_this_ring && slot != slots.end()) open.slot = slot->second;
+  }
+  open_ = std::move(history.open);
+}
+
+Status Journald::loop() {
+  last_sync_ns_ = last_look_ns_ = monotonic_ns();
+  if (auto status = look_for_the_dead(true); !status.ok()) return status;
+  const std::uint64_t interval_ns = options_.sync_interval_ms * kNsPerMs;
+  while (!stop_.load()) {
+    header_.journald_beat_ns.store(monotonic_ns());
+    const auto drained = drain_batch();
+    if (!drained.ok()) return drained.status();
+    if (auto status = sync_when_due(); !status.ok()) return status;
+    const bool look_due = monotonic_ns() - last_look_ns_ >= kNsPerSecond;
+    if (look_due || !*drained) {
+      if (auto status = look_for_the_dead(look_due); !status.ok()) return status;
+    }
+    if (*drained) continue;
+    const std::uint64_t wait_ns = interval_ns == 0 ? kWaitNsMax : std::min(interval_ns, kWaitNsMax);
+    ring_.wait_for_data(monotonic_ns() + wait_ns);
+  }
+  return drain_to(header_.tail.load());
+}
+
+// Up to what was claimed when the stop was asked for; a session that is still writing its record
+// does not hold the end up.
+Status Journald::drain_to(std::uint64_t position) {
+  while (header_.head.load() < position) {
+    const auto drained = drain_batch();
+    if (!drained.ok()) return drained.status();
+    if (!*drained) break;
+  }
+  if (auto status = look_for_the_dead(true); !status.ok()) return status;
+  return sync();
+}
+
+// --- ring to journal ---
+
+Result<bool> Journald::drain_batch() {
+  auto item = ring_.peek();
+  if (!item.ok() && item.status().code() == Code::end) return false;
+  if (!item.ok()) return item.status();
+  std::uint64_t bytes = 0;
+  for (std::uint32_t count = 1;; ++count) {
+    // A process before this one may have been killed between writing and freeing: positions of one
+    // ring only grow, and the journal holds a prefix of them, so the position alone tells.
+    if (item->next_position > journaled_position_) {
+      if (auto status = write(*item); !status.ok()) return status;
+      bytes += item->payload.size();
+    }
+    if (count == kBatchRecordsMax || bytes >= kBatchBytesMax) break;
+    auto next = ring_.peek_after(*item);
+    if (!next.ok()) break;  // the next batch meets the same and reports it
+    item = std::move(next);
+  }
+  if (auto status = writer_->write_out(); !status.ok()) return status;
+  if (auto status = publish(item->next_position); !status.ok()) return status;
+  ring_.consume(*item);
+  return true;
+}
+
+Status Journald::write(const Ring::Item& item) {
+  if (item.kind == RingKind::abandon) {
+    open_.erase(item.txn_id);
+    return append(RecordType::abandon, raw(item.txn_id), {}, item);
+  }
+  const auto payload = split_ring_payload(item.payload);
+  if (!payload.ok()) return payload.status();
+  if (auto status = write_texts(*payload, payload->body.size()); !status.ok()) return status;
+  switch (item.kind) {
+    case RingKind::transaction:
+      return write_transaction(item, payload->body);
+    case RingKind::outcome:
+      return write_outcome(item, payload->body);
+    case RingKind::chunk:
+      open_.try_emplace(item.txn_id,
+                        OpenTransaction{map_.slot(item.slot).session_id.load(), item.slot, false});
+      return append(RecordType::chunk, raw(item.txn_id), payload->body, item);
+    case RingKind::marker:
+      if (payload->body.size() != sizeof(MarkerRecord)) return wrong_payload("a marker's length");
+      return append(RecordType::marker, payload->body, {}, item);
+    case RingKind::abandon:
+      break;
+  }
+  return wrong_payload("its kind");
+}
+
+// A record and the texts it names stand in one segment, so that a reader that begins there has
+// them.
+Status Journald::write_texts(const RingPayload& payload, std::uint64_t body_bytes) {
+  std::uint64_t needed = record_bytes(body_bytes + sizeof(std::uint64_t));
+  for (const auto& [id, text] : payload.texts) needed += record_bytes(id.size() + text.size());
+  if (auto status = writer_->reserve(needed); !status.ok()) return status;
+  for (const auto& [id, text] : payload.texts) {
+    if (auto status = writer_->need_text(id, text); !status.ok()) return status;
+  }
+  return {};
+}
+
+Status Journald::write_transaction(const Ring::Item& item, std::span<const std::byte> body) {
+  const auto head = decode_head(body);
+  if (!head.ok()) return head.status();
+  if (head->txn_id != item.txn_id) return wrong_payload("a transaction's number");
+  open_[item.txn_id] = {head->session_id, item.slot, true};
+  ++transactions_;
+  return append(RecordType::transaction, body, {}, item);
+}
+
+Status Journald::write_outcome(const Ring::Item& item, std::span<const std::byte> body) {
+  const auto outcome = plain_body<OutcomeRecord>(body);
+  if (!outcome.ok()) return outcome.status();
+  if (outcome->txn_id != item.txn_id) return wrong_payload("an outcome's transaction");
+  if (outcome->outcome < Outcome::committed || outcome->outcome > Outcome::unknown) {
+    return wrong_payload("an outcome's kind");
+  }
+  open_.erase(item.txn_id);
+  if (outcome->outcome == Outcome::unknown) {
+    in_doubt_.insert(item.txn_id);
+  } else {
+    in_doubt_.erase(item.txn_id);
+  }
+  return append(RecordType::outcome, body, {}, item);
+}
+
+Status Journald::append(RecordType type, std::span<const std::byte> payload,
+                        std::span<const std::byte> tail, const Ring::Item& item) {
+  return writer_->append(type, payload, tail, {ring_number_, item.next_position}).status();
+}
+
+// What is written becomes visible, and with Durability=power durable, before the ring is freed.
+Status Journald::publish(std::uint64_t position) {
+  journaled_position_ = std::max(journaled_position_, position);
+  header_.journaled.store(transactions_);
+  header_.journaled_seq.store(writer_->last_seq());
+  header_.journal_bytes.store(writer_->bytes());
+  header_.in_doubt.store(in_doubt_.size());
+  return header_.durability_power.load() != 0 ? sync() : Status();
+}
+
+Status Journald::sync() {
+  if (auto status = writer_->sync(); !status.ok()) return status;
+  last_sync_ns_ = monotonic_ns();
+  header_.durable_seq.store(writer_->last_seq());
+  if (journaled_position_ > header_.durable_position.load()) {
+    header_.durable_position.store(journaled_position_);
+    header_.durable_wake.fetch_add(1);
+    futex_wake_all(header_.durable_wake);
+  }
+  return {};
+}
+
+Status Journald::sync_when_due() {
+  if (header_.durable_seq.load() == writer_->last_seq()) return {};
+  const std::uint64_t interval_ns = options_.sync_interval_ms * kNsPerMs;
+  return monotonic_ns() - last_sync_ns_ >= interval_ns ? sync() : Status();
+}
+
+// --- sessions that are gone ---
+
+// A session is resolved, and its slot freed, only when the ring has been read up to the tail as it
+// was after the session had been found gone: its outcome may still be in there, and a record that
+// it had only claimed is skipped by asking for the liveness of its slot.
+Status Journald::look_for_the_dead(bool all_slots) {
+  // Slots first: a slot found dead is freed only in a pass that also saw its transactions.
+  if (all_slots) {
+    observe_dead_slots();
+    last_look_ns_ = monotonic_ns();
+  }
+  observe_departed();
+  return resolve_departed();
+}
+
+bool Journald::departed(const OpenTransaction& open) {
+  if (open.slot >= kSlotCount) return true;
+  const Slot& slot = map_.slot(open.slot);
+  return slot.state.load() != static_cast<std::uint32_t>(SlotState::active) ||
+         slot.session_id.load() != open.session_id || map_.liveness(open.slot) == Liveness::dead;
+}
+
+void Journald::observe_departed() {
+  for (const auto& [txn_id, open] : open_) {
+    if (departed_.contains(open.session_id) || !departed(open)) continue;
+    departed_.emplace(open.session_id, header_.tail.load());
+    if (open.slot < kSlotCount) dead_slots_.try_emplace(open.slot, header_.tail.load());
+  }
+}
+
+void Journald::observe_dead_slots() {
+  for (std::uint32_t i = 0; i < kSlotCount; ++i) {
+    if (map_.slot(i).state.load() == static_cast<std::uint32_t>(SlotState::free)) continue;
+    if (map_.liveness(i) == Liveness::dead) dead_slots_.try_emplace(i, header_.tail.load());
+  }
+}
+
+Status Journald::resolve_departed() {
+  const std::uint64_t head = header_.head.load();
+  bool wrote = false;
+  for (auto open = open_.begin(); open != open_.end();) {
+    const auto gone = departed_.find(open->second.session_id);
+    if (gone == departed_.end() || gone->second > head) {
+      ++open;
+      continue;
+    }
+    if (auto status = resolve(open->first, open->second); !status.ok()) return status;
+    wrote = true;
+    open = open_.erase(open);
+  }
+  std::erase_if(departed_, [&](const auto& gone) { return gone.second <= head; });
+  if (wrote) {
+    if (auto status = writer_->write_out(); !status.ok()) return status;
+    if (auto status = publish(journaled_position_); !status.ok()) return status;
+  }
+  std::erase_if(dead_slots_, [&](const auto& dead) {
+    if (dead.second > head) return false;
+    map_.release_dead(dead.first);
+    return true;
+  });
+  return {};
+}
+
+Status Journald::resolve(std::uint64_t txn_id, const OpenTransaction& open) {
+  if (!open.sealed) return writer_->append(RecordType::abandon, raw(txn_id)).status();
+  OutcomeRecord outcome;
+  outcome.txn_id = txn_id;
+  outcome.at_us = wall_clock_us();
+  outcome.outcome = Outcome::unknown;
+  in_doubt_.insert(txn_id);
+  return writer_->append(RecordType::outcome, raw(outcome)).status();
+}
+
+Status make_home(const JournaldOptions& options) {
+  FileSystem& files = operating_system();
+  const std::string folder = options.home + "/" + options.migration;
+  return files.make_directory(folder, 0750);
+}
+
+}  // namespace
+
+Status run_journald(const JournaldOptions& options, std::atomic<bool>& stop) {
+  if (!valid_migration_name(options.migration)) {
+    return {Code::invalid, "not a migration's name: " + options.migration};
+  }
+  auto map = SegmentMap::open_or_create(options.home, options.migration);
+  if (!map.ok()) return map.status();
+  if (auto status = (*map)->lock(kLockJournald); !status.ok()) return status;
+  Status status = make_home(options);
+  try {
+    if (status.ok()) status = Journald(options, stop, **map).run();
+  } catch (const std::exception& error) {
+    status = Status(Code::io, std::string("journald stopped: ") + error.what());
+    (*map)->invalidate(status.message());
+  }
+  (*map)->unlock(kLockJournald);
+  return status;
+}
+
+}  // namespace understudy
