@@ -127,7 +127,7 @@ RowEffect take_row(Cursor& in) {
   return row;
 }
 
-void take_statement(Cursor& in, Statement* statement) {
+void take_statement(Cursor& in, StatementEntry* statement) {
   const auto verdict = in.take<std::uint8_t>();
   if (verdict < 1 || verdict > static_cast<std::uint8_t>(Verdict::ddl)) in.fail();
   statement->verdict = static_cast<Verdict>(verdict);

@@ -115,7 +115,7 @@ enum StatementFlag : std::uint8_t {
   kStatementHasEffects = 2,  // rows below are the truth (verdict effects) or evidence (keyed)
 };
 
-struct Statement {
+struct StatementEntry {
   Verdict verdict = Verdict::opaque;
   Verb verb = Verb::other;
   std::uint8_t flags = 0;
@@ -141,7 +141,7 @@ struct Note {
 struct Entry {
   enum class Type : std::uint8_t { statement = 1, context = 2, note = 3 };
   Type type = Type::statement;
-  Statement statement;
+  StatementEntry statement;
   Context context;
   Note note;
 };

@@ -76,7 +76,7 @@ TEST(Record, StatementReadsBackAsWritten) {
   EntryReader reader(split->body.subspan(sizeof(TransactionHead)));
   const auto entry = reader.next();
   ASSERT_TRUE(entry.ok()) << entry.status().message();
-  const Statement& statement = entry->statement;
+  const StatementEntry& statement = entry->statement;
   EXPECT_EQ(statement.verdict, Verdict::effects);
   EXPECT_EQ(statement.verb, Verb::update);
   EXPECT_EQ(statement.flags, kStatementHasEffects);
