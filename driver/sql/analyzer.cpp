@@ -35,6 +35,32 @@ bool ambiguous_string(const Token& token, Dialect dialect) {
   return first != 'e' && first != 'E' && first != '$' && token.text.find("\\'") != token.text.npos;
 }
 
+/// Types by their lower-case names; SQLite's by its rules of affinity.
+bool is_integer_type(std::string_view type, Dialect dialect) {
+  if (dialect == Dialect::sqlite) return type.find("int") != std::string_view::npos;
+  return type == "smallint" || type == "integer" || type == "bigint";
+}
+bool is_text_type(std::string_view type, Dialect dialect) {
+  if (dialect != Dialect::sqlite) return type == "text" || type.starts_with("character varying");
+  if (is_integer_type(type, dialect)) return false;
+  return type.find("char") != std::string_view::npos ||
+         type.find("text") != std::string_view::npos || type.find("clob") != std::string_view::npos;
+}
+
+/// Tokens that may put one more level on a parse tree: operators, prefixes, joins, subqueries.
+bool deepens(const Token& token) {
+  if (token.kind == TokenKind::punctuation) return !token.is('.');
+  if (token.kind != TokenKind::word) return false;
+  for (const std::string_view word :
+       {"AND",     "OR",       "NOT",     "IS",     "ISNULL",   "NOTNULL", "BETWEEN", "IN",
+        "LIKE",    "ILIKE",    "SIMILAR", "GLOB",   "REGEXP",   "MATCH",   "ESCAPE",  "OVERLAPS",
+        "COLLATE", "AT",       "JOIN",    "CASE",   "ELSE",     "SELECT",  "EXISTS",  "ARRAY",
+        "ROW",     "OPERATOR", "WITH",    "VALUES", "DISTINCT", "ALL"}) {
+    if (token.is_word(word)) return true;
+  }
+  return false;
+}
+
 /// Upper bound of the parse tree's depth. Chains of operators, joins and prefixes grow a tree by a
 /// level per token, lists separated by commas do not; set operations chain across commas.
 class NestingEstimate {
@@ -52,7 +78,7 @@ class NestingEstimate {
       Level& level = levels_.back();
       level.before = level.total();
       level.own = level.inside = 0;
-    } else {
+    } else if (deepens(token)) {
       ++levels_.back().own;
     }
     const bool deep = levels_.size() + levels_.back().own + sets_ > kNestingMax;
@@ -62,7 +88,7 @@ class NestingEstimate {
 
  private:
   struct Level {
-    std::size_t own = 0;     // tokens since the last comma
+    std::size_t own = 0;     // deepening tokens since the last comma
     std::size_t inside = 0;  // deepest parenthesis since then
     std::size_t before = 0;  // deepest part before the last comma
     [[nodiscard]] std::size_t total() const { return std::max(before, own + inside); }
@@ -191,20 +217,21 @@ std::string quote_identifier(std::string_view name) {
 }
 
 bool plain_key_literal(const TokenizedText& text, std::size_t first, std::size_t count,
-                       const Column& column) {
-  if (count == 0 || first + count > text.tokens.size()) return false;
+                       const Column& column, Dialect dialect) {
+  if (count == 0 || count > 2 || first + count > text.tokens.size()) return false;
   const Token& value = text.tokens[first + count - 1];
-  if (count == 2 && !(text.tokens[first].is('-') && value.kind == TokenKind::number)) return false;
-  if (count > 2) return false;
+  const std::string type = ascii_lower(column.type);
   if (value.kind == TokenKind::number) {
-    // Digits only: 1.5 becomes 2 in an integer column, 1e1 is 10.
-    return value.text.find_first_not_of("0123456789") == std::string_view::npos;
+    if (count == 2 && !text.tokens[first].is('-')) return false;
+    const bool digits = value.text.find_first_not_of("0123456789") == std::string_view::npos;
+    const bool one_form = value.text.front() != '0' || (count == 1 && value.text == "0");
+    return digits && one_form && is_integer_type(type, dialect);
   }
-  const bool next_is_string =
+  const bool continued =
       first + count < text.tokens.size() && text.tokens[first + count].kind == TokenKind::string;
-  return value.kind == TokenKind::string && !next_is_string && value.text.front() == '\'' &&
-         value.text.find('\\') == std::string_view::npos && !names_a_moment(value.text) &&
-         !column.type.starts_with("reg");
+  return count == 1 && value.kind == TokenKind::string && !continued &&
+         value.text.front() == '\'' && value.text.find('\\') == std::string_view::npos &&
+         is_text_type(type, dialect);
 }
 
 bool names_a_moment(std::string_view literal) {

@@ -17,8 +17,8 @@ inline constexpr std::size_t kAnalyzedBytesMax = 1u << 20;  // longer texts are 
 inline constexpr std::size_t kAnalyzedTokensMax = 200000;
 /// Bound on the depth of a parse tree, estimated before parsing: libpg_query's writer and
 /// protobuf-c recurse without a check of their own, and the application's threads may have small
-/// stacks.
-inline constexpr std::size_t kNestingMax = 500;
+/// stacks. Trees of this depth were measured to fit a thread of 512 KiB.
+inline constexpr std::size_t kNestingMax = 150;
 
 /// One statement cut into tokens.
 struct TokenizedText {
@@ -43,10 +43,10 @@ std::string_view table_obstacle(const Table* table);
 void set_effects(Analysis* analysis, const Table& table, Verb verb);
 /// `name` as a quoted identifier.
 std::string quote_identifier(std::string_view name);
-/// A plain '...' or number literal that means the same in every session and every engine of the
-/// dialect, as a key may hold it.
+/// Whether these tokens are a literal that stands for a key value as the engine stores it: an
+/// integer for an integer column, '...' for a text column. So equal keys are equal texts.
 bool plain_key_literal(const TokenizedText& text, std::size_t first_token, std::size_t count,
-                       const Column& column);
+                       const Column& column, Dialect dialect);
 /// Whether the literal's text names a moment that the server computes: 'now', 'today', ...
 bool names_a_moment(std::string_view literal);
 

@@ -317,7 +317,7 @@ class PostgresqlAnalyzer {
     const auto first = text_.at(numbered_.original(static_cast<std::size_t>(location)));
     if (!first) return std::nullopt;
     const std::size_t count = text_.tokens[*first].is('-') ? 2 : 1;
-    if (!plain_key_literal(text_, *first, count, column)) return std::nullopt;
+    if (!plain_key_literal(text_, *first, count, column, Dialect::postgresql)) return std::nullopt;
     const Token& last = text_.tokens[*first + count - 1];
     const std::size_t from = text_.tokens[*first].offset;
     return std::string(text_.text.substr(from, last.offset + last.text.size() - from));
