@@ -1,0 +1,109 @@
+// What differs between engines for whoever acts on a database: catalog queries, exact text form of
+// values, snapshots, sequences, the applied position, resolving doubt.
+//
+// Exact text form: PostgreSQL `column::text`; SQLite `quote(column)`. A row read in it from one
+// side and written with `insert_sql` + `bind` to the other is the same row. All methods throw
+// odbc::Error; a dialect object is stateless and may be shared by threads.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "journal/catalog.h"
+#include "journal/record.h"
+#include "replayer/odbc/odbc.h"
+
+namespace understudy {
+
+using Row = std::vector<odbc::OptionalText>;
+
+struct SequenceState {
+  std::string schema, name;   // PostgreSQL: the sequence; SQLite: empty and the table
+  std::string table, column;  // that it feeds, where known
+  long long last_value = 0;
+  bool is_called = true;
+};
+
+enum class TxnStatus { committed, rolled_back, in_progress, unknown };
+
+inline constexpr char kPositionTable[] = "understudy_position";
+
+class SqlDialect {
+ public:
+  virtual ~SqlDialect() = default;
+  [[nodiscard]] virtual Dialect kind() const = 0;
+  [[nodiscard]] virtual std::string quote(std::string_view identifier) const = 0;
+  [[nodiscard]] std::string qualified(const Table& table) const;
+
+  /// User tables and views of the database (system schemas left out), everything Catalog holds.
+  virtual Catalog read_catalog(odbc::Connection& db) const = 0;
+
+  /// SELECT of `columns` (ordinals) in exact text form, ordered by the table's key (or the engine's
+  /// row identity), `limit` rows after the place `after` (a row of exact texts of the ordering
+  /// columns; empty: from the start). The ordering columns are appended after `columns` in the
+  /// result, so that the last row gives the next `after`. Parameters of the text:
+  /// bind_place(after).
+  virtual std::string page_sql(const Table& table, const std::vector<std::uint32_t>& columns,
+                               bool has_after, std::uint64_t limit) const = 0;
+  /// How many ordering columns page_sql appends.
+  [[nodiscard]] virtual std::size_t place_columns(const Table& table) const = 0;
+  virtual std::vector<odbc::Bind> bind_place(const Table& table, const Row& after) const = 0;
+
+  /// Writes by columns, every value a parameter in the order given.
+  virtual std::string insert_sql(const Table& table, const std::vector<std::uint32_t>& columns,
+                                 std::size_t rows = 1) const = 0;
+  /// SET columns..., WHERE key...; the key values follow as parameters.
+  virtual std::string update_sql(const Table& table, const std::vector<std::uint32_t>& columns,
+                                 const std::vector<std::uint32_t>& key) const = 0;
+  virtual std::string delete_sql(const Table& table,
+                                 const std::vector<std::uint32_t>& key) const = 0;
+  /// A parameter for a value in exact text form of a column.
+  virtual odbc::Bind bind(const Column& column, const odbc::OptionalText& exact) const = 0;
+  virtual odbc::Bind bind(const Column& column, std::optional<std::string_view> exact) const = 0;
+
+  /// Connection string additions for the shadow's applying connection (driver options).
+  [[nodiscard]] virtual std::string apply_options(std::string_view driver_name) const {
+    (void)driver_name;
+    return {};
+  }
+
+  /// Fixes the session settings that exact texts depend on (time zone, date and interval style).
+  /// open_snapshot does it too.
+  virtual void prepare_session(odbc::Connection& db) const = 0;
+
+  /// Opens a transaction whose reads all see one state, and fixes that state now.
+  virtual void open_snapshot(odbc::Connection& db) const = 0;
+  virtual void close_snapshot(odbc::Connection& db) const = 0;
+  /// Whether a snapshot held open leaves writers undisturbed (SQLite: only in WAL mode); a remedy.
+  virtual bool snapshot_is_free(odbc::Connection& db, std::string* remedy) const = 0;
+  [[nodiscard]] virtual double estimated_rows(odbc::Connection& db, const Table& table) const = 0;
+
+  /// Whether this session refuses a row whose parent is absent.
+  [[nodiscard]] virtual bool enforces_foreign_keys(odbc::Connection& db) const = 0;
+  /// The most rows one insert_sql should hold for `columns` columns (measured, and limits).
+  [[nodiscard]] virtual std::size_t insert_rows_max(std::size_t columns) const = 0;
+  /// Around the copy into the shadow: triggers off and on again, where the engine can.
+  virtual void before_copy(odbc::Connection& shadow, const Table& table) const = 0;
+  virtual void after_copy(odbc::Connection& shadow, const Table& table) const = 0;
+  /// Empties a table without cascades (restart of a copy).
+  virtual void empty_table(odbc::Connection& shadow, const Table& table) const = 0;
+
+  virtual std::vector<SequenceState> read_sequences(odbc::Connection& db) const = 0;
+  /// Sets the shadow's sequences to where production's stand, never backwards. Returns how many.
+  virtual int set_sequences(odbc::Connection& shadow, const std::vector<SequenceState>& production,
+                            const Catalog& shadow_catalog) const = 0;
+
+  /// CREATE TABLE IF NOT EXISTS understudy_position(migration PRIMARY KEY, seq, ...).
+  virtual void make_position_table(odbc::Connection& shadow) const = 0;
+  [[nodiscard]] virtual bool can_resolve() const = 0;  // txn_status knows
+  virtual TxnStatus txn_status(odbc::Connection& production, std::uint64_t server_txid) const = 0;
+};
+
+/// Code by dialect; throws std::runtime_error for one that has none yet (mariadb, generic).
+const SqlDialect& sql_dialect(Dialect dialect);
+/// Connects, asks SQL_DBMS_NAME.
+Dialect dialect_of(odbc::Connection& db);
+
+}  // namespace understudy

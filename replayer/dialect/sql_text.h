@@ -1,0 +1,41 @@
+// Pieces of statements that every dialect puts together in the same way, and reading small results.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "replayer/dialect/dialect.h"
+
+namespace understudy {
+
+/// `text` between quote marks, those inside doubled.
+std::string quoted(std::string_view text, char mark);
+
+/// piece(column) for each column, joined.
+std::string join(const std::vector<std::uint32_t>& columns, std::string_view separator,
+                 const std::function<std::string(std::uint32_t)>& piece);
+
+/// How a dialect writes a column's name and the parameter that takes its exact text.
+struct StatementPieces {
+  std::string table;
+  std::function<std::string(std::uint32_t)> name;
+  std::function<std::string(std::uint32_t)> parameter;
+};
+std::string insert_statement(const StatementPieces& pieces,
+                             const std::vector<std::uint32_t>& columns, std::size_t rows,
+                             std::string_view before_values);
+std::string update_statement(const StatementPieces& pieces,
+                             const std::vector<std::uint32_t>& columns,
+                             const std::vector<std::uint32_t>& key);
+std::string delete_statement(const StatementPieces& pieces, const std::vector<std::uint32_t>& key);
+
+/// A whole result in texts; for catalog queries.
+std::vector<Row> read_rows(odbc::Connection& db, std::string_view sql);
+
+const SqlDialect& postgresql_dialect();
+const SqlDialect& sqlite_dialect();
+
+}  // namespace understudy
