@@ -329,6 +329,11 @@ long long Statement::row_count() {
   return SQL_SUCCEEDED(SQLRowCount(handle_, &count)) ? count : -1;
 }
 
+int Statement::parameter_count() {
+  SQLSMALLINT count = 0;
+  return SQL_SUCCEEDED(SQLNumParams(handle_, &count)) ? count : -1;
+}
+
 int Statement::column_count() {
   SQLSMALLINT count = 0;
   return SQL_SUCCEEDED(SQLNumResultCols(handle_, &count)) ? count : 0;

@@ -63,6 +63,8 @@ class Statement {
   Statement& operator=(const Statement&) = delete;
 
   void prepare(std::string_view sql);
+  /// Places for parameters in the prepared text; -1 when the driver does not know.
+  int parameter_count();
   /// Binds all parameters (they must stay alive until `execute` returned).
   void bind(const std::vector<Bind>& parameters);
   /// Runs the prepared text. SQL_NO_DATA counts as success with zero rows.

@@ -1,0 +1,663 @@
+#include "replayer/apply/applier.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <stdexcept>
+#include <unordered_map>
+#include <utility>
+
+#include "replayer/apply/fingerprint.h"
+#include "replayer/apply/row_effects.h"
+#include "replayer/apply/session_context.h"
+#include "replayer/apply/statement_runner.h"
+
+namespace understudy {
+namespace {
+
+constexpr std::size_t kMarkersKept = 65536;
+
+/// A joined batch changed other rows than expected; nobody outside this file sees it.
+struct Surprise {};
+
+std::vector<odbc::Bind> recorded_parameters(const StatementEntry& statement) {
+  std::vector<odbc::Bind> out;
+  out.reserve(statement.parameters.size());
+  for (const auto& parameter : statement.parameters) {
+    odbc::Bind bind;
+    bind.c_type = parameter.c_type;
+    bind.sql_type = parameter.sql_type;
+    bind.column_size = parameter.column_size;
+    bind.digits = parameter.digits;
+    bind.indicator = static_cast<SQLLEN>(parameter.indicator);
+    bind.bytes = parameter.bytes;
+    out.push_back(std::move(bind));
+  }
+  return out;
+}
+
+/// Whether the statement is not to blame: trying again, or elsewhere, may work.
+bool outside_the_statement(const odbc::Error& error, Dialect dialect) {
+  if (error.connection_lost()) return true;
+  if (dialect == Dialect::sqlite) {
+    constexpr long kConstraint = 19, kError = 1, kMismatch = 20, kRange = 25, kTooBig = 18;
+    const long code = error.native() & 0xff;
+    return code != kConstraint && code != kError && code != kMismatch && code != kRange &&
+           code != kTooBig && code != 0;
+  }
+  static constexpr std::string_view kClasses[] = {"40", "53", "55", "57", "58", "XX"};
+  const std::string_view state(error.sqlstate());
+  return std::any_of(std::begin(kClasses), std::end(kClasses),
+                     [&](std::string_view one) { return state.starts_with(one); });
+}
+
+bool runs_alone(const FeedTransaction& transaction) {
+  if ((transaction.head.flags & kTransactionBarrier) != 0) return true;
+  bool statements_before = false;
+  for (const auto& entry : transaction.entries) {
+    if (entry.type == Entry::Type::context && statements_before) return true;
+    if (entry.type != Entry::Type::statement) continue;
+    statements_before = true;
+    const auto verdict = entry.statement.verdict;
+    if (verdict != Verdict::keyed && verdict != Verdict::effects) return true;
+  }
+  return false;
+}
+
+std::vector<std::string> context_texts(const FeedTransaction& transaction, const Context& context) {
+  std::vector<std::string> out;
+  for (const auto& id : context.statements) out.emplace_back(transaction.text(id));
+  return out;
+}
+
+/// The context in force when the transaction begins.
+std::vector<std::string> first_context(const FeedTransaction& transaction) {
+  for (const auto& entry : transaction.entries) {
+    if (entry.type == Entry::Type::statement) break;
+    if (entry.type == Entry::Type::context) return context_texts(transaction, entry.context);
+  }
+  return {};
+}
+
+/// Figures of work that is not committed yet.
+struct Tally {
+  ApplyFigures figures;
+
+  void divergence(std::string what, std::string kind, std::uint64_t seq) {
+    figures.divergences.push_back({std::move(what), std::move(kind), seq, 1});
+  }
+};
+
+using Batch = std::vector<FeedTransaction>;
+
+}  // namespace
+
+struct Applier::Impl {
+  Impl(odbc::Connection& shadow_connection, const SqlDialect& sql, const Catalog& shadow_catalog,
+       std::string name)
+      : shadow(shadow_connection),
+        dialect(sql),
+        migration(std::move(name)),
+        plans(sql, shadow_catalog),
+        prepared(shadow_connection),
+        joined(shadow_connection),
+        context(shadow_connection, sql.kind()),
+        driver_joins(sql.kind() == Dialect::postgresql &&
+                     shadow_connection.info(SQL_DRIVER_NAME).find("psqlodbc") !=
+                         std::string::npos) {}
+
+  odbc::Connection& shadow;
+  const SqlDialect& dialect;
+  std::string migration;
+  ShapePlans plans;
+  PreparedStatements prepared;
+  JoinedStatements joined;
+  SessionContext context;
+  const bool driver_joins;
+  bool joins = false;                                   // in the batch that is being run
+  std::unordered_map<TextId, int, TextIdHash> markers;  // of texts that were joined
+  bool position_known = false;
+  bool position_row = false;
+  bool broken = false;
+
+  Batch batch;
+  std::size_t batch_bytes = 0;
+  std::uint64_t position = 0;  // committed
+  std::uint64_t wanted = 0;    // with the open batch
+  std::uint64_t rolled_back = 0;
+  ApplyFigures figures;
+  std::map<std::pair<std::string, std::string>, std::size_t> divergence_index;
+
+  void read_position();
+  void write_position(std::uint64_t seq);
+  void add(FeedTransaction&& transaction);
+  void flush();
+  bool try_joined();
+  void one_by_one();
+  void apply_one(const FeedTransaction& transaction);
+  void apply_by_rows(const FeedTransaction& transaction, std::string kind);
+  void outside_transaction(const FeedTransaction& transaction);
+  void leave_out(const FeedTransaction& transaction, Tally tally);
+  void commit_at(std::uint64_t seq, const Tally& tally);
+  void undo();
+  void merge(const Tally& tally);
+
+  void enter(const std::vector<std::string>& statements, std::uint64_t seq, std::uint64_t from,
+             Tally& tally);
+  void join(const FeedTransaction& transaction, Tally& tally);
+  void join_statement(const FeedTransaction& transaction, const StatementEntry& statement);
+  void join_row(const FeedTransaction& transaction, const StatementEntry& statement,
+                const RowEffect& row);
+  void run_joined();
+  bool joinable(std::string_view text, const TextId& id, const std::vector<odbc::Bind>& parameters);
+
+  void run_entries(const FeedTransaction& transaction, bool by_rows, Tally& tally);
+  void run_statement(const FeedTransaction& transaction, const StatementEntry& statement,
+                     bool by_rows, Tally& tally);
+  void run_rows(const FeedTransaction& transaction, const StatementEntry& statement, bool as_put,
+                Tally& tally);
+  long long run_row(ShapePlan& plan, Verb verb, const RowEffect& row);
+  void count(const FeedTransaction& transaction, const StatementEntry& statement, Tally& tally);
+  void note(const FeedTransaction& transaction, const Note& note, Tally& tally);
+  long long run(std::string_view text, const std::vector<odbc::Bind>& parameters);
+};
+
+// --- position --------------------------------------------------------------------------------
+
+void Applier::Impl::read_position() {
+  if (position_known) return;
+  shadow.set_autocommit(true);
+  dialect.make_position_table(shadow);
+  shadow.set_autocommit(false);
+  odbc::Statement select(shadow);
+  select.prepare(fmt::format("SELECT seq FROM {} WHERE migration = ?", kPositionTable));
+  odbc::Bind name;
+  name.column_size = migration.size();
+  name.indicator = static_cast<SQLLEN>(migration.size());
+  name.bytes = migration;
+  const std::vector<odbc::Bind> parameters{name};
+  select.bind(parameters);
+  select.execute();
+  if (select.fetch()) {
+    position = std::stoull(select.text(1).value_or("0"));
+    position_row = true;
+  }
+  select.close();
+  shadow.rollback();
+  wanted = position;
+  figures.applied_seq = position;
+  position_known = true;
+}
+
+// The row is changed from the value known only; a lock on it makes another applier wait.
+void Applier::Impl::write_position(std::uint64_t seq) {
+  const auto text_of = [](const std::string& text) {
+    odbc::Bind bind;
+    bind.column_size = text.size();
+    bind.indicator = static_cast<SQLLEN>(text.size());
+    bind.bytes = text;
+    return bind;
+  };
+  if (position_row) {
+    const auto rows = prepared.run(
+        fmt::format("UPDATE {} SET seq = CAST(? AS bigint) WHERE migration = ? AND seq = CAST(? AS "
+                    "bigint)",
+                    kPositionTable),
+        {text_of(std::to_string(seq)), text_of(migration), text_of(std::to_string(position))});
+    if (rows == 1) return;
+    broken = true;
+    throw std::runtime_error(
+        fmt::format("the position of migration {} on the shadow is no longer {}: something else "
+                    "applies to it; stop that, then start the replayer again",
+                    migration, position));
+  }
+  prepared.run(
+      fmt::format("INSERT INTO {} (migration, seq) VALUES (?, CAST(? AS bigint))", kPositionTable),
+      {text_of(migration), text_of(std::to_string(seq))});
+}
+
+void Applier::Impl::commit_at(std::uint64_t seq, const Tally& tally) {
+  shadow.commit();
+  context.committed();
+  position = seq;
+  position_row = true;
+  merge(tally);
+  figures.applied_seq = seq;
+}
+
+void Applier::Impl::undo() {
+  joined.clear();
+  shadow.rollback();
+  context.rolled_back();
+}
+
+void Applier::Impl::merge(const Tally& tally) {
+  const auto& more = tally.figures;
+  figures.applied += more.applied;
+  figures.statements += more.statements;
+  figures.keyed += more.keyed;
+  figures.effects += more.effects;
+  figures.opaque += more.opaque;
+  figures.left_out += more.left_out;
+  figures.uncaptured += more.uncaptured;
+  for (const auto& one : more.divergences) {
+    auto key = std::make_pair(one.fingerprint, one.kind);
+    if (!divergence_index.contains(key) && figures.divergences.size() >= kDivergencesMax) {
+      key = {"(others)", "others"};
+    }
+    const auto [at, fresh] = divergence_index.try_emplace(key, figures.divergences.size());
+    if (fresh) figures.divergences.push_back({key.first, key.second, one.first_seq, 0});
+    figures.divergences[at->second].count += one.count;
+  }
+}
+
+// --- session context ---------------------------------------------------------------------------
+
+// First thing in a shadow transaction: the position, written with the connection's own rights, then
+// the context of what follows. A context statement that the shadow refuses is left out from then
+// on, and counted with every transaction that should have had it.
+void Applier::Impl::enter(const std::vector<std::string>& statements, std::uint64_t seq,
+                          std::uint64_t from, Tally& tally) {
+  const bool same = context.known() && context.present() == statements;
+  if (same && statements.empty()) return write_position(seq);
+  for (bool entered = false; !entered;) {
+    if (!context.reset() && !same) {
+      tally.divergence("(session context)", "context not reset", from);
+    }
+    write_position(seq);
+    try {
+      context.apply(statements);
+      entered = true;
+    } catch (const odbc::Error& error) {
+      if (outside_the_statement(error, dialect.kind())) throw;
+      undo();
+    }
+  }
+  for (const auto& statement : statements) {
+    const auto* state = context.refused(statement);
+    if (state != nullptr)
+      tally.divergence(fingerprint(statement), "context sqlstate " + *state, from);
+  }
+}
+
+// --- the usual way: many statements in one round trip -----------------------------------------
+
+void Applier::Impl::run_joined() {
+  if (joined.empty()) return;
+  ++figures.round_trips;
+  if (!joined.run()) throw Surprise{};
+}
+
+// An application may bind more than the text has places for, which would shift all values behind.
+bool Applier::Impl::joinable(std::string_view text, const TextId& id,
+                             const std::vector<odbc::Bind>& parameters) {
+  if (!joins || !JoinedStatements::can_join(parameters)) return false;
+  if (parameters.empty()) return true;
+  auto found = markers.find(id);
+  if (found == markers.end()) {
+    odbc::Statement statement(shadow);
+    statement.prepare(text);
+    if (markers.size() >= kMarkersKept) markers.clear();
+    found = markers.emplace(id, statement.parameter_count()).first;
+  }
+  return found->second == static_cast<int>(parameters.size());
+}
+
+void Applier::Impl::join_row(const FeedTransaction& transaction, const StatementEntry& statement,
+                             const RowEffect& row) {
+  auto& plan = plans.plan(statement.shape, transaction.text(statement.shape));
+  if (plan.missing_columns() != 0) throw Surprise{};
+  if (!joins || row.verb == Verb::put) {
+    run_joined();
+    if (run_row(plan, row.verb, row) != 1) throw Surprise{};
+    return;
+  }
+  joined.add(plan.sql(row.verb), plan.bind(row.verb, row), 1);
+  if (joined.full()) run_joined();
+}
+
+void Applier::Impl::join_statement(const FeedTransaction& transaction,
+                                   const StatementEntry& statement) {
+  if (statement.verdict == Verdict::effects) {
+    if (statement.rows.empty()) throw Surprise{};
+    for (const auto& row : statement.rows) join_row(transaction, statement, row);
+    return;
+  }
+  auto parameters = recorded_parameters(statement);
+  const auto text = transaction.text(statement.text);
+  if (joinable(text, statement.text, parameters)) {
+    joined.add(text, std::move(parameters), statement.row_count);
+    if (joined.full()) run_joined();
+    return;
+  }
+  run_joined();
+  const auto rows = run(text, parameters);
+  if (statement.row_count >= 0 && rows != statement.row_count) throw Surprise{};
+}
+
+void Applier::Impl::join(const FeedTransaction& transaction, Tally& tally) {
+  for (const auto& entry : transaction.entries) {
+    if (entry.type == Entry::Type::note) note(transaction, entry.note, tally);
+    if (entry.type != Entry::Type::statement) continue;
+    join_statement(transaction, entry.statement);
+    count(transaction, entry.statement, tally);
+  }
+  ++tally.figures.applied;
+}
+
+// All transactions of the batch in one of the shadow; false, rolled back, when anything is not as
+// production saw it.
+bool Applier::Impl::try_joined() {
+  Tally tally;
+  try {
+    const auto statements = first_context(batch.front());
+    enter(statements, wanted, batch.front().seq, tally);
+    joins = driver_joins && context.plain_strings();
+    for (const auto& transaction : batch) join(transaction, tally);
+    run_joined();
+    commit_at(wanted, tally);
+    return true;
+  } catch (const Surprise&) {
+  } catch (const NoPlace&) {
+  } catch (const odbc::Error& error) {
+    if (error.connection_lost()) throw;
+  }
+  undo();
+  return false;
+}
+
+void Applier::Impl::flush() {
+  if (broken) throw std::logic_error("an applier is used after it failed");
+  if (batch.empty() && wanted == position && rolled_back == 0) return;
+  read_position();
+  try {
+    if (batch.empty()) {
+      if (wanted != position) {
+        if (!context.clean()) context.reset();
+        write_position(wanted);
+        commit_at(wanted, {});
+      }
+    } else if (runs_alone(batch.front()) || !try_joined()) {
+      one_by_one();
+    }
+  } catch (...) {
+    broken = true;
+    throw;
+  }
+  figures.skipped_rolled_back += std::exchange(rolled_back, 0);
+  batch.clear();
+  batch_bytes = 0;
+}
+
+// --- one by one: what went wrong is isolated ---------------------------------------------------
+
+long long Applier::Impl::run(std::string_view text, const std::vector<odbc::Bind>& parameters) {
+  ++figures.round_trips;
+  return parameters.empty() ? prepared.run_once(text) : prepared.run(text, parameters);
+}
+
+void Applier::Impl::count(const FeedTransaction& /*transaction*/, const StatementEntry& statement,
+                          Tally& tally) {
+  ++tally.figures.statements;
+  if (statement.verdict == Verdict::keyed) ++tally.figures.keyed;
+  if (statement.verdict == Verdict::effects) ++tally.figures.effects;
+  if (statement.verdict == Verdict::opaque) ++tally.figures.opaque;
+}
+
+void Applier::Impl::note(const FeedTransaction& transaction, const Note& note, Tally& tally) {
+  ++tally.figures.uncaptured;
+  tally.divergence(std::string(note.detail.substr(0, kFingerprintBytesMax)),
+                   "uncaptured " + std::string(note.kind.substr(0, kFingerprintBytesMax)),
+                   transaction.seq);
+}
+
+long long Applier::Impl::run_row(ShapePlan& plan, Verb verb, const RowEffect& row) {
+  const Verb first = verb == Verb::put ? Verb::update : verb;
+  const auto rows = run(plan.sql(first), plan.bind(first, row));
+  if (verb != Verb::put || rows != 0) return rows;
+  return run(plan.sql(Verb::insert), plan.bind(Verb::insert, row));
+}
+
+// `as_put`: the shadow is known to differ, so rows are made to be as they are in production
+// whatever stands there.
+void Applier::Impl::run_rows(const FeedTransaction& transaction, const StatementEntry& statement,
+                             bool as_put, Tally& tally) {
+  auto& plan = plans.plan(statement.shape, transaction.text(statement.shape));
+  const auto report = [&](const char* kind) {
+    tally.divergence(fingerprint(transaction.text(statement.text)), kind, transaction.seq);
+  };
+  if (plan.missing_columns() != 0) report("no such column");
+  for (const auto& row : statement.rows) {
+    const bool removes = row.verb == Verb::remove;
+    auto rows = run_row(plan, as_put && !removes ? Verb::put : row.verb, row);
+    if (rows == 0 && row.verb == Verb::update) {
+      report("row-count");
+      rows = run_row(plan, Verb::insert, row);
+    } else if (rows == 0 && removes && !as_put) {
+      report("row-count");
+    }
+  }
+}
+
+void Applier::Impl::run_statement(const FeedTransaction& transaction,
+                                  const StatementEntry& statement, bool by_rows, Tally& tally) {
+  count(transaction, statement, tally);
+  const auto text = transaction.text(statement.text);
+  const auto report = [&](const char* kind) {
+    tally.divergence(fingerprint(text), kind, transaction.seq);
+  };
+  const bool has_rows = !statement.rows.empty() && statement.shape != kNoText;
+  if (statement.verdict == Verdict::effects && has_rows) {
+    return run_rows(transaction, statement, by_rows, tally);
+  }
+  if (by_rows && has_rows) return run_rows(transaction, statement, true, tally);
+  if (statement.verdict == Verdict::effects && statement.row_count != 0) {
+    report("effects missing");
+  }
+  const auto rows = run(text, recorded_parameters(statement));
+  if (statement.verdict != Verdict::keyed) context.changed(statement.verdict);
+  if (statement.row_count < 0 || rows < 0 || rows == statement.row_count) return;
+  report("row-count");
+  if (has_rows) run_rows(transaction, statement, true, tally);
+}
+
+void Applier::Impl::run_entries(const FeedTransaction& transaction, bool by_rows, Tally& tally) {
+  bool first = true;
+  for (const auto& entry : transaction.entries) {
+    switch (entry.type) {
+      case Entry::Type::note:
+        note(transaction, entry.note, tally);
+        break;
+      case Entry::Type::context:
+        if (!first) {
+          if (!context.reset()) {
+            tally.divergence("(session context)", "context not reset", transaction.seq);
+          }
+          context.apply(context_texts(transaction, entry.context));
+        }
+        break;
+      case Entry::Type::statement:
+        first = false;
+        run_statement(transaction, entry.statement, by_rows, tally);
+        break;
+    }
+  }
+}
+
+void Applier::Impl::one_by_one() {
+  for (const auto& transaction : batch) apply_one(transaction);
+  if (wanted == position) return;
+  context.reset();  // markers and rolled-back transactions behind the last one
+  write_position(wanted);
+  commit_at(wanted, {});
+}
+
+void Applier::Impl::apply_one(const FeedTransaction& transaction) {
+  constexpr std::string_view kActiveTransaction = "25001";
+  std::string kind;
+  Tally tally;
+  try {
+    enter(first_context(transaction), transaction.seq, transaction.seq, tally);
+    run_entries(transaction, false, tally);
+    ++tally.figures.applied;
+    return commit_at(transaction.seq, tally);
+  } catch (const odbc::Error& error) {
+    if (outside_the_statement(error, dialect.kind())) throw;
+    if (error.sqlstate() == kActiveTransaction && transaction.entries.size() == 1) {
+      undo();
+      return outside_transaction(transaction);
+    }
+    kind = "sqlstate " + error.sqlstate();
+  } catch (const NoPlace& problem) {
+    kind = problem.what();
+  }
+  undo();
+  apply_by_rows(transaction, std::move(kind));
+}
+
+// The second try, after an error: rows instead of statements wherever there are rows.
+void Applier::Impl::apply_by_rows(const FeedTransaction& transaction, std::string kind) {
+  const auto statement =
+      std::find_if(transaction.entries.begin(), transaction.entries.end(),
+                   [](const Entry& entry) { return entry.type == Entry::Type::statement; });
+  const std::string what = statement == transaction.entries.end()
+                               ? "(no statement)"
+                               : fingerprint(transaction.text(statement->statement.text));
+  Tally tally;
+  tally.divergence(what, kind, transaction.seq);
+  const bool has_rows =
+      std::any_of(transaction.entries.begin(), transaction.entries.end(),
+                  [](const Entry& entry) { return !entry.statement.rows.empty(); });
+  if (!has_rows) return leave_out(transaction, std::move(tally));
+  try {
+    Tally second = tally;
+    enter(first_context(transaction), transaction.seq, transaction.seq, second);
+    run_entries(transaction, true, second);
+    ++second.figures.applied;
+    return commit_at(transaction.seq, second);
+  } catch (const odbc::Error& error) {
+    if (outside_the_statement(error, dialect.kind())) throw;
+  } catch (const NoPlace&) {
+  }
+  undo();
+  leave_out(transaction, std::move(tally));
+}
+
+void Applier::Impl::leave_out(const FeedTransaction& transaction, Tally tally) {
+  context.reset();
+  write_position(transaction.seq);
+  ++tally.figures.left_out;
+  commit_at(transaction.seq, tally);
+}
+
+// VACUUM and the like refuse a transaction block. The position follows in one of its own: such a
+// statement may run twice when the process dies in between, which is why only a transaction of this
+// one statement is run so.
+void Applier::Impl::outside_transaction(const FeedTransaction& transaction) {
+  Tally tally;
+  context.reset();
+  shadow.commit();
+  shadow.set_autocommit(true);
+  std::string kind;
+  try {
+    run_entries(transaction, false, tally);
+    ++tally.figures.applied;
+  } catch (const odbc::Error& error) {
+    if (outside_the_statement(error, dialect.kind())) throw;
+    kind = "sqlstate " + error.sqlstate();
+  }
+  shadow.set_autocommit(false);
+  if (!kind.empty()) {
+    tally = {};
+    tally.divergence(fingerprint(transaction.text(transaction.entries[0].statement.text)), kind,
+                     transaction.seq);
+    return leave_out(transaction, std::move(tally));
+  }
+  context.reset();
+  write_position(transaction.seq);
+  commit_at(transaction.seq, tally);
+}
+
+// --- the batch ---------------------------------------------------------------------------------
+
+void Applier::Impl::add(FeedTransaction&& transaction) {
+  read_position();
+  if (transaction.seq <= wanted) {
+    throw std::logic_error(
+        fmt::format("transaction {} is behind the position {}", transaction.seq, wanted));
+  }
+  if (transaction.outcome == Outcome::unknown) {
+    throw std::logic_error("a transaction in doubt cannot be applied");
+  }
+  if (transaction.outcome == Outcome::rolled_back) {
+    ++rolled_back;
+    wanted = transaction.seq;
+    return;
+  }
+  const bool alone = runs_alone(transaction);
+  const bool fits = batch.empty() ||
+                    (!alone && !runs_alone(batch.front()) && batch.size() < kBatchTransactionsMax &&
+                     batch_bytes + transaction.bytes.size() <= kBatchBytesMax &&
+                     first_context(transaction) == first_context(batch.front()));
+  if (!fits) flush();
+  wanted = transaction.seq;
+  batch_bytes += transaction.bytes.size();
+  batch.push_back(std::move(transaction));
+  if (alone) flush();
+}
+
+Applier::Applier(odbc::Connection& shadow, const SqlDialect& dialect, const Catalog& /*production*/,
+                 const Catalog& shadow_catalog, std::string migration)
+    : impl_(std::make_unique<Impl>(shadow, dialect, shadow_catalog, std::move(migration))) {
+  shadow.set_autocommit(false);
+}
+
+Applier::~Applier() {
+  try {
+    impl_->shadow.rollback();
+  } catch (const odbc::Error&) {
+    // The connection is gone, and with it what was open.
+  }
+}
+
+std::uint64_t Applier::stored_position() {
+  impl_->read_position();
+  return impl_->position;
+}
+
+void Applier::store_position(std::uint64_t seq) {
+  impl_->read_position();
+  impl_->flush();
+  if (impl_->position_row && seq == impl_->position) return;
+  impl_->context.reset();
+  impl_->write_position(seq);
+  impl_->commit_at(seq, {});
+  impl_->wanted = seq;
+}
+
+void Applier::apply(const FeedTransaction& transaction) {
+  impl_->add(transaction.copy());
+}
+
+void Applier::apply(FeedTransaction&& transaction) {
+  impl_->add(std::move(transaction));
+}
+
+void Applier::advance(std::uint64_t seq) {
+  impl_->read_position();
+  impl_->wanted = std::max(impl_->wanted, seq);
+}
+
+void Applier::commit() {
+  impl_->flush();
+}
+
+bool Applier::batch_full() const {
+  return impl_->batch.size() >= kBatchTransactionsMax || impl_->batch_bytes >= kBatchBytesMax;
+}
+
+const ApplyFigures& Applier::figures() const {
+  return impl_->figures;
+}
+
+}  // namespace understudy

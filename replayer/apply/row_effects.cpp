@@ -1,0 +1,78 @@
+#include "replayer/apply/row_effects.h"
+
+namespace understudy {
+
+ShapePlan::ShapePlan(const SqlDialect& dialect, const Catalog& shadow, const Shape& shape)
+    : dialect_(dialect), shape_columns_(shape.columns.size()), shape_key_(shape.key_count) {
+  table_ = shadow.find(shape.schema, shape.table);
+  // Engines name the default schema differently (public, main).
+  if (table_ == nullptr && !shape.schema.empty()) table_ = shadow.find("", shape.table);
+  if (table_ == nullptr) throw NoPlace("no such table");
+  for (std::uint32_t i = 0; i < shape.columns.size(); ++i) {
+    const auto column = table_->column(shape.columns[i]);
+    if (!column) {
+      if (i < shape.key_count) throw NoPlace("no such key column");
+      ++missing_;
+      continue;
+    }
+    if (i < shape.key_count) key_.push_back({i, *column});
+    if (table_->columns[*column].generated) continue;
+    all_.push_back({i, *column});
+    if (i >= shape.key_count) rest_.push_back({i, *column});
+  }
+  if (rest_.empty()) rest_ = key_;  // an update that changes nothing still counts its row
+}
+
+std::vector<std::uint32_t> ShapePlan::columns(std::span<const Place> places) {
+  std::vector<std::uint32_t> out;
+  out.reserve(places.size());
+  for (const auto& place : places) out.push_back(place.column);
+  return out;
+}
+
+const std::string& ShapePlan::sql(Verb verb) {
+  if (verb == Verb::insert) {
+    if (insert_.empty()) insert_ = dialect_.insert_sql(*table_, columns(all_));
+    return insert_;
+  }
+  if (key_.empty()) throw NoPlace("no key");
+  if (verb == Verb::update) {
+    if (update_.empty()) update_ = dialect_.update_sql(*table_, columns(rest_), columns(key_));
+    return update_;
+  }
+  if (verb != Verb::remove) throw std::runtime_error("a row effect has no verb");
+  if (remove_.empty()) remove_ = dialect_.delete_sql(*table_, columns(key_));
+  return remove_;
+}
+
+void ShapePlan::append(std::vector<odbc::Bind>& out, std::span<const Place> places,
+                       const RowEffect& row) const {
+  for (const auto& place : places) {
+    out.push_back(dialect_.bind(table_->columns[place.column], row.values[place.value]));
+  }
+}
+
+std::vector<odbc::Bind> ShapePlan::bind(Verb verb, const RowEffect& row) const {
+  if (row.values.size() != shape_columns_ &&
+      !(verb == Verb::remove && row.values.size() == shape_key_)) {
+    throw std::runtime_error("a row of the journal has another number of columns than its shape");
+  }
+  std::vector<odbc::Bind> out;
+  out.reserve(all_.size() + key_.size());
+  if (verb == Verb::insert) append(out, all_, row);
+  if (verb == Verb::update) append(out, rest_, row);
+  if (verb != Verb::insert) append(out, key_, row);
+  return out;
+}
+
+ShapePlan& ShapePlans::plan(const TextId& id, std::string_view encoded) {
+  const auto found = plans_.find(id);
+  if (found != plans_.end()) return *found->second;
+  const auto shape = Shape::decode(encoded);
+  if (!shape.ok()) throw std::runtime_error(shape.status().message());
+  auto made = std::make_unique<ShapePlan>(dialect_, shadow_, *shape);
+  if (plans_.size() >= kShapePlansMax) plans_.clear();
+  return *(plans_[id] = std::move(made));
+}
+
+}  // namespace understudy

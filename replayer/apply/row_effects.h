@@ -1,0 +1,71 @@
+// Row effects of the journal as statements for the shadow.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "journal/record.h"
+#include "replayer/dialect/dialect.h"
+
+namespace understudy {
+
+/// A row effect that the shadow has no place for. Counted as a divergence; what() is its kind.
+class NoPlace : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// Where the columns of a shape stand on the shadow, and the texts that write them.
+class ShapePlan {
+ public:
+  /// Throws NoPlace when the shadow has no such table.
+  ShapePlan(const SqlDialect& dialect, const Catalog& shadow, const Shape& shape);
+
+  /// The text for a verb (insert, update, remove). Throws NoPlace for an update or removal in a
+  /// table without a key.
+  const std::string& sql(Verb verb);
+  /// Its parameters. Throws std::runtime_error when the row does not fit the shape.
+  [[nodiscard]] std::vector<odbc::Bind> bind(Verb verb, const RowEffect& row) const;
+  /// Columns of the shape that the shadow lacks.
+  [[nodiscard]] std::size_t missing_columns() const { return missing_; }
+
+ private:
+  struct Place {
+    std::uint32_t value;   // index in the row
+    std::uint32_t column;  // ordinal on the shadow
+  };
+  static std::vector<std::uint32_t> columns(std::span<const Place> places);
+  void append(std::vector<odbc::Bind>& out, std::span<const Place> places,
+              const RowEffect& row) const;
+
+  const SqlDialect& dialect_;
+  const Table* table_ = nullptr;
+  std::vector<Place> key_;
+  std::vector<Place> all_;   // written by an insert
+  std::vector<Place> rest_;  // written by an update
+  std::size_t shape_columns_ = 0;
+  std::size_t shape_key_ = 0;
+  std::size_t missing_ = 0;
+  std::string insert_, update_, remove_;
+};
+
+inline constexpr std::size_t kShapePlansMax = 4096;
+
+/// Plans by shape, made on first use.
+class ShapePlans {
+ public:
+  ShapePlans(const SqlDialect& dialect, const Catalog& shadow)
+      : dialect_(dialect), shadow_(shadow) {}
+  ShapePlan& plan(const TextId& id, std::string_view encoded);
+
+ private:
+  const SqlDialect& dialect_;
+  const Catalog& shadow_;
+  std::unordered_map<TextId, std::unique_ptr<ShapePlan>, TextIdHash> plans_;
+};
+
+}  // namespace understudy

@@ -1,0 +1,49 @@
+// The applying connection's session settings, made to follow those of the recorded sessions.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "replayer/dialect/dialect.h"
+
+namespace understudy {
+
+/// Context statements in force on the shadow's connection. All changes are made inside the
+/// transaction that needs them, so that a rollback undoes them; call `rolled_back` then.
+class SessionContext {
+ public:
+  /// Remembers the settings that the driver made when it connected. Reads the database.
+  SessionContext(odbc::Connection& shadow, Dialect dialect);
+
+  /// Whether nothing recorded is in force: what the applier itself writes can be written.
+  [[nodiscard]] bool clean() const { return !unknown_ && present_.empty(); }
+  /// Back to how the connection was opened. False when the engine cannot (SQLite): what was set
+  /// stays.
+  bool reset();
+  /// Runs the statements, `failed` aside, behind what is in force. On an error the statement is put
+  /// among the failed ones, which are left out from then on, and the error is thrown.
+  void apply(const std::vector<std::string>& statements);
+  [[nodiscard]] const std::vector<std::string>& present() const { return present_; }
+  void committed() { touched_ = false; }
+  /// A rollback took back what was set since the last commit.
+  void rolled_back();
+  /// A statement of this verdict has run, which may have changed settings by itself.
+  void changed(Verdict verdict);
+  [[nodiscard]] bool known() const { return !unknown_; }
+  /// Whether values can be written into the text of a statement as psqlodbc does.
+  bool plain_strings();
+  /// The SQLSTATE with which the shadow refused a statement, or null.
+  [[nodiscard]] const std::string* refused(const std::string& statement) const;
+
+ private:
+  odbc::Connection& shadow_;
+  Dialect dialect_;
+  std::vector<std::string> baseline_;  // statements
+  std::vector<std::string> present_;
+  std::map<std::string, std::string> failed_;  // SQLSTATE by statement
+  bool unknown_ = false;
+  bool touched_ = false;  // since the last commit
+};
+
+}  // namespace understudy
