@@ -1,0 +1,347 @@
+// Attributes of environments, connections and statements.
+
+#include "driver/handle/attributes.h"
+
+#include "driver/api/wide_output.h"
+#include "driver/capture/intercept.h"
+
+using namespace understudy;
+
+namespace {
+
+template <class Number>
+void store(SQLPOINTER out, Number value) {
+  if (out != nullptr) *static_cast<Number*>(out) = value;
+}
+
+SQLULEN as_number(SQLPOINTER value) { return reinterpret_cast<SQLULEN>(value); }
+
+// ---- connections ----
+
+SQLRETURN keep(Connection& dbc, Attribute attribute) {
+  const std::lock_guard lock(dbc.children_mutex);
+  remember(dbc.attributes, std::move(attribute));
+  return SQL_SUCCESS;
+}
+
+SQLRETURN set_on_connection(Connection& dbc, SQLINTEGER attribute, SQLPOINTER value,
+                            SQLINTEGER length, bool wide) {
+  auto copy = copy_attribute(attribute, value, length, wide);
+  if (!copy) return dbc.fail("HY090", "the value of the attribute is too long");
+  const bool autocommit = attribute == SQL_ATTR_AUTOCOMMIT;
+  SQLRETURN ret = SQL_SUCCESS;
+  if (dbc.connected) {
+    ret = autocommit ? capture::set_autocommit(dbc, as_number(value), wide)
+                     : set_connect_attribute(*dbc.library, dbc.real, *copy);
+  }
+  if (!SQL_SUCCEEDED(ret)) return ret;
+  if (autocommit) dbc.autocommit = static_cast<SQLUINTEGER>(as_number(value)) != 0;
+  keep(dbc, std::move(*copy));
+  return ret;
+}
+
+// Before connecting only what was set is known; the driver manager answers the rest itself.
+SQLRETURN answer_unconnected(Connection& dbc, SQLINTEGER attribute, SQLPOINTER value) {
+  const Attribute* known = find_attribute(dbc.attributes, attribute);
+  if (known == nullptr || known->is_string) return dbc.fail("08003", "the connection is not open");
+  store(value, static_cast<SQLUINTEGER>(as_number(known->value)));
+  return SQL_SUCCESS;
+}
+
+bool string_connect_attribute(SQLINTEGER attribute) {
+  return attribute == SQL_ATTR_CURRENT_CATALOG || attribute == SQL_ATTR_TRACEFILE ||
+         attribute == SQL_ATTR_TRANSLATE_LIB;
+}
+
+SQLRETURN get_narrow(Connection& dbc, SQLINTEGER attribute, SQLPOINTER value, SQLINTEGER capacity,
+                     SQLINTEGER* length) {
+  const real::Entries& fn = api::entries(dbc);
+  if (fn.GetConnectAttr != nullptr || fn.GetConnectOption == nullptr) {
+    return api::forward(dbc, fn.GetConnectAttr, dbc.real, attribute, value, capacity, length);
+  }
+  return fn.GetConnectOption(dbc.real, static_cast<SQLUSMALLINT>(attribute), value);
+}
+
+SQLRETURN get_wide(Connection& dbc, SQLINTEGER attribute, SQLPOINTER value, SQLINTEGER capacity,
+                   SQLINTEGER* length) {
+  if (auto* wide = api::entries(dbc).GetConnectAttrW) {
+    return wide(dbc.real, attribute, value, capacity, length);
+  }
+  if (!string_connect_attribute(attribute)) {
+    return get_narrow(dbc, attribute, value, capacity, length);
+  }
+  const api::WideOutput<SQLINTEGER> out{static_cast<SQLWCHAR*>(value),
+                                        capacity / SQLLEN{sizeof(SQLWCHAR)}, length, true};
+  return api::text_output(&dbc, out, [&](SQLCHAR* to, SQLINTEGER bytes, SQLINTEGER* got) {
+    return get_narrow(dbc, attribute, to, bytes, got);
+  });
+}
+
+// Capture may hold the real connection in manual mode; the application sees its own setting.
+template <class Get>
+SQLRETURN get_from_connection(Connection& dbc, SQLINTEGER attribute, SQLPOINTER value, Get get) {
+  if (attribute == SQL_ATTR_AUTOCOMMIT) {
+    store(value, static_cast<SQLUINTEGER>(dbc.autocommit ? SQL_AUTOCOMMIT_ON : SQL_AUTOCOMMIT_OFF));
+    return SQL_SUCCESS;
+  }
+  return dbc.connected ? get() : answer_unconnected(dbc, attribute, value);
+}
+
+// ---- statements ----
+
+constexpr bool is_descriptor(SQLINTEGER attribute) {
+  return attribute >= SQL_ATTR_APP_ROW_DESC && attribute <= SQL_ATTR_IMP_PARAM_DESC;
+}
+
+Descriptor*& user_descriptor(Statement& stmt, SQLINTEGER attribute) {
+  return attribute == SQL_ATTR_APP_ROW_DESC ? stmt.app_row : stmt.app_param;
+}
+
+Descriptor& implicit(Statement& stmt, SQLINTEGER attribute) {
+  return *stmt.implicit[static_cast<std::size_t>(attribute - SQL_ATTR_APP_ROW_DESC)];
+}
+
+// The real descriptor is asked for when the application (or the driver manager) first wants one.
+SQLRETURN get_descriptor(Statement& stmt, SQLINTEGER attribute, SQLPOINTER value) {
+  const bool settable = attribute <= SQL_ATTR_APP_PARAM_DESC;
+  Descriptor* answer = settable ? user_descriptor(stmt, attribute) : nullptr;
+  if (answer == nullptr) {
+    answer = &implicit(stmt, attribute);
+    if (answer->real == SQL_NULL_HDESC) {
+      const SQLRETURN ret = api::forward(stmt, api::entries(stmt).GetStmtAttr, stmt.real, attribute,
+                                         SQLPOINTER{&answer->real}, SQLINTEGER{SQL_IS_POINTER},
+                                         static_cast<SQLINTEGER*>(nullptr));
+      if (!SQL_SUCCEEDED(ret)) return ret;
+    }
+  }
+  store(value, api::to_handle(answer));
+  return SQL_SUCCESS;
+}
+
+SQLRETURN use_descriptor(Statement& stmt, SQLINTEGER attribute, SQLPOINTER value) {
+  if (attribute > SQL_ATTR_APP_PARAM_DESC) {
+    return stmt.fail("HY017", "an implementation descriptor cannot be set");
+  }
+  Descriptor* desc = nullptr;
+  if (value != nullptr) {
+    desc = api::as<Descriptor>(value);
+    if (desc == nullptr || &desc->connection != &stmt.connection) {
+      return stmt.fail("HY024", "the descriptor does not belong to the statement's connection");
+    }
+  }
+  if (desc == &implicit(stmt, attribute)) desc = nullptr;
+  if (desc != nullptr && desc->statement != nullptr) {
+    return stmt.fail("HY017", "an implicit descriptor belongs to one statement");
+  }
+  SQLPOINTER real = desc == nullptr ? SQL_NULL_HDESC : desc->real;
+  const SQLRETURN ret = api::forward(stmt, api::entries(stmt).SetStmtAttr, stmt.real, attribute,
+                                     real, SQLINTEGER{SQL_IS_POINTER});
+  if (SQL_SUCCEEDED(ret)) user_descriptor(stmt, attribute) = desc;
+  return ret;
+}
+
+void note_array(Statement& stmt, SQLINTEGER attribute, SQLPOINTER value) {
+  switch (attribute) {
+    case SQL_ATTR_PARAMSET_SIZE:
+      stmt.paramset_size = as_number(value);
+      break;
+    case SQL_ATTR_PARAM_BIND_TYPE:
+      stmt.param_bind_type = as_number(value);
+      break;
+    case SQL_ATTR_PARAM_BIND_OFFSET_PTR:
+      stmt.param_bind_offset = static_cast<SQLULEN*>(value);
+      break;
+    case SQL_ATTR_PARAM_OPERATION_PTR:
+      stmt.param_operation = static_cast<SQLUSMALLINT*>(value);
+      break;
+    default:
+      break;
+  }
+}
+
+SQLRETURN set_on_statement(Statement& stmt, SQLINTEGER attribute, SQLPOINTER value,
+                           SQLINTEGER length, bool wide) {
+  if (is_descriptor(attribute)) return use_descriptor(stmt, attribute, value);
+  auto copy = copy_attribute(attribute, value, length, wide);
+  if (!copy) return stmt.fail("HY090", "the value of the attribute is too long");
+  const SQLRETURN ret = set_stmt_attribute(*stmt.connection.library, stmt.real, *copy);
+  if (!SQL_SUCCEEDED(ret)) return ret;
+  note_array(stmt, attribute, value);
+  remember(stmt.attributes, std::move(*copy));
+  return ret;
+}
+
+// The row number is the cursor's; everything else is the statement's own setting.
+SQLHSTMT owner_of(const Statement& stmt, SQLINTEGER attribute) {
+  return attribute == SQL_ATTR_ROW_NUMBER ? api::current(stmt) : stmt.real;
+}
+
+SQLRETURN get_from_statement(Statement& stmt, SQLINTEGER attribute, SQLPOINTER value,
+                             SQLINTEGER capacity, SQLINTEGER* length, bool wide) {
+  if (is_descriptor(attribute)) return get_descriptor(stmt, attribute, value);
+  const real::Entries& fn = api::entries(stmt);
+  const SQLHSTMT owner = owner_of(stmt, attribute);
+  if (wide && fn.GetStmtAttrW != nullptr) {
+    return fn.GetStmtAttrW(owner, attribute, value, capacity, length);
+  }
+  if (fn.GetStmtAttr == nullptr && fn.GetStmtOption != nullptr) {
+    return fn.GetStmtOption(owner, static_cast<SQLUSMALLINT>(attribute), value);
+  }
+  return api::forward(stmt, fn.GetStmtAttr, owner, attribute, value, capacity, length);
+}
+
+// ---- environments ----
+
+SQLRETURN set_on_environment(Environment& env, SQLINTEGER attribute, SQLPOINTER value,
+                             SQLINTEGER length) {
+  if (attribute == SQL_ATTR_ODBC_VERSION) {
+    env.odbc_version = static_cast<SQLINTEGER>(as_number(value));
+  }
+  auto copy = copy_attribute(attribute, value, length, false);
+  if (!copy) return env.fail("HY090", "the value of the attribute is too long");
+  remember(env.attributes, std::move(*copy));
+  return SQL_SUCCESS;
+}
+
+SQLRETURN get_from_environment(Environment& env, SQLINTEGER attribute, SQLPOINTER value) {
+  if (attribute == SQL_ATTR_ODBC_VERSION) {
+    store(value, env.odbc_version);
+    return SQL_SUCCESS;
+  }
+  const Attribute* known = find_attribute(env.attributes, attribute);
+  if (known != nullptr && !known->is_string) {
+    store(value, static_cast<SQLINTEGER>(as_number(known->value)));
+    return SQL_SUCCESS;
+  }
+  if (attribute == SQL_ATTR_OUTPUT_NTS) {
+    store(value, SQLINTEGER{SQL_TRUE});
+    return SQL_SUCCESS;
+  }
+  if (attribute == SQL_ATTR_CONNECTION_POOLING || attribute == SQL_ATTR_CP_MATCH) {
+    store(value, SQLINTEGER{0});
+    return SQL_SUCCESS;
+  }
+  return env.fail("HY092", "the environment has no such attribute");
+}
+
+}  // namespace
+
+UNDERSTUDY_ENTRY_POINT SQLSetEnvAttr(SQLHENV handle, SQLINTEGER attribute, SQLPOINTER value,
+                                     SQLINTEGER length) {
+  return api::on<Environment>(handle, [&](Environment& env) {
+    return set_on_environment(env, attribute, value, length);
+  });
+}
+
+UNDERSTUDY_ENTRY_POINT SQLGetEnvAttr(SQLHENV handle, SQLINTEGER attribute, SQLPOINTER value,
+                                     SQLINTEGER, SQLINTEGER*) {
+  return api::on<Environment>(
+      handle, [&](Environment& env) { return get_from_environment(env, attribute, value); });
+}
+
+UNDERSTUDY_ENTRY_POINT SQLSetConnectAttr(SQLHDBC handle, SQLINTEGER attribute, SQLPOINTER value,
+                                         SQLINTEGER length) {
+  return api::on<Connection>(handle, [&](Connection& dbc) {
+    return set_on_connection(dbc, attribute, value, length, false);
+  });
+}
+
+UNDERSTUDY_ENTRY_POINT SQLSetConnectAttrW(SQLHDBC handle, SQLINTEGER attribute, SQLPOINTER value,
+                                          SQLINTEGER length) {
+  return api::on<Connection>(handle, [&](Connection& dbc) {
+    return set_on_connection(dbc, attribute, value, length, true);
+  });
+}
+
+UNDERSTUDY_ENTRY_POINT SQLGetConnectAttr(SQLHDBC handle, SQLINTEGER attribute, SQLPOINTER value,
+                                         SQLINTEGER capacity, SQLINTEGER* length) {
+  return api::on<Connection>(handle, [&](Connection& dbc) {
+    return get_from_connection(dbc, attribute, value, [&] {
+      return get_narrow(dbc, attribute, value, capacity, length);
+    });
+  });
+}
+
+UNDERSTUDY_ENTRY_POINT SQLGetConnectAttrW(SQLHDBC handle, SQLINTEGER attribute, SQLPOINTER value,
+                                          SQLINTEGER capacity, SQLINTEGER* length) {
+  return api::on<Connection>(handle, [&](Connection& dbc) {
+    return get_from_connection(dbc, attribute, value, [&] {
+      return get_wide(dbc, attribute, value, capacity, length);
+    });
+  });
+}
+
+UNDERSTUDY_ENTRY_POINT SQLSetConnectOption(SQLHDBC handle, SQLUSMALLINT option, SQLULEN value) {
+  return api::on<Connection>(handle, [&](Connection& dbc) {
+    return set_on_connection(dbc, option, reinterpret_cast<SQLPOINTER>(value), SQL_NTS, false);
+  });
+}
+
+UNDERSTUDY_ENTRY_POINT SQLGetConnectOption(SQLHDBC handle, SQLUSMALLINT option, SQLPOINTER value) {
+  return api::on<Connection>(handle, [&](Connection& dbc) {
+    return get_from_connection(dbc, option, value, [&]() -> SQLRETURN {
+      if (auto* get = api::entries(dbc).GetConnectOption) return get(dbc.real, option, value);
+      SQLINTEGER length = 0;
+      return get_narrow(dbc, option, value, SQL_MAX_OPTION_STRING_LENGTH, &length);
+    });
+  });
+}
+
+UNDERSTUDY_ENTRY_POINT SQLSetStmtAttr(SQLHSTMT handle, SQLINTEGER attribute, SQLPOINTER value,
+                                      SQLINTEGER length) {
+  return api::on<Statement>(handle, [&](Statement& stmt) {
+    return set_on_statement(stmt, attribute, value, length, false);
+  });
+}
+
+UNDERSTUDY_ENTRY_POINT SQLSetStmtAttrW(SQLHSTMT handle, SQLINTEGER attribute, SQLPOINTER value,
+                                       SQLINTEGER length) {
+  return api::on<Statement>(handle, [&](Statement& stmt) {
+    return set_on_statement(stmt, attribute, value, length, true);
+  });
+}
+
+UNDERSTUDY_ENTRY_POINT SQLGetStmtAttr(SQLHSTMT handle, SQLINTEGER attribute, SQLPOINTER value,
+                                      SQLINTEGER capacity, SQLINTEGER* length) {
+  return api::on<Statement>(handle, [&](Statement& stmt) {
+    return get_from_statement(stmt, attribute, value, capacity, length, false);
+  });
+}
+
+UNDERSTUDY_ENTRY_POINT SQLGetStmtAttrW(SQLHSTMT handle, SQLINTEGER attribute, SQLPOINTER value,
+                                       SQLINTEGER capacity, SQLINTEGER* length) {
+  return api::on<Statement>(handle, [&](Statement& stmt) {
+    return get_from_statement(stmt, attribute, value, capacity, length, true);
+  });
+}
+
+UNDERSTUDY_ENTRY_POINT SQLSetStmtOption(SQLHSTMT handle, SQLUSMALLINT option, SQLULEN value) {
+  return api::on<Statement>(handle, [&](Statement& stmt) {
+    return set_on_statement(stmt, option, reinterpret_cast<SQLPOINTER>(value), SQL_IS_UINTEGER,
+                            false);
+  });
+}
+
+UNDERSTUDY_ENTRY_POINT SQLGetStmtOption(SQLHSTMT handle, SQLUSMALLINT option, SQLPOINTER value) {
+  return api::on<Statement>(handle, [&](Statement& stmt) -> SQLRETURN {
+    if (auto* get = api::entries(stmt).GetStmtOption) {
+      return get(owner_of(stmt, option), option, value);
+    }
+    return get_from_statement(stmt, option, value, SQL_MAX_OPTION_STRING_LENGTH, nullptr, false);
+  });
+}
+
+UNDERSTUDY_ENTRY_POINT SQLParamOptions(SQLHSTMT handle, SQLULEN rows, SQLULEN* processed) {
+  return api::on<Statement>(handle, [&](Statement& stmt) -> SQLRETURN {
+    if (auto* options = api::entries(stmt).ParamOptions) {
+      const SQLRETURN ret = options(stmt.real, rows, processed);
+      if (SQL_SUCCEEDED(ret)) stmt.paramset_size = rows;
+      return ret;
+    }
+    const SQLRETURN ret = set_on_statement(stmt, SQL_ATTR_PARAMSET_SIZE,
+                                           reinterpret_cast<SQLPOINTER>(rows), SQL_IS_UINTEGER,
+                                           false);
+    if (!SQL_SUCCEEDED(ret)) return ret;
+    return set_on_statement(stmt, SQL_ATTR_PARAMS_PROCESSED_PTR, processed, SQL_IS_POINTER, false);
+  });
+}

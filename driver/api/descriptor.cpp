@@ -1,0 +1,141 @@
+// Descriptors: our objects in front, the real driver's behind.
+
+#include "driver/api/wide_output.h"
+#include "driver/capture/intercept.h"
+
+using namespace understudy;
+
+namespace {
+
+// An implementation row descriptor describes the execution the application sees, which may have run
+// on a real statement of capture's own that left no result.
+SQLRETURN no_result(Descriptor& desc) {
+  const bool of_result =
+      desc.statement != nullptr &&
+      &desc == desc.statement->implicit[SQL_ATTR_IMP_ROW_DESC - SQL_ATTR_APP_ROW_DESC].get();
+  if (!of_result || !capture::without_result(*desc.statement)) return SQL_SUCCESS;
+  return desc.fail("HY007", "the associated statement is not prepared");
+}
+
+template <class Work>
+SQLRETURN set(SQLHDESC handle, Work work) {
+  return api::on<Descriptor>(handle, [&](Descriptor& desc) -> SQLRETURN {
+    const SQLRETURN ret = work(desc);
+    if (ret != SQL_INVALID_HANDLE) desc.touched = true;  // a failed call may have set some fields
+    return ret;
+  });
+}
+
+template <class Work>
+SQLRETURN get(SQLHDESC handle, Work work) {
+  return api::on<Descriptor>(handle, [&](Descriptor& desc) -> SQLRETURN {
+    const SQLRETURN allowed = no_result(desc);
+    return allowed == SQL_SUCCESS ? work(desc) : allowed;
+  });
+}
+
+}  // namespace
+
+UNDERSTUDY_ENTRY_POINT SQLGetDescField(SQLHDESC handle, SQLSMALLINT record, SQLSMALLINT field,
+                                       SQLPOINTER value, SQLINTEGER capacity, SQLINTEGER* length) {
+  return get(handle, [&](Descriptor& desc) {
+    return api::forward(desc, api::entries(desc).GetDescField, desc.real, record, field, value,
+                        capacity, length);
+  });
+}
+
+UNDERSTUDY_ENTRY_POINT SQLGetDescFieldW(SQLHDESC handle, SQLSMALLINT record, SQLSMALLINT field,
+                                        SQLPOINTER value, SQLINTEGER capacity, SQLINTEGER* length) {
+  return get(handle, [&](Descriptor& desc) -> SQLRETURN {
+    const real::Entries& fn = api::entries(desc);
+    if (fn.GetDescFieldW != nullptr) {
+      return fn.GetDescFieldW(desc.real, record, field, value, capacity, length);
+    }
+    if (!api::is_text_field(field)) {
+      return api::forward(desc, fn.GetDescField, desc.real, record, field, value, capacity, length);
+    }
+    const api::WideOutput<SQLINTEGER> out{static_cast<SQLWCHAR*>(value),
+                                          capacity / SQLLEN{sizeof(SQLWCHAR)}, length, true};
+    return api::text_output(&desc, out, [&](SQLCHAR* to, SQLINTEGER bytes, SQLINTEGER* got) {
+      return api::forward(desc, fn.GetDescField, desc.real, record, field, SQLPOINTER{to}, bytes,
+                          got);
+    });
+  });
+}
+
+UNDERSTUDY_ENTRY_POINT SQLGetDescRec(SQLHDESC handle, SQLSMALLINT record, SQLCHAR* name,
+                                     SQLSMALLINT capacity, SQLSMALLINT* name_length,
+                                     SQLSMALLINT* type, SQLSMALLINT* subtype, SQLLEN* length,
+                                     SQLSMALLINT* precision, SQLSMALLINT* scale,
+                                     SQLSMALLINT* nullable) {
+  return get(handle, [&](Descriptor& desc) {
+    return api::forward(desc, api::entries(desc).GetDescRec, desc.real, record, name, capacity,
+                        name_length, type, subtype, length, precision, scale, nullable);
+  });
+}
+
+UNDERSTUDY_ENTRY_POINT SQLGetDescRecW(SQLHDESC handle, SQLSMALLINT record, SQLWCHAR* name,
+                                      SQLSMALLINT capacity, SQLSMALLINT* name_length,
+                                      SQLSMALLINT* type, SQLSMALLINT* subtype, SQLLEN* length,
+                                      SQLSMALLINT* precision, SQLSMALLINT* scale,
+                                      SQLSMALLINT* nullable) {
+  return get(handle, [&](Descriptor& desc) -> SQLRETURN {
+    const real::Entries& fn = api::entries(desc);
+    if (fn.GetDescRecW != nullptr) {
+      return fn.GetDescRecW(desc.real, record, name, capacity, name_length, type, subtype, length,
+                            precision, scale, nullable);
+    }
+    const api::WideOutput<SQLSMALLINT> out{name, capacity, name_length};
+    return api::text_output(&desc, out, [&](SQLCHAR* to, SQLSMALLINT bytes, SQLSMALLINT* got) {
+      return api::forward(desc, fn.GetDescRec, desc.real, record, to, bytes, got, type, subtype,
+                          length, precision, scale, nullable);
+    });
+  });
+}
+
+UNDERSTUDY_ENTRY_POINT SQLSetDescField(SQLHDESC handle, SQLSMALLINT record, SQLSMALLINT field,
+                                       SQLPOINTER value, SQLINTEGER length) {
+  return set(handle, [&](Descriptor& desc) {
+    return api::forward(desc, api::entries(desc).SetDescField, desc.real, record, field, value,
+                        length);
+  });
+}
+
+UNDERSTUDY_ENTRY_POINT SQLSetDescFieldW(SQLHDESC handle, SQLSMALLINT record, SQLSMALLINT field,
+                                        SQLPOINTER value, SQLINTEGER length) {
+  return set(handle, [&](Descriptor& desc) -> SQLRETURN {
+    const real::Entries& fn = api::entries(desc);
+    if (fn.SetDescFieldW != nullptr) {
+      return fn.SetDescFieldW(desc.real, record, field, value, length);
+    }
+    if (!api::is_text_field(field)) {
+      return api::forward(desc, fn.SetDescField, desc.real, record, field, value, length);
+    }
+    const SQLLEN units = length < 0 ? SQLLEN{length} : length / SQLLEN{sizeof(SQLWCHAR)};
+    const real::NarrowText text(static_cast<SQLWCHAR*>(value), units);
+    if (!text.ok()) return api::refuse(desc, text);
+    return api::forward(desc, fn.SetDescField, desc.real, record, field, SQLPOINTER{text.data()},
+                        text.length());
+  });
+}
+
+UNDERSTUDY_ENTRY_POINT SQLSetDescRec(SQLHDESC handle, SQLSMALLINT record, SQLSMALLINT type,
+                                     SQLSMALLINT subtype, SQLLEN length, SQLSMALLINT precision,
+                                     SQLSMALLINT scale, SQLPOINTER data, SQLLEN* octet_length,
+                                     SQLLEN* indicator) {
+  return set(handle, [&](Descriptor& desc) {
+    return api::forward(desc, api::entries(desc).SetDescRec, desc.real, record, type, subtype,
+                        length, precision, scale, data, octet_length, indicator);
+  });
+}
+
+UNDERSTUDY_ENTRY_POINT SQLCopyDesc(SQLHDESC source, SQLHDESC target) {
+  const auto* from = api::as<Descriptor>(source);
+  if (from == nullptr) return SQL_INVALID_HANDLE;
+  return set(target, [&](Descriptor& to) -> SQLRETURN {
+    if (from->connection.library != to.connection.library) {
+      return to.fail("HYC00", "the descriptors belong to different real drivers");
+    }
+    return api::forward(to, api::entries(to).CopyDesc, from->real, to.real);
+  });
+}

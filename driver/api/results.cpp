@@ -1,0 +1,137 @@
+// Results: always of the real statement that ran last. No lock, no allocation, no look-up.
+
+#include "driver/api/wide_output.h"
+#include "driver/capture/intercept.h"
+
+using namespace understudy;
+
+namespace {
+
+SQLRETURN no_cursor(Statement& stmt) { return stmt.fail("24000", "invalid cursor state"); }
+
+SQLRETURN no_columns(Statement& stmt) {
+  return stmt.fail("07005", "the statement did not return a result set");
+}
+
+}  // namespace
+
+UNDERSTUDY_ENTRY_POINT SQLFetch(SQLHSTMT handle) {
+  return api::on<Statement>(handle, [](Statement& stmt) {
+    if (capture::without_result(stmt)) [[unlikely]] return no_cursor(stmt);
+    return api::forward(stmt, api::entries(stmt).Fetch, api::current(stmt));
+  });
+}
+
+UNDERSTUDY_ENTRY_POINT SQLFetchScroll(SQLHSTMT handle, SQLSMALLINT orientation, SQLLEN offset) {
+  return api::on<Statement>(handle, [&](Statement& stmt) {
+    if (capture::without_result(stmt)) [[unlikely]] return no_cursor(stmt);
+    return api::forward(stmt, api::entries(stmt).FetchScroll, api::current(stmt), orientation,
+                        offset);
+  });
+}
+
+UNDERSTUDY_ENTRY_POINT SQLExtendedFetch(SQLHSTMT handle, SQLUSMALLINT orientation, SQLLEN offset,
+                                        SQLULEN* rows, SQLUSMALLINT* status) {
+  return api::on<Statement>(handle, [&](Statement& stmt) {
+    if (capture::without_result(stmt)) [[unlikely]] return no_cursor(stmt);
+    return api::forward(stmt, api::entries(stmt).ExtendedFetch, api::current(stmt), orientation,
+                        offset, rows, status);
+  });
+}
+
+UNDERSTUDY_ENTRY_POINT SQLGetData(SQLHSTMT handle, SQLUSMALLINT column, SQLSMALLINT c_type,
+                                  SQLPOINTER value, SQLLEN capacity, SQLLEN* indicator) {
+  return api::on<Statement>(handle, [&](Statement& stmt) {
+    if (capture::without_result(stmt)) [[unlikely]] return no_cursor(stmt);
+    return api::forward(stmt, api::entries(stmt).GetData, api::current(stmt), column, c_type, value,
+                        capacity, indicator);
+  });
+}
+
+UNDERSTUDY_ENTRY_POINT SQLRowCount(SQLHSTMT handle, SQLLEN* count) {
+  return api::on<Statement>(handle,
+                            [&](Statement& stmt) { return capture::row_count(stmt, count); });
+}
+
+UNDERSTUDY_ENTRY_POINT SQLNumResultCols(SQLHSTMT handle, SQLSMALLINT* count) {
+  return api::on<Statement>(
+      handle, [&](Statement& stmt) { return capture::num_result_cols(stmt, count); });
+}
+
+UNDERSTUDY_ENTRY_POINT SQLMoreResults(SQLHSTMT handle) {
+  return api::on<Statement>(handle, [](Statement& stmt) { return capture::more_results(stmt); });
+}
+
+UNDERSTUDY_ENTRY_POINT SQLCloseCursor(SQLHSTMT handle) {
+  return api::on<Statement>(handle, [](Statement& stmt) { return capture::close_cursor(stmt); });
+}
+
+UNDERSTUDY_ENTRY_POINT SQLDescribeCol(SQLHSTMT handle, SQLUSMALLINT column, SQLCHAR* name,
+                                      SQLSMALLINT capacity, SQLSMALLINT* length, SQLSMALLINT* type,
+                                      SQLULEN* size, SQLSMALLINT* digits, SQLSMALLINT* nullable) {
+  return api::on<Statement>(handle, [&](Statement& stmt) {
+    if (capture::without_result(stmt)) [[unlikely]] return no_columns(stmt);
+    return api::forward(stmt, api::entries(stmt).DescribeCol, api::current(stmt), column, name,
+                        capacity, length, type, size, digits, nullable);
+  });
+}
+
+UNDERSTUDY_ENTRY_POINT SQLDescribeColW(SQLHSTMT handle, SQLUSMALLINT column, SQLWCHAR* name,
+                                       SQLSMALLINT capacity, SQLSMALLINT* length, SQLSMALLINT* type,
+                                       SQLULEN* size, SQLSMALLINT* digits, SQLSMALLINT* nullable) {
+  return api::on<Statement>(handle, [&](Statement& stmt) -> SQLRETURN {
+    if (capture::without_result(stmt)) [[unlikely]] return no_columns(stmt);
+    const real::Entries& fn = api::entries(stmt);
+    const SQLHSTMT at = api::current(stmt);
+    if (fn.DescribeColW != nullptr) {
+      return fn.DescribeColW(at, column, name, capacity, length, type, size, digits, nullable);
+    }
+    const api::WideOutput<SQLSMALLINT> out{name, capacity, length};
+    return api::text_output(&stmt, out, [&](SQLCHAR* to, SQLSMALLINT bytes, SQLSMALLINT* got) {
+      return api::forward(stmt, fn.DescribeCol, at, column, to, bytes, got, type, size, digits,
+                          nullable);
+    });
+  });
+}
+
+UNDERSTUDY_ENTRY_POINT SQLColAttribute(SQLHSTMT handle, SQLUSMALLINT column, SQLUSMALLINT field,
+                                       SQLPOINTER text, SQLSMALLINT capacity, SQLSMALLINT* length,
+                                       SQLLEN* number) {
+  return api::on<Statement>(handle, [&](Statement& stmt) {
+    if (capture::without_result(stmt)) [[unlikely]] return no_columns(stmt);
+    return api::forward(stmt, api::entries(stmt).ColAttribute, api::current(stmt), column, field,
+                        text, capacity, length, number);
+  });
+}
+
+UNDERSTUDY_ENTRY_POINT SQLColAttributeW(SQLHSTMT handle, SQLUSMALLINT column, SQLUSMALLINT field,
+                                        SQLPOINTER text, SQLSMALLINT capacity, SQLSMALLINT* length,
+                                        SQLLEN* number) {
+  return api::on<Statement>(handle, [&](Statement& stmt) -> SQLRETURN {
+    if (capture::without_result(stmt)) [[unlikely]] return no_columns(stmt);
+    const real::Entries& fn = api::entries(stmt);
+    const SQLHSTMT at = api::current(stmt);
+    if (fn.ColAttributeW != nullptr) {
+      return fn.ColAttributeW(at, column, field, text, capacity, length, number);
+    }
+    if (!api::is_text_field(field)) {
+      return api::forward(stmt, fn.ColAttribute, at, column, field, text, capacity, length, number);
+    }
+    const api::WideOutput<SQLSMALLINT> out{static_cast<SQLWCHAR*>(text),
+                                           capacity / SQLLEN{sizeof(SQLWCHAR)}, length, true};
+    return api::text_output(&stmt, out, [&](SQLCHAR* to, SQLSMALLINT bytes, SQLSMALLINT* got) {
+      return api::forward(stmt, fn.ColAttribute, at, column, field, SQLPOINTER{to}, bytes, got,
+                          number);
+    });
+  });
+}
+
+UNDERSTUDY_ENTRY_POINT SQLColAttributes(SQLHSTMT handle, SQLUSMALLINT column, SQLUSMALLINT field,
+                                        SQLPOINTER text, SQLSMALLINT capacity, SQLSMALLINT* length,
+                                        SQLLEN* number) {
+  return api::on<Statement>(handle, [&](Statement& stmt) {
+    if (capture::without_result(stmt)) [[unlikely]] return no_columns(stmt);
+    return api::forward(stmt, api::entries(stmt).ColAttributes, api::current(stmt), column, field,
+                        text, capacity, length, number);
+  });
+}
