@@ -19,7 +19,7 @@ struct Name {
 template <class Work>
 SQLRETURN ask(SQLHSTMT handle, Work work) {
   return api::on<Statement>(handle, [&](Statement& stmt) -> SQLRETURN {
-    capture::boundary(stmt.connection);
+    if (const SQLRETURN moved = capture::boundary(stmt); !SQL_SUCCEEDED(moved)) return moved;
     stmt.current.store(stmt.real, std::memory_order_release);
     return work(stmt);
   });

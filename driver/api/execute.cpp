@@ -7,35 +7,35 @@ using namespace understudy;
 
 UNDERSTUDY_ENTRY_POINT SQLPrepare(SQLHSTMT handle, SQLCHAR* text, SQLINTEGER length) {
   return api::on<Statement>(handle, [&](Statement& stmt) {
-    capture::boundary(stmt.connection);
+    if (const SQLRETURN moved = capture::boundary(stmt); !SQL_SUCCEEDED(moved)) return moved;
     return capture::prepare(stmt, {text, nullptr, length});
   });
 }
 
 UNDERSTUDY_ENTRY_POINT SQLPrepareW(SQLHSTMT handle, SQLWCHAR* text, SQLINTEGER length) {
   return api::on<Statement>(handle, [&](Statement& stmt) {
-    capture::boundary(stmt.connection);
+    if (const SQLRETURN moved = capture::boundary(stmt); !SQL_SUCCEEDED(moved)) return moved;
     return capture::prepare(stmt, {nullptr, text, length});
   });
 }
 
 UNDERSTUDY_ENTRY_POINT SQLExecDirect(SQLHSTMT handle, SQLCHAR* text, SQLINTEGER length) {
   return api::on<Statement>(handle, [&](Statement& stmt) {
-    capture::boundary(stmt.connection);
+    if (const SQLRETURN moved = capture::boundary(stmt); !SQL_SUCCEEDED(moved)) return moved;
     return capture::exec_direct(stmt, {text, nullptr, length});
   });
 }
 
 UNDERSTUDY_ENTRY_POINT SQLExecDirectW(SQLHSTMT handle, SQLWCHAR* text, SQLINTEGER length) {
   return api::on<Statement>(handle, [&](Statement& stmt) {
-    capture::boundary(stmt.connection);
+    if (const SQLRETURN moved = capture::boundary(stmt); !SQL_SUCCEEDED(moved)) return moved;
     return capture::exec_direct(stmt, {nullptr, text, length});
   });
 }
 
 UNDERSTUDY_ENTRY_POINT SQLExecute(SQLHSTMT handle) {
   return api::on<Statement>(handle, [](Statement& stmt) {
-    capture::boundary(stmt.connection);
+    if (const SQLRETURN moved = capture::boundary(stmt); !SQL_SUCCEEDED(moved)) return moved;
     return capture::execute(stmt);
   });
 }

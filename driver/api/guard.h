@@ -75,7 +75,7 @@ SQLRETURN forward(Handle& handle, SQLRETURN (*entry)(Parameters...), Arguments..
 }
 
 inline const real::Entries& entries(const Connection& dbc) { return dbc.library->fn; }
-inline const real::Entries& entries(const Statement& stmt) { return stmt.connection.library->fn; }
+inline const real::Entries& entries(const Statement& stmt) { return stmt.library->fn; }
 inline const real::Entries& entries(const Descriptor& desc) { return desc.connection.library->fn; }
 
 /// The real statement whose execution the application sees.

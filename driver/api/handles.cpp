@@ -75,7 +75,7 @@ SQLRETURN allocate_statement(Connection& dbc, SQLHANDLE* out) {
   if (out == nullptr) return dbc.fail("HY009", "no place for the new handle");
   *out = SQL_NULL_HANDLE;
   if (!dbc.connected) return dbc.fail("08003", "the connection is not open");
-  capture::boundary(dbc);
+  if (const SQLRETURN moved = capture::boundary(dbc); !SQL_SUCCEEDED(moved)) return moved;
   auto stmt = std::make_unique<Statement>(dbc);
   make_implicit(*stmt);
   put_in(dbc.statements, dbc.children_mutex, stmt.get());
@@ -84,6 +84,8 @@ SQLRETURN allocate_statement(Connection& dbc, SQLHANDLE* out) {
     take_out(dbc.statements, dbc.children_mutex, stmt.get());
     return ret;
   }
+  stmt->home = dbc.real;
+  stmt->library = dbc.library;
   stmt->current.store(stmt->real, std::memory_order_release);
   *out = to_handle(stmt.release());
   return ret;

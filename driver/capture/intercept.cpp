@@ -1,69 +1,289 @@
-// The pass-through: every call goes to the real driver as it came.
-
 #include "driver/capture/intercept.h"
 
-#include "driver/api/guard.h"
-#include "driver/api/wide_output.h"
+#include "driver/capture/session.h"
+#include "driver/capture/write.h"
+#include "driver/handle/attributes.h"
+#include "driver/real/wide.h"
+#include "driver/route/route.h"
+#include "driver/sql/lexer.h"
 
 namespace understudy::capture {
 namespace {
 
-using api::current;
-using api::entries;
-using api::forward;
+using sql::StatementClass;
 
-// The application's text for the narrow entry, and for us to keep.
-std::string utf8_or_bytes(const SqlText& text) {
-  if (text.wide != nullptr) {
-    auto converted = real::to_utf8(text.wide, text.length);
-    return converted.ok() ? std::move(*converted) : std::string();
+template <class... Parameters, class... Arguments>
+SQLRETURN forward(Handle& handle, SQLRETURN (*entry)(Parameters...), Arguments... arguments) {
+  if (entry == nullptr) [[unlikely]] {
+    return handle.fail("IM001", "the real driver does not support this function");
   }
-  if (text.narrow == nullptr) return {};
+  return entry(arguments...);
+}
+
+const real::Entries& entries(const Statement& stmt) { return stmt.library->fn; }
+SQLHSTMT current(const Statement& stmt) { return stmt.current.load(std::memory_order_acquire); }
+
+// The text for us to read; `false` when it is no text (lone surrogates): then it is opaque.
+bool readable_text(const SqlText& text, std::string* out) {
+  if (text.wide != nullptr) {
+    Result<std::string> converted = real::to_utf8(text.wide, text.length);
+    if (!converted.ok()) return false;
+    *out = std::move(*converted);
+    return true;
+  }
+  out->clear();
+  if (text.narrow == nullptr) return true;
   const auto* bytes = reinterpret_cast<const char*>(text.narrow);
-  return text.length < 0 ? std::string(bytes)
+  *out = text.length < 0 ? std::string(bytes)
                          : std::string(bytes, static_cast<std::size_t>(text.length));
+  return true;
 }
 
 template <class Wide, class Narrow>
 SQLRETURN with_text(Statement& stmt, const SqlText& text, Wide wide, Narrow narrow) {
-  stmt.current.store(stmt.real, std::memory_order_release);
   if (text.wide == nullptr) {
     return forward(stmt, narrow, stmt.real, const_cast<SQLCHAR*>(text.narrow), text.length);
   }
   if (wide != nullptr) return wide(stmt.real, const_cast<SQLWCHAR*>(text.wide), text.length);
   const real::NarrowText converted(text.wide, text.length);
-  if (!converted.ok()) return api::refuse(stmt, converted);
+  if (!converted.ok()) return stmt.fail("HY000", converted.status().message());
   return forward(stmt, narrow, stmt.real, converted.data(), converted.length());
+}
+
+// From now on the application's questions are answered by its own statement again.
+void on_application_statement(Statement& stmt, Execution& execution) {
+  execution.hidden = false;
+  execution.cursor_open = false;
+  stmt.current.store(stmt.real, std::memory_order_release);
+}
+
+SQLRETURN run_read(Statement& stmt, Session& session, const RunsUnchanged& unchanged) {
+  if (!session.autocommitting()) {
+    session.transaction.has_read.store(true, std::memory_order_relaxed);
+  }
+  const SQLRETURN ret = unchanged();
+  stmt.execution->cursor_open = SQL_SUCCEEDED(ret);
+  // A failed SELECT, too, can cost the open transaction what it wrote before.
+  if (ret == SQL_ERROR && session.transaction.recorded) {
+    const std::lock_guard lock(session.dbc.write_mutex);
+    session.transaction.tainted = session.transaction.recorded;
+  }
+  return ret;
+}
+
+bool mentions_search_path(std::string_view text, Dialect dialect) {
+  sql::Lexer lexer(text, dialect);
+  for (sql::Token token = lexer.next(); token.kind != sql::TokenKind::end; token = lexer.next()) {
+    for (const char* word : {"SEARCH_PATH", "SCHEMA", "ROLE", "AUTHORIZATION", "DISCARD", "RESET"}) {
+      if (token.is_word(word)) return true;
+    }
+  }
+  return false;
+}
+
+SQLRETURN run_context(Statement& stmt, Session& session, const RunsUnchanged& unchanged) {
+  const std::lock_guard lock(session.dbc.write_mutex);
+  const SQLRETURN ret = unchanged();
+  if (!SQL_SUCCEEDED(ret)) {
+    session.transaction.tainted = session.transaction.recorded;
+    return ret;
+  }
+  const Execution& execution = *stmt.execution;
+  if (execution.classification().creates_temporary) {
+    session.slot().pinned.fetch_or(kPinnedTemporaryTable, std::memory_order_relaxed);
+  }
+  if (mentions_search_path(execution.text(), session.dialect)) session.default_search_path = false;
+  if (session.context.size() < kContextMax) session.context.push_back(execution.text());
+  if (session.transaction.recorded) {
+    const std::string statements[] = {execution.text()};
+    session.transaction.entries.add_context(statements);
+  }
+  return ret;
+}
+
+SQLRETURN run_savepoint(Statement& stmt, Session& session, const RunsUnchanged& unchanged) {
+  const sql::Classification& what = stmt.execution->classification();
+  Transaction& transaction = session.transaction;
+  // SQLite: a savepoint outside of a transaction begins one, and its release commits it.
+  const bool outermost = session.dialect == Dialect::sqlite &&
+                         (what.cls == StatementClass::savepoint ? session.autocommitting()
+                          : what.cls == StatementClass::release
+                              ? transaction.outer_savepoint == what.savepoint && transaction.by_text
+                              : false);
+  if (outermost && what.cls == StatementClass::release) return session.commit(unchanged);
+  const SQLRETURN ret = unchanged();
+  if (!SQL_SUCCEEDED(ret)) {
+    transaction.tainted = transaction.recorded;
+    return ret;
+  }
+  if (what.cls == StatementClass::savepoint) {
+    if (outermost) {
+      transaction.by_text = true;
+      transaction.outer_savepoint = what.savepoint;
+    }
+    transaction.set_savepoint(what.savepoint);
+  } else if (what.cls == StatementClass::release) {
+    transaction.release(what.savepoint);
+  } else {
+    transaction.tainted = transaction.poisoned = false;
+    if (!transaction.rollback_to(what.savepoint) && transaction.recorded) {
+      session.note_uncaptured("rollback-to-behind-spilled-work");
+    }
+  }
+  return ret;
+}
+
+SQLRETURN run_control(Statement& stmt, Session& session, const RunsUnchanged& unchanged) {
+  const std::lock_guard lock(session.dbc.write_mutex);
+  const sql::Classification& what = stmt.execution->classification();
+  SQLRETURN ret = SQL_ERROR;
+  switch (what.cls) {
+    case StatementClass::begin:
+      ret = unchanged();
+      if (SQL_SUCCEEDED(ret)) session.transaction.by_text = true;
+      return ret;
+    case StatementClass::commit:
+      ret = session.commit(unchanged);
+      break;
+    case StatementClass::rollback:
+      ret = session.rollback(unchanged);
+      break;
+    default:
+      return run_savepoint(stmt, session, unchanged);
+  }
+  if (what.chained && SQL_SUCCEEDED(ret)) session.transaction.by_text = true;
+  return ret;
+}
+
+SQLRETURN run_text(Statement& stmt, Session& session, bool direct, const RunsUnchanged& unchanged) {
+  Execution& execution = *stmt.execution;
+  if (execution.data_pending) {
+    const std::lock_guard lock(session.dbc.write_mutex);
+    execution.data_pending = false;
+    if (execution.pending_implicit) session.lost();
+  }
+  switch (execution.classification().cls) {
+    case StatementClass::read:
+    case StatementClass::empty:
+      return run_read(stmt, session, unchanged);
+    case StatementClass::locking_read:
+      return run_locking_read(stmt, session, unchanged);
+    case StatementClass::context:
+      return run_context(stmt, session, unchanged);
+    case StatementClass::write:
+    case StatementClass::opaque:
+    case StatementClass::ddl:
+    case StatementClass::no_block:
+      return run_write(stmt, session, direct, unchanged);
+    default:
+      return run_control(stmt, session, unchanged);
+  }
 }
 
 }  // namespace
 
-void connected(Connection&) {}
-void disconnecting(Connection&) {}
-void disconnected(Connection&) {}
-void boundary(Connection&) {}
-void freeing(Statement&) {}
-bool without_result(const Statement&) { return false; }
+void connected(Connection& dbc) { dbc.session = Session::join(dbc); }
+
+void disconnecting(Connection& dbc) {
+  if (dbc.session == nullptr) return;
+  const std::lock_guard lock(dbc.write_mutex);
+  dbc.session->drop_question();
+  const std::lock_guard children(dbc.children_mutex);
+  for (Statement* stmt : dbc.statements) {
+    if (stmt->execution != nullptr) stmt->execution->drop_own();
+  }
+}
+
+void disconnected(Connection& dbc) {
+  if (dbc.session == nullptr) return;
+  {
+    const std::lock_guard lock(dbc.write_mutex);
+    dbc.session->lost();
+    route::close(*dbc.session);
+  }
+  dbc.session.reset();
+}
+
+SQLRETURN boundary(Connection& dbc) {
+  Session* session = dbc.session.get();
+  if (session == nullptr) return SQL_SUCCESS;
+  return route::at_boundary(dbc, *session, dbc);
+}
+
+SQLRETURN boundary(Statement& stmt) {
+  Session* session = stmt.connection.session.get();
+  if (session == nullptr) return SQL_SUCCESS;
+  const SQLRETURN moved = route::at_boundary(stmt.connection, *session, stmt);
+  if (!SQL_SUCCEEDED(moved)) return moved;
+  SQLRETURN ret = SQL_SUCCESS;
+  return route::rehome(stmt, *session, &ret) ? static_cast<SQLRETURN>(SQL_SUCCESS) : ret;
+}
+
+void freeing(Statement& stmt) {
+  Session* session = stmt.connection.session.get();
+  if (session == nullptr) return;
+  if (stmt.execution != nullptr) {
+    if (stmt.execution->data_pending && stmt.execution->pending_implicit) {
+      const std::lock_guard lock(stmt.connection.write_mutex);
+      session->lost();
+    }
+    stmt.execution->drop_own();
+  }
+  route::leaving(stmt, *session);
+}
+
+bool without_result(const Statement& stmt) {
+  return stmt.execution != nullptr && stmt.execution->hidden;
+}
 
 SQLRETURN prepare(Statement& stmt, const SqlText& text) {
-  const real::Entries& fn = entries(stmt);
-  const SQLRETURN ret = with_text(stmt, text, fn.PrepareW, fn.Prepare);
+  Session* session = stmt.connection.session.get();
+  if (session == nullptr) {
+    return with_text(stmt, text, entries(stmt).PrepareW, entries(stmt).Prepare);
+  }
+  Execution& execution = execution_of(stmt);
+  on_application_statement(stmt, execution);
+  const SQLRETURN ret = with_text(stmt, text, entries(stmt).PrepareW, entries(stmt).Prepare);
   stmt.prepared = SQL_SUCCEEDED(ret);
   stmt.prepared_wide = text.wide != nullptr;
-  stmt.prepared_text = utf8_or_bytes(text);
+  if (!readable_text(text, &stmt.prepared_text)) stmt.prepared_text = "?unreadable";
+  execution.set_text(stmt.prepared_text, stmt.prepared_wide, session->dialect);
   return ret;
 }
 
 SQLRETURN exec_direct(Statement& stmt, const SqlText& text) {
-  return with_text(stmt, text, entries(stmt).ExecDirectW, entries(stmt).ExecDirect);
+  const auto unchanged = [&]() -> SQLRETURN {
+    return with_text(stmt, text, entries(stmt).ExecDirectW, entries(stmt).ExecDirect);
+  };
+  Session* session = stmt.connection.session.get();
+  if (session == nullptr) return unchanged();
+  Execution& execution = execution_of(stmt);
+  on_application_statement(stmt, execution);
+  std::string readable;
+  if (!readable_text(text, &readable)) readable = "?unreadable";
+  execution.set_text(readable, text.wide != nullptr, session->dialect);
+  stmt.prepared = false;
+  return run_text(stmt, *session, true, unchanged);
 }
 
 SQLRETURN execute(Statement& stmt) {
-  return forward(stmt, entries(stmt).Execute, stmt.real);
+  const auto unchanged = [&]() -> SQLRETURN {
+    return forward(stmt, entries(stmt).Execute, stmt.real);
+  };
+  Session* session = stmt.connection.session.get();
+  if (session == nullptr || !stmt.prepared) return unchanged();
+  Execution& execution = execution_of(stmt);
+  on_application_statement(stmt, execution);
+  execution.set_text(stmt.prepared_text, stmt.prepared_wide, session->dialect);
+  return run_text(stmt, *session, false, unchanged);
 }
 
 SQLRETURN param_data(Statement& stmt, SQLPOINTER* value) {
-  return forward(stmt, entries(stmt).ParamData, current(stmt), value);
+  Session* session = stmt.connection.session.get();
+  const SQLRETURN ret = forward(stmt, entries(stmt).ParamData, current(stmt), value);
+  if (session == nullptr || stmt.execution == nullptr || !stmt.execution->data_pending) return ret;
+  const std::lock_guard lock(stmt.connection.write_mutex);
+  return end_pending(stmt, *session, ret);
 }
 
 SQLRETURN put_data(Statement& stmt, SQLPOINTER data, SQLLEN length) {
@@ -71,50 +291,81 @@ SQLRETURN put_data(Statement& stmt, SQLPOINTER data, SQLLEN length) {
 }
 
 SQLRETURN bulk_operations(Statement& stmt, SQLSMALLINT operation) {
-  return forward(stmt, entries(stmt).BulkOperations, stmt.real, operation);
+  const auto unchanged = [&]() -> SQLRETURN {
+    return forward(stmt, entries(stmt).BulkOperations, stmt.real, operation);
+  };
+  Session* session = stmt.connection.session.get();
+  if (session == nullptr || operation == SQL_FETCH_BY_BOOKMARK) return unchanged();
+  execution_of(stmt);
+  return run_uncaptured(stmt, *session, "bulk-operations", unchanged);
 }
 
 SQLRETURN set_pos(Statement& stmt, SQLSETPOSIROW row, SQLUSMALLINT operation, SQLUSMALLINT lock) {
-  return forward(stmt, entries(stmt).SetPos, stmt.real, row, operation, lock);
+  const auto unchanged = [&]() -> SQLRETURN {
+    return forward(stmt, entries(stmt).SetPos, stmt.real, row, operation, lock);
+  };
+  Session* session = stmt.connection.session.get();
+  const bool reads = operation == SQL_POSITION || operation == SQL_REFRESH;
+  if (session == nullptr || reads) return unchanged();
+  execution_of(stmt);
+  return run_uncaptured(stmt, *session, "set-pos", unchanged);
 }
 
 SQLRETURN end_tran(Connection& dbc, SQLSMALLINT completion) {
-  const real::Entries& fn = entries(dbc);
-  if (fn.EndTran != nullptr) return fn.EndTran(SQL_HANDLE_DBC, dbc.real, completion);
-  return forward(dbc, fn.Transact, SQLHENV{SQL_NULL_HENV}, dbc.real,
-                 static_cast<SQLUSMALLINT>(completion));
+  const auto unchanged = [&] { return real_end_tran(dbc, completion); };
+  Session* session = dbc.session.get();
+  if (session == nullptr) return unchanged();
+  const std::lock_guard lock(dbc.write_mutex);
+  return completion == SQL_COMMIT ? session->commit(unchanged) : session->rollback(unchanged);
 }
 
 SQLRETURN set_autocommit(Connection& dbc, SQLULEN value, bool wide_entry) {
-  const real::Entries& fn = entries(dbc);
-  auto* attribute = wide_entry && fn.SetConnectAttrW != nullptr ? fn.SetConnectAttrW
-                                                                : fn.SetConnectAttr;
-  if (attribute == nullptr) {
-    return forward(dbc, fn.SetConnectOption, dbc.real, SQLUSMALLINT{SQL_AUTOCOMMIT}, value);
-  }
-  return attribute(dbc.real, SQL_ATTR_AUTOCOMMIT, reinterpret_cast<SQLPOINTER>(value),
-                   SQL_IS_UINTEGER);
+  const auto unchanged = [&]() -> SQLRETURN {
+    const real::Entries& fn = dbc.library->fn;
+    auto* attribute =
+        wide_entry && fn.SetConnectAttrW != nullptr ? fn.SetConnectAttrW : fn.SetConnectAttr;
+    if (attribute == nullptr) {
+      return forward(dbc, fn.SetConnectOption, dbc.real, SQLUSMALLINT{SQL_AUTOCOMMIT}, value);
+    }
+    return attribute(dbc.real, SQL_ATTR_AUTOCOMMIT, reinterpret_cast<SQLPOINTER>(value),
+                     SQL_IS_UINTEGER);
+  };
+  Session* session = dbc.session.get();
+  if (session == nullptr) return unchanged();
+  const std::lock_guard lock(dbc.write_mutex);
+  const bool commits = value == SQL_AUTOCOMMIT_ON && !dbc.autocommit;
+  return commits ? session->commit(unchanged) : unchanged();
 }
 
 SQLRETURN row_count(Statement& stmt, SQLLEN* count) {
-  return forward(stmt, entries(stmt).RowCount, current(stmt), count);
+  if (!without_result(stmt)) return forward(stmt, entries(stmt).RowCount, current(stmt), count);
+  if (count != nullptr) *count = stmt.execution->row_count;
+  return SQL_SUCCESS;
 }
 
 SQLRETURN num_result_cols(Statement& stmt, SQLSMALLINT* count) {
-  return forward(stmt, entries(stmt).NumResultCols, current(stmt), count);
+  if (!without_result(stmt)) {
+    return forward(stmt, entries(stmt).NumResultCols, current(stmt), count);
+  }
+  if (count != nullptr) *count = 0;
+  return SQL_SUCCESS;
 }
 
 SQLRETURN more_results(Statement& stmt) {
+  if (without_result(stmt)) return SQL_NO_DATA;
   return forward(stmt, entries(stmt).MoreResults, current(stmt));
 }
 
 SQLRETURN close_cursor(Statement& stmt) {
+  if (without_result(stmt)) return stmt.fail("24000", "no cursor is open");
+  if (stmt.execution != nullptr) stmt.execution->cursor_open = false;
   const real::Entries& fn = entries(stmt);
   if (fn.CloseCursor != nullptr) return fn.CloseCursor(current(stmt));
   return forward(stmt, fn.FreeStmt, current(stmt), SQLUSMALLINT{SQL_CLOSE});
 }
 
 SQLRETURN free_stmt(Statement& stmt, SQLUSMALLINT option) {
+  if (stmt.execution != nullptr && option == SQL_CLOSE) on_application_statement(stmt, *stmt.execution);
   return forward(stmt, entries(stmt).FreeStmt, stmt.real, option);
 }
 

@@ -1,9 +1,176 @@
 // A connection's part in its migration, and a statement's part in an execution.
 #pragma once
 
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "driver/capture/catalog_view.h"
+#include "driver/capture/transaction.h"
+#include "driver/handle/statement.h"
+#include "driver/route/state.h"
+#include "driver/sql/analyzer.h"
+#include "journal/gate.h"
+#include "journal/ring.h"
+#include "journal/segment_map.h"
+
 namespace understudy::capture {
 
-class Session {};
-class Execution {};
+inline constexpr std::uint64_t kFullWaitNs = 5'000'000'000;     // OnFull=wait, then invalidate
+inline constexpr std::uint64_t kDurableWaitNs = 10'000'000'000;  // Durability=power, then invalidate
+inline constexpr std::size_t kContextMax = 256;                 // context statements of a session
+
+/// Ends or commits a transaction on the server; what the application gets.
+using EndsTransaction = std::function<SQLRETURN()>;
+
+/// One connection of a migration: its slot in the registry and its open transaction. Lives as long
+/// as the connection is up. All members are guarded by Connection::write_mutex unless said otherwise.
+class Session {
+ public:
+  /// Null when the connection belongs to no migration, or its segment cannot be had (told to
+  /// syslog): then it is a pass-through. The real connection must be up.
+  static std::unique_ptr<Session> join(Connection& dbc);
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  Connection& dbc;
+  const std::string home;
+  const std::string migration;
+  const std::shared_ptr<SegmentMap> map;
+  Dialect dialect = Dialect::generic;
+  Transaction transaction;
+  std::vector<std::string> context;
+  bool default_search_path = true;
+  bool on_shadow = false;
+  route::State route;
+
+  [[nodiscard]] ControlHeader& header() const { return map->header(); }
+  [[nodiscard]] Slot& slot() const { return map->slot(slot_); }
+  /// The present catalog; null when there is none.
+  std::shared_ptr<CatalogView> catalog();
+  /// Whether each statement is a transaction of its own on the server.
+  [[nodiscard]] bool autocommitting() const { return dbc.autocommit && !transaction.by_text; }
+
+  /// A forked child has no slot of its own yet: registers anew. Cheap otherwise.
+  void check_process();
+  /// Before the first statement of a transaction that writes. `deadline_ns` is the statement's own
+  /// query timeout (0: none); `timed_out` says that it passed while the migration held writers.
+  BeginWrite begin_write(std::uint64_t deadline_ns, bool* timed_out);
+  /// The statement changed nothing of the server's transaction state, or the transaction is over.
+  void end_write();
+
+  /// Runs `commit` in the exact order of the protocol: asks the server about a tainted transaction,
+  /// seals what was recorded, commits, records the outcome.
+  SQLRETURN commit(const EndsTransaction& commit);
+  SQLRETURN rollback(const EndsTransaction& rollback);
+  /// The connection is gone and with it the open transaction.
+  void lost();
+  /// Writes what the buffer holds as a chunk when it has grown over kChunkBytes.
+  void spill();
+  /// Counts something that could not be recorded exactly, and names it in the journal.
+  void note_uncaptured(const char* kind);
+  /// After an error: asks the server what became of the transaction. See taint.cpp.
+  void settle_taint();
+
+  /// A statement of our own on the real connection, for questions. Freed with the session.
+  SQLHSTMT question();
+  void drop_question();
+
+ private:
+  Session(Connection& owner, std::string home_path, std::shared_ptr<SegmentMap> segment,
+          std::uint32_t slot);
+
+  bool seal(Ring::Claim* claim);
+  bool recording_still() const;
+  void publish_outcome(std::uint64_t txn_id, Outcome outcome);
+  void publish_abandon();
+  std::uint64_t full_deadline_ns() const;
+  void prepare_head(TransactionHead* head);
+  std::uint64_t new_transaction_id();
+
+  std::uint32_t slot_;
+  std::uint32_t fork_generation_;
+  Ring ring_;
+  Gate gate_;
+  Hold hold_;
+  std::uint64_t next_transaction_ = 1;
+  std::shared_ptr<CatalogView> view_;
+  SQLHSTMT question_ = SQL_NULL_HSTMT;
+};
+
+/// A statement's last text, its verdict, and the statement of our own that may run in its place.
+class Execution {
+ public:
+  explicit Execution(Statement& owner) : stmt_(owner) {}
+  ~Execution() { drop_own(); }
+  Execution(const Execution&) = delete;
+  Execution& operator=(const Execution&) = delete;
+
+  /// Takes a new text (prepare or direct).
+  void set_text(std::string_view utf8, bool wide, Dialect dialect);
+  [[nodiscard]] const std::string& text() const { return text_; }
+  [[nodiscard]] bool wide() const { return wide_; }
+  [[nodiscard]] const sql::Classification& classification() const { return classification_; }
+  [[nodiscard]] std::uint32_t parameters() const { return parameters_; }
+  /// The verdict under this view; null view: null.
+  const sql::Analysis* analysis(const std::shared_ptr<CatalogView>& view, bool default_search_path);
+
+  /// Runs `rewritten` with the application's parameters on our own statement. `direct`: without
+  /// preparing. On success the rows wait there for `read_rows`.
+  SQLRETURN run_own(const std::string& rewritten, bool direct);
+  /// Reads all rows: `columns` values of each are appended to `entries` as row effects (0: none), the
+  /// last column is the server's transaction id when `with_txid`. Returns the number of rows, or -1
+  /// when they could not be read.
+  SQLLEN read_rows(std::size_t columns, bool with_txid, Verb verb, EntryWriter* entries,
+                   std::uint64_t* server_txid);
+  void drop_own();
+
+  /// The last execution ran on our own statement: the application sees no result set and this count.
+  bool hidden = false;
+  SQLLEN row_count = -1;
+  bool cursor_open = false;    // the last execution may have left a cursor on the server's side
+  bool data_pending = false;   // SQL_NEED_DATA was answered
+  bool pending_implicit = false;
+  const void* home = nullptr;  // the real connection the statement lives on
+
+ private:
+  bool bind_own();
+  bool read_value(SQLUSMALLINT column, std::string* value, bool* is_null);
+
+  Statement& stmt_;
+  std::string text_;
+  bool wide_ = false;
+  sql::Classification classification_;
+  std::uint32_t parameters_ = 0;
+  std::shared_ptr<CatalogView> view_;
+  std::shared_ptr<const sql::Analysis> analysis_;
+  bool analyzed_default_path_ = true;
+  SQLHSTMT own_ = SQL_NULL_HSTMT;
+  const real::Library* own_library_ = nullptr;
+  std::string own_prepared_;
+  std::vector<ParameterBinding> own_bound_;
+  std::string value_;
+};
+
+/// The statement's execution state, made at first need.
+Execution& execution_of(Statement& stmt);
+
+// --- the real driver, called with whichever entry it has ---
+SQLRETURN real_end_tran(const Connection& dbc, SQLSMALLINT completion);
+SQLRETURN real_set_autocommit(const Connection& dbc, bool on);
+SQLRETURN real_alloc_statement(const Connection& dbc, SQLHSTMT* out);
+void real_free_statement(const real::Library& library, SQLHSTMT statement);
+/// Text in UTF-8 (wide) or in the application's bytes, as the application's own texts went.
+SQLRETURN real_prepare(const real::Library& library, SQLHSTMT statement, std::string_view text,
+                       bool wide);
+SQLRETURN real_exec_direct(const real::Library& library, SQLHSTMT statement, std::string_view text,
+                           bool wide);
+/// Takes over the real handle's diagnostics as our own, so that they survive the handle's next call.
+void take_diagnostics(const real::Library& library, SQLSMALLINT type, SQLHANDLE handle, bool wide,
+                      Handle& to);
 
 }  // namespace understudy::capture

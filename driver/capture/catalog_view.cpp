@@ -1,0 +1,69 @@
+#include "driver/capture/catalog_view.h"
+
+#include <syslog.h>
+#include <xxhash.h>
+
+namespace understudy::capture {
+
+std::size_t CatalogView::TextHash::operator()(std::string_view text) const {
+  return XXH3_64bits(text.data(), text.size());
+}
+
+void tell_operator(const char* what, std::string_view detail) noexcept {
+  syslog(LOG_USER | LOG_WARNING, "understudy: %s: %.*s", what, static_cast<int>(detail.size()),
+         detail.data());
+}
+
+namespace {
+
+struct Views {
+  std::mutex mutex;
+  std::unordered_map<std::string, std::pair<std::uint32_t, std::shared_ptr<CatalogView>>> latest;
+};
+
+// Never destroyed: connections may outlive static destruction.
+Views& views() {
+  static Views* all = new Views;
+  return *all;
+}
+
+}  // namespace
+
+std::shared_ptr<CatalogView> CatalogView::get(const std::string& home,
+                                              const std::string& migration,
+                                              std::uint32_t generation) {
+  const std::string path = home + "/" + migration + "/catalog";
+  Views& all = views();
+  const std::lock_guard lock(all.mutex);
+  auto& [known_generation, view] = all.latest[path];
+  if (known_generation == generation && generation != 0) return view;
+  known_generation = generation;
+  view.reset();
+  Result<Catalog> loaded = Catalog::load(path);
+  if (!loaded.ok()) {
+    tell_operator("statements are recorded without verdicts", loaded.status().message());
+    return view;
+  }
+  view = std::make_shared<CatalogView>();
+  view->catalog_ = std::move(*loaded);
+  view->generation_ = generation;
+  return view;
+}
+
+std::shared_ptr<const sql::Analysis> CatalogView::analysis(std::string_view text,
+                                                           bool default_search_path) {
+  Cache& cache = cache_[default_search_path ? 1 : 0];
+  {
+    const std::shared_lock lock(mutex_);
+    if (const auto found = cache.find(text); found != cache.end()) return found->second;
+  }
+  auto made =
+      std::make_shared<const sql::Analysis>(sql::analyze(text, catalog_, default_search_path));
+  if (text.size() > kAnalysisTextBytesMax) return made;
+  const std::unique_lock lock(mutex_);
+  // A program that writes literals into its texts never repeats one: start again, keep it bounded.
+  if (cache.size() >= kAnalysesMax) cache.clear();
+  return cache.emplace(std::string(text), std::move(made)).first->second;
+}
+
+}  // namespace understudy::capture

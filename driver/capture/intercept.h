@@ -1,0 +1,64 @@
+// Where the api layer hands over the calls that capture and routing care about. Everything else is
+// forwarded by the api layer itself, through `stmt.current` where it reads state of an execution.
+//
+// Every function returns what the application gets. Called inside the api's guard: our own
+// diagnostics cleared, exceptions turned into diagnostics (HY001 for std::bad_alloc).
+#pragma once
+
+#include <sql.h>
+#include <sqlext.h>
+
+#include <string_view>
+
+#include "driver/handle/connection.h"
+#include "driver/handle/statement.h"
+
+namespace understudy::capture {
+
+/// A statement text as the application gave it. `length` in characters of its kind, or SQL_NTS.
+struct SqlText {
+  const SQLCHAR* narrow = nullptr;  // one of the two
+  const SQLWCHAR* wide = nullptr;
+  SQLINTEGER length = SQL_NTS;
+};
+
+/// The real connection is up and the pre-connect attributes are set: joins the migration's segment.
+void connected(Connection& dbc);
+/// Before and after the real SQLDisconnect. An open transaction is dropped only after it succeeded.
+void disconnecting(Connection& dbc);
+void disconnected(Connection& dbc);
+
+SQLRETURN prepare(Statement& stmt, const SqlText& text);
+SQLRETURN exec_direct(Statement& stmt, const SqlText& text);
+SQLRETURN execute(Statement& stmt);
+SQLRETURN param_data(Statement& stmt, SQLPOINTER* value);
+SQLRETURN put_data(Statement& stmt, SQLPOINTER data, SQLLEN length);
+SQLRETURN bulk_operations(Statement& stmt, SQLSMALLINT operation);
+SQLRETURN set_pos(Statement& stmt, SQLSETPOSIROW row, SQLUSMALLINT operation, SQLUSMALLINT lock);
+/// `completion` SQL_COMMIT or SQL_ROLLBACK on one connection.
+SQLRETURN end_tran(Connection& dbc, SQLSMALLINT completion);
+/// SQLSetConnectAttr(SQL_ATTR_AUTOCOMMIT); turning it on commits.
+SQLRETURN set_autocommit(Connection& dbc, SQLULEN value, bool wide_entry);
+
+// What an execution on a statement of our own must answer as the bare driver would.
+SQLRETURN row_count(Statement& stmt, SQLLEN* count);
+SQLRETURN num_result_cols(Statement& stmt, SQLSMALLINT* count);
+SQLRETURN more_results(Statement& stmt);
+SQLRETURN close_cursor(Statement& stmt);
+/// SQLFreeStmt(SQL_CLOSE, SQL_UNBIND, SQL_RESET_PARAMS); bookkeeping of bindings is done by the api.
+SQLRETURN free_stmt(Statement& stmt, SQLUSMALLINT option);
+/// Lock-free; may arrive from another thread during an execution.
+SQLRETURN cancel(Statement& stmt);
+/// True when the last execution ran on a statement of our own and left no result set: fetches answer
+/// 24000 and column descriptions 07005 as after any statement without result.
+bool without_result(const Statement& stmt);
+
+/// Before any call that may reach production on a connection: moves the session when the migration
+/// has been switched and the session is at a transaction boundary. Cheap (one load) otherwise.
+SQLRETURN boundary(Connection& dbc);
+/// The same, and brings the statement to the connection's present side.
+SQLRETURN boundary(Statement& stmt);
+/// Before a real statement is freed or re-allocated.
+void freeing(Statement& stmt);
+
+}  // namespace understudy::capture

@@ -1,0 +1,159 @@
+// The order everything rests on: gate, seal, COMMIT, outcome.
+//
+// Row locks are held until commit, so a transaction that overwrote what this one wrote cannot have
+// sealed before us: our place in the ring is claimed before our COMMIT is sent. A test builds this
+// file with UNDERSTUDY_TEST_SEAL_BEHIND_COMMIT to show that the order is then wrong.
+#include <algorithm>
+#include <cstring>
+
+#include "driver/capture/session.h"
+
+namespace understudy::capture {
+
+bool Session::recording_still() const {
+  const Mode mode = mode_of(header().mode_word.load(std::memory_order_seq_cst));
+  return mode == Mode::record || mode == Mode::hold || mode == Mode::switching;
+}
+
+std::uint64_t Session::full_deadline_ns() const {
+  const std::uint64_t now = monotonic_ns();
+  return dbc.settings.on_full == "invalidate" ? now : now + kFullWaitNs;
+}
+
+void Session::prepare_head(TransactionHead* head) {
+  head->txn_id = transaction.txn_id;
+  head->server_txid = transaction.server_txid;
+  head->sealed_at_us = wall_clock_us();
+  head->session_id = slot().session_id.load(std::memory_order_relaxed);
+  head->entries = transaction.entries.entries();
+  head->chunks = transaction.chunks;
+  head->flags = transaction.flags;
+}
+
+// Claims the place and makes the record readable. False: recording has ended with a reason.
+bool Session::seal(Ring::Claim* claim) {
+  TransactionHead head;
+  prepare_head(&head);
+  const std::size_t bytes = transaction.entries.payload_bytes(false);
+  Result<Ring::Claim> got =
+      ring_.claim(slot_, RingKind::transaction, head.txn_id, static_cast<std::uint32_t>(bytes),
+                  full_deadline_ns());
+  if (!got.ok()) {
+    map->invalidate("a transaction could not be recorded: " + got.status().message());
+    return false;
+  }
+  *claim = *got;
+  transaction.entries.write_payload(claim->payload, &head);
+  Slot& mine = slot();
+  mine.in_flight_txn.store(head.txn_id, std::memory_order_relaxed);
+  ring_.publish(*claim);
+  mine.sealed.fetch_add(1, std::memory_order_relaxed);
+  header().sealed.fetch_add(1, std::memory_order_relaxed);
+  if (header().durability_power.load(std::memory_order_relaxed) == 0) return true;
+  const Status durable = ring_.wait_durable(*claim, monotonic_ns() + kDurableWaitNs);
+  if (!durable.ok()) map->invalidate("the journal does not reach the disk: " + durable.message());
+  return true;
+}
+
+void Session::publish_outcome(std::uint64_t txn_id, Outcome outcome) {
+  OutcomeRecord record;
+  record.txn_id = txn_id;
+  record.at_us = wall_clock_us();
+  record.outcome = outcome;
+  const std::uint32_t no_texts = 0;
+  Result<Ring::Claim> claim = ring_.claim(slot_, RingKind::outcome, txn_id,
+                                          sizeof no_texts + sizeof record, full_deadline_ns());
+  if (!claim.ok()) {
+    map->invalidate("an outcome could not be recorded: " + claim.status().message());
+    return;
+  }
+  std::memcpy(claim->payload.data(), &no_texts, sizeof no_texts);
+  std::memcpy(claim->payload.data() + sizeof no_texts, &record, sizeof record);
+  ring_.publish(*claim);
+}
+
+void Session::publish_abandon() {
+  const std::uint32_t no_texts = 0;
+  Result<Ring::Claim> claim = ring_.claim(slot_, RingKind::abandon, transaction.txn_id,
+                                          sizeof no_texts, full_deadline_ns());
+  if (!claim.ok()) return;  // chunks without a transaction record are never applied
+  std::memcpy(claim->payload.data(), &no_texts, sizeof no_texts);
+  ring_.publish(*claim);
+}
+
+SQLRETURN Session::commit(const EndsTransaction& commit) {
+  if (transaction.tainted) settle_taint();
+  const bool anything = transaction.recorded && !transaction.poisoned &&
+                        (!transaction.entries.empty() || transaction.chunks != 0);
+  if (!anything) {
+    const SQLRETURN ret = commit();
+    lost();
+    return ret;
+  }
+  const bool schema_changed = transaction.schema_changed;
+  const std::uint64_t txn_id = transaction.txn_id;
+  Ring::Claim claim;
+#ifdef UNDERSTUDY_TEST_SEAL_BEHIND_COMMIT
+  const SQLRETURN ret = commit();
+  gate_.enter(slot());
+  const bool sealed = recording_still() && seal(&claim);
+#else
+  gate_.enter(slot());
+  const bool sealed = recording_still() && seal(&claim);
+  const SQLRETURN ret = commit();
+#endif
+  // A refused or lost COMMIT proves nothing: in doubt, whatever later calls on this connection say.
+  const bool committed = SQL_SUCCEEDED(ret);
+  if (sealed) publish_outcome(txn_id, committed ? Outcome::committed : Outcome::unknown);
+  slot().in_flight_txn.store(0, std::memory_order_relaxed);
+  gate_.leave(slot());
+  end_write();
+  transaction.ended();
+  if (schema_changed && committed) {
+    map->invalidate("the application changed the schema of production during the migration");
+  }
+  return ret;
+}
+
+SQLRETURN Session::rollback(const EndsTransaction& rollback) {
+  const SQLRETURN ret = rollback();
+  // What was not sealed cannot be committed any more: nobody is going to send COMMIT for it.
+  lost();
+  return ret;
+}
+
+void Session::lost() {
+  if (transaction.chunks != 0) publish_abandon();
+  end_write();
+  transaction.ended();
+}
+
+void Session::spill() {
+  const std::size_t chunk_bytes = std::min<std::size_t>(kChunkBytes, ring_.payload_bytes_max() / 2);
+  if (transaction.entries.bytes() < chunk_bytes) return;
+  const std::size_t bytes = transaction.entries.payload_bytes(true);
+  if (bytes > ring_.payload_bytes_max()) {
+    map->invalidate("one statement of a transaction is larger than the ring takes");
+    transaction.forget_entries();
+    return;
+  }
+  Result<Ring::Claim> claim =
+      ring_.claim(slot_, RingKind::chunk, transaction.txn_id, static_cast<std::uint32_t>(bytes),
+                  full_deadline_ns());
+  if (!claim.ok()) {
+    map->invalidate("a long transaction could not be recorded: " + claim.status().message());
+    return;
+  }
+  transaction.entries.write_payload(claim->payload, nullptr);
+  ring_.publish(*claim);
+  transaction.entries.chunk_taken();
+  ++transaction.chunks;
+}
+
+void Session::note_uncaptured(const char* kind) {
+  transaction.entries.add_note(kind, {});
+  transaction.flags |= kTransactionUncaptured;
+  header().uncaptured.fetch_add(1, std::memory_order_relaxed);
+}
+
+}  // namespace understudy::capture

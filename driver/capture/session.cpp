@@ -1,0 +1,233 @@
+#include "driver/capture/session.h"
+
+#include <pthread.h>
+
+#include <cstdlib>
+
+#include "driver/real/wide.h"
+
+namespace understudy::capture {
+namespace {
+
+std::atomic<std::uint32_t> fork_generation{0};
+
+void count_fork() { fork_generation.fetch_add(1, std::memory_order_relaxed); }
+
+void watch_forks() {
+  static const int registered = pthread_atfork(nullptr, nullptr, count_fork);
+  (void)registered;
+}
+
+Dialect dialect_of(const Connection& dbc) {
+  char name[128] = {};
+  SQLSMALLINT length = 0;
+  const auto get_info = dbc.library->fn.GetInfo;
+  if (get_info == nullptr ||
+      !SQL_SUCCEEDED(get_info(dbc.real, SQL_DBMS_NAME, name, sizeof name, &length))) {
+    return Dialect::generic;
+  }
+  return dialect_of_dbms(name);
+}
+
+}  // namespace
+
+std::unique_ptr<Session> Session::join(Connection& dbc) {
+  const std::string& name = dbc.settings.migration;
+  if (name.empty() || std::getenv("UNDERSTUDY_BYPASS") != nullptr) return nullptr;
+  if (!valid_migration_name(name)) {
+    tell_operator("not recorded: no migration can have this name", name);
+    return nullptr;
+  }
+  watch_forks();
+  const std::string home = understudy_home();
+  Result<std::shared_ptr<SegmentMap>> map = SegmentMap::open_or_create(home, name);
+  if (!map.ok()) {
+    tell_operator("a connection is not recorded", map.status().message());
+    return nullptr;
+  }
+  Result<std::uint32_t> slot = (*map)->register_session();
+  if (!slot.ok()) {
+    tell_operator("a connection is not recorded", slot.status().message());
+    (*map)->invalidate("a connection could not be registered: " + slot.status().message());
+    return nullptr;
+  }
+  std::unique_ptr<Session> session(new Session(dbc, home, std::move(*map), *slot));
+  session->dialect = dialect_of(dbc);
+  return session;
+}
+
+Session::Session(Connection& owner, std::string home_path, std::shared_ptr<SegmentMap> segment,
+                 std::uint32_t slot)
+    : dbc(owner),
+      home(std::move(home_path)),
+      migration(owner.settings.migration),
+      map(std::move(segment)),
+      slot_(slot),
+      fork_generation_(fork_generation.load(std::memory_order_relaxed)),
+      ring_(*map),
+      gate_(*map),
+      hold_(*map) {}
+
+Session::~Session() {
+  // After a fork the slot belongs to the parent.
+  if (fork_generation_ == fork_generation.load(std::memory_order_relaxed)) {
+    map->unregister_session(slot_);
+  }
+}
+
+void Session::check_process() {
+  const std::uint32_t now = fork_generation.load(std::memory_order_relaxed);
+  if (now == fork_generation_) [[likely]] return;
+  fork_generation_ = now;
+  transaction.ended();
+  const Result<std::uint32_t> slot = map->register_session();
+  if (slot.ok()) {
+    slot_ = *slot;
+  } else {
+    map->invalidate("a forked process could not be registered: " + slot.status().message());
+  }
+}
+
+std::shared_ptr<CatalogView> Session::catalog() {
+  const std::uint32_t generation = header().catalog_generation.load(std::memory_order_acquire);
+  if (view_ != nullptr && view_->generation() == generation) return view_;
+  view_ = CatalogView::get(home, migration, generation);
+  return view_;
+}
+
+BeginWrite Session::begin_write(std::uint64_t deadline_ns, bool* timed_out) {
+  *timed_out = false;
+  if (transaction.writing) {
+    return transaction.recorded ? BeginWrite::recorded : BeginWrite::unrecorded;
+  }
+  check_process();
+  Slot& mine = slot();
+  mine.last_call_ns.store(monotonic_ns(), std::memory_order_relaxed);
+  const BeginWrite how = hold_.begin_write(mine, deadline_ns, timed_out, on_shadow);
+  if (*timed_out || how == BeginWrite::moved) return how;
+  transaction.writing = true;
+  transaction.recorded = how == BeginWrite::recorded;
+  if (transaction.recorded) {
+    transaction.txn_id = new_transaction_id();
+    if (!context.empty()) transaction.entries.add_context(context);
+  }
+  return how;
+}
+
+std::uint64_t Session::new_transaction_id() {
+  const std::uint64_t session_id = slot().session_id.load(std::memory_order_relaxed);
+  return (session_id << 32) | (next_transaction_++ & 0xffffffffu);
+}
+
+void Session::end_write() {
+  if (!transaction.writing) return;
+  hold_.end_write(slot());
+  transaction.writing = false;
+}
+
+SQLHSTMT Session::question() {
+  if (question_ == SQL_NULL_HSTMT && !SQL_SUCCEEDED(real_alloc_statement(dbc, &question_))) {
+    question_ = SQL_NULL_HSTMT;
+  }
+  return question_;
+}
+
+void Session::drop_question() {
+  if (question_ != SQL_NULL_HSTMT) real_free_statement(*dbc.library, question_);
+  question_ = SQL_NULL_HSTMT;
+}
+
+// --- the real driver ---
+
+SQLRETURN real_end_tran(const Connection& dbc, SQLSMALLINT completion) {
+  const real::Entries& fn = dbc.library->fn;
+  if (fn.EndTran != nullptr) return fn.EndTran(SQL_HANDLE_DBC, dbc.real, completion);
+  if (fn.Transact == nullptr) return SQL_ERROR;
+  return fn.Transact(SQL_NULL_HENV, dbc.real, static_cast<SQLUSMALLINT>(completion));
+}
+
+SQLRETURN real_set_autocommit(const Connection& dbc, bool on) {
+  const real::Entries& fn = dbc.library->fn;
+  const SQLULEN value = on ? SQL_AUTOCOMMIT_ON : SQL_AUTOCOMMIT_OFF;
+  auto* const pointer = reinterpret_cast<SQLPOINTER>(value);
+  if (dbc.wide && fn.SetConnectAttrW != nullptr) {
+    return fn.SetConnectAttrW(dbc.real, SQL_ATTR_AUTOCOMMIT, pointer, SQL_IS_UINTEGER);
+  }
+  if (fn.SetConnectAttr != nullptr) {
+    return fn.SetConnectAttr(dbc.real, SQL_ATTR_AUTOCOMMIT, pointer, SQL_IS_UINTEGER);
+  }
+  if (fn.SetConnectOption == nullptr) return SQL_ERROR;
+  return fn.SetConnectOption(dbc.real, SQL_AUTOCOMMIT, value);
+}
+
+SQLRETURN real_alloc_statement(const Connection& dbc, SQLHSTMT* out) {
+  const real::Entries& fn = dbc.library->fn;
+  if (fn.AllocHandle != nullptr) return fn.AllocHandle(SQL_HANDLE_STMT, dbc.real, out);
+  return fn.AllocStmt == nullptr ? SQL_ERROR : fn.AllocStmt(dbc.real, out);
+}
+
+void real_free_statement(const real::Library& library, SQLHSTMT statement) {
+  if (library.fn.FreeHandle != nullptr) {
+    library.fn.FreeHandle(SQL_HANDLE_STMT, statement);
+  } else if (library.fn.FreeStmt != nullptr) {
+    library.fn.FreeStmt(statement, SQL_DROP);
+  }
+}
+
+namespace {
+
+SQLRETURN with_text(std::string_view text, bool wide, decltype(&::SQLPrepareW) wide_entry,
+                    decltype(&::SQLPrepare) entry, SQLHSTMT statement) {
+  if (wide && wide_entry != nullptr) {
+    std::u16string units = real::to_utf16(text);
+    return wide_entry(statement, reinterpret_cast<SQLWCHAR*>(units.data()),
+                      static_cast<SQLINTEGER>(units.size()));
+  }
+  if (entry == nullptr) return SQL_ERROR;
+  // Drivers take the text as non-const and terminated, whatever length is given.
+  std::string bytes(text);
+  return entry(statement, reinterpret_cast<SQLCHAR*>(bytes.data()),
+               static_cast<SQLINTEGER>(bytes.size()));
+}
+
+}  // namespace
+
+SQLRETURN real_prepare(const real::Library& library, SQLHSTMT statement, std::string_view text,
+                       bool wide) {
+  return with_text(text, wide, library.fn.PrepareW, library.fn.Prepare, statement);
+}
+
+SQLRETURN real_exec_direct(const real::Library& library, SQLHSTMT statement, std::string_view text,
+                           bool wide) {
+  return with_text(text, wide, library.fn.ExecDirectW, library.fn.ExecDirect, statement);
+}
+
+void take_diagnostics(const real::Library& library, SQLSMALLINT type, SQLHANDLE handle, bool wide,
+                      Handle& to) {
+  constexpr SQLSMALLINT kRecordsMax = 16;
+  constexpr SQLSMALLINT kMessageUnitsMax = 1024;
+  for (SQLSMALLINT record = 1; record <= kRecordsMax; ++record) {
+    Diagnostic taken;
+    SQLSMALLINT length = 0;
+    SQLRETURN ret = SQL_NO_DATA;
+    if (wide && library.fn.GetDiagRecW != nullptr) {
+      SQLWCHAR state[6] = {};
+      SQLWCHAR message[kMessageUnitsMax] = {};
+      ret = library.fn.GetDiagRecW(type, handle, record, state, &taken.native, message,
+                                   kMessageUnitsMax, &length);
+      for (int i = 0; i < 5; ++i) taken.sqlstate[i] = static_cast<char>(state[i]);
+      if (auto text = real::to_utf8(message, SQL_NTS); text.ok()) taken.message = std::move(*text);
+    } else if (library.fn.GetDiagRec != nullptr) {
+      SQLCHAR state[6] = {};
+      SQLCHAR message[kMessageUnitsMax] = {};
+      ret = library.fn.GetDiagRec(type, handle, record, state, &taken.native, message,
+                                  kMessageUnitsMax, &length);
+      for (int i = 0; i < 5; ++i) taken.sqlstate[i] = static_cast<char>(state[i]);
+      taken.message = reinterpret_cast<const char*>(message);
+    }
+    if (!SQL_SUCCEEDED(ret)) return;
+    to.diagnostics.push_back(std::move(taken));
+  }
+}
+
+}  // namespace understudy::capture

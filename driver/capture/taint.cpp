@@ -1,0 +1,73 @@
+// After an error the server may have kept the transaction, undone the statement, or undone all of it,
+// and COMMIT succeeds in each case (psqlodbc, Protocol=7.4-2, -1 and -0). So it is asked before the
+// next modifying statement and before COMMIT, when the driver manager has long collected the
+// application's diagnostics.
+#include <cstdlib>
+
+#include "driver/capture/session.h"
+
+namespace understudy::capture {
+namespace {
+
+// The first column of the first row as a number; 0 for NULL, -1 when there is none.
+std::int64_t first_number(const real::Library& library, SQLHSTMT statement) {
+  if (library.fn.Fetch == nullptr || library.fn.GetData == nullptr) return -1;
+  if (!SQL_SUCCEEDED(library.fn.Fetch(statement))) return -1;
+  char digits[32] = {};
+  SQLLEN length = 0;
+  if (!SQL_SUCCEEDED(
+          library.fn.GetData(statement, 1, SQL_C_CHAR, digits, sizeof digits, &length))) {
+    return -1;
+  }
+  return length == SQL_NULL_DATA ? 0 : std::strtoll(digits, nullptr, 10);
+}
+
+enum class Kept { all, nothing, poisoned };
+
+Kept ask_postgresql(Session& session, SQLHSTMT statement) {
+  const real::Library& library = *session.dbc.library;
+  const SQLRETURN ret = real_exec_direct(
+      library, statement, "SELECT pg_current_xact_id_if_assigned()::text", session.dbc.wide);
+  if (!SQL_SUCCEEDED(ret)) return Kept::poisoned;
+  const std::int64_t txid = first_number(library, statement);
+  if (library.fn.FreeStmt != nullptr) library.fn.FreeStmt(statement, SQL_CLOSE);
+  if (txid <= 0) return Kept::nothing;
+  const std::uint64_t known = session.transaction.server_txid;
+  return known == 0 || known == static_cast<std::uint64_t>(txid) ? Kept::all : Kept::nothing;
+}
+
+// SQLite undoes the whole transaction only for a few errors (full disk, no memory, ON CONFLICT
+// ROLLBACK). A second BEGIN is refused exactly while the first transaction lives; if it is accepted,
+// the application's transaction goes on inside ours, empty, as it does with the bare driver.
+Kept ask_sqlite(Session& session, SQLHSTMT statement) {
+  const SQLRETURN ret =
+      real_exec_direct(*session.dbc.library, statement, "BEGIN", session.dbc.wide);
+  return SQL_SUCCEEDED(ret) ? Kept::nothing : Kept::all;
+}
+
+}  // namespace
+
+void Session::settle_taint() {
+  transaction.tainted = false;
+  if (!transaction.recorded || transaction.poisoned) return;
+  header().tainted.fetch_add(1, std::memory_order_relaxed);
+  SQLHSTMT statement = question();
+  if (statement == SQL_NULL_HSTMT ||
+      (dialect != Dialect::postgresql && dialect != Dialect::sqlite)) {
+    note_uncaptured("error-in-transaction");
+    return;
+  }
+  const Kept kept = dialect == Dialect::postgresql ? ask_postgresql(*this, statement)
+                                                   : ask_sqlite(*this, statement);
+  drop_question();
+  if (kept == Kept::all) return;
+  // Only ROLLBACK TO can still save what came before: the entries are kept for it.
+  transaction.poisoned = kept == Kept::poisoned;
+  if (transaction.poisoned) return;
+  if (transaction.chunks != 0) publish_abandon();
+  transaction.forget_entries();
+  transaction.chunks = 0;
+  transaction.txn_id = new_transaction_id();  // the server's transaction is another one
+}
+
+}  // namespace understudy::capture

@@ -1,0 +1,44 @@
+#include "driver/capture/transaction.h"
+
+#include <algorithm>
+
+namespace understudy::capture {
+
+void Transaction::set_savepoint(std::string_view name) {
+  if (savepoints.size() >= kSavepointsMax) return;  // rollback_to then answers false: counted
+  savepoints.push_back({std::string(name), entries.mark()});
+}
+
+bool Transaction::rollback_to(std::string_view name) {
+  const auto found = std::find_if(savepoints.rbegin(), savepoints.rend(),
+                                  [&](const Savepoint& one) { return one.name == name; });
+  if (found == savepoints.rend()) return entries.empty();
+  const auto mark = found->mark;
+  savepoints.erase(found.base(), savepoints.end());
+  return entries.rewind(mark);
+}
+
+void Transaction::release(std::string_view name) {
+  const auto found = std::find_if(savepoints.rbegin(), savepoints.rend(),
+                                  [&](const Savepoint& one) { return one.name == name; });
+  if (found != savepoints.rend()) savepoints.erase(std::prev(found.base()), savepoints.end());
+}
+
+void Transaction::forget_entries() {
+  entries.clear();
+  savepoints.clear();
+  flags = 0;
+  schema_changed = false;
+  server_txid = 0;
+}
+
+void Transaction::ended() {
+  forget_entries();
+  has_read.store(false, std::memory_order_relaxed);
+  by_text = writing = recorded = tainted = poisoned = false;
+  chunks = 0;
+  outer_savepoint.clear();
+  txn_id = 0;
+}
+
+}  // namespace understudy::capture

@@ -1,0 +1,51 @@
+// What a connection knows of its open transaction on the server.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "journal/record.h"
+
+namespace understudy::capture {
+
+inline constexpr std::size_t kChunkBytes = 256u << 10;      // entries held before a chunk is written
+inline constexpr std::size_t kSavepointsMax = 10000;        // named marks of one transaction
+
+/// Belongs to the server's transaction, not to the application's session: a pooled connection is
+/// handed on with it. Guarded by Connection::write_mutex.
+struct Transaction {
+  bool by_text = false;     // begun by BEGIN as text: SQLEndTran and autocommit do not end a statement
+  /// Statements that only read ran in it. Set by readers, which hold no lock.
+  std::atomic<bool> has_read{false};
+  bool writing = false;     // the slot is marked
+  bool recorded = false;    // under capture since its first write
+  bool tainted = false;     // a statement failed: ask the server before going on
+  bool poisoned = false;    // the server will roll it back whatever COMMIT answers
+  bool schema_changed = false;
+  std::uint8_t flags = 0;   // TransactionFlag
+  std::uint32_t chunks = 0;
+  std::uint64_t txn_id = 0;
+  std::uint64_t server_txid = 0;
+  EntryWriter entries;
+  std::string outer_savepoint;  // SQLite: the SAVEPOINT that began it; its RELEASE commits
+
+  struct Savepoint {
+    std::string name;
+    EntryWriter::Mark mark;
+  };
+  std::vector<Savepoint> savepoints;
+
+  void set_savepoint(std::string_view name);
+  /// Drops what was recorded since. False when part of it has left the buffer already.
+  bool rollback_to(std::string_view name);
+  void release(std::string_view name);
+  /// Forgets what was recorded; the transaction itself goes on.
+  void forget_entries();
+  /// The server's transaction is over.
+  void ended();
+};
+
+}  // namespace understudy::capture
