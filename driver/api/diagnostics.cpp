@@ -11,31 +11,57 @@ namespace {
 
 constexpr SQLINTEGER kUnknownPosition = SQL_ROW_NUMBER_UNKNOWN;
 
+constexpr std::size_t kCollectedMax = 64;
+
 /// The real handle whose diagnostics the application's handle shows.
 struct Source {
   Handle* handle = nullptr;
-  const real::Entries* fn = nullptr;  // null: nothing real stands behind the handle
+  Connection* connection = nullptr;  // null: nothing real stands behind the handle
   SQLHANDLE real = SQL_NULL_HANDLE;
 };
 
-Source source_of_connection(SQLHANDLE handle) {
-  auto* dbc = api::as<Connection>(handle);
-  if (dbc == nullptr) return {};
-  const bool real = dbc->library != nullptr && dbc->real != SQL_NULL_HDBC;
-  return {dbc, real ? &dbc->library->fn : nullptr, dbc->real};
-}
-
 Source source_of(SQLSMALLINT type, SQLHANDLE handle) {
   if (type == SQL_HANDLE_ENV) return {api::as<Environment>(handle), nullptr, SQL_NULL_HANDLE};
-  if (type == SQL_HANDLE_DBC) return source_of_connection(handle);
+  if (type == SQL_HANDLE_DBC) {
+    auto* dbc = api::as<Connection>(handle);
+    if (dbc == nullptr || dbc->library == nullptr) return {dbc, nullptr, SQL_NULL_HANDLE};
+    return {dbc, dbc, dbc->real};
+  }
   if (type == SQL_HANDLE_STMT) {
     auto* stmt = api::as<Statement>(handle);
     if (stmt == nullptr) return {};
-    return {stmt, &api::entries(*stmt), api::current(*stmt)};
+    return {stmt, &stmt->connection, api::current(*stmt)};
   }
   auto* desc = type == SQL_HANDLE_DESC ? api::as<Descriptor>(handle) : nullptr;
   if (desc == nullptr) return {};
-  return {desc, desc->real == SQL_NULL_HDESC ? nullptr : &api::entries(*desc), desc->real};
+  return {desc, &desc->connection, desc->real};
+}
+
+bool has_only_error(const Connection& dbc) {
+  const real::Entries& fn = api::entries(dbc);
+  return fn.Error != nullptr && (dbc.collect_diagnostics || fn.GetDiagRec == nullptr);
+}
+
+// SQLError tells each diagnostic once; the driver manager asks twice.
+void collect(SQLSMALLINT type, const Source& from) {
+  if (type == SQL_HANDLE_DESC) return;
+  const bool statement = type == SQL_HANDLE_STMT;
+  SQLHDBC dbc = statement ? SQL_NULL_HDBC : from.real;
+  SQLHSTMT stmt = statement ? from.real : SQL_NULL_HSTMT;
+  for (std::size_t i = 0; i < kCollectedMax; ++i) {
+    SQLCHAR state[SQL_SQLSTATE_SIZE + 1] = {};
+    SQLCHAR text[SQL_MAX_MESSAGE_LENGTH] = {};
+    Diagnostic found;
+    SQLSMALLINT length = 0;
+    const SQLRETURN ret = api::entries(*from.connection)
+                              .Error(SQL_NULL_HENV, dbc, stmt, state, &found.native, text,
+                                     sizeof(text), &length);
+    if (!SQL_SUCCEEDED(ret)) return;
+    std::memcpy(found.sqlstate, state, SQL_SQLSTATE_SIZE);
+    text[sizeof(text) - 1] = 0;
+    found.message = reinterpret_cast<const char*>(text);
+    from.handle->diagnostics.push_back(std::move(found));
+  }
 }
 
 // `own` answers from our diagnostics, `real` asks the real driver.
@@ -45,8 +71,10 @@ SQLRETURN answer(SQLSMALLINT type, SQLHANDLE handle, Own own, Real real) noexcep
   if (from.handle == nullptr) return SQL_INVALID_HANDLE;
   try {
     if (!from.handle->diagnostics.empty()) return own(*from.handle);
-    if (from.fn == nullptr || from.real == SQL_NULL_HANDLE) return SQL_NO_DATA;
-    return real(*from.fn, from.real);
+    if (from.connection == nullptr || from.real == SQL_NULL_HANDLE) return SQL_NO_DATA;
+    if (!has_only_error(*from.connection)) return real(api::entries(*from.connection), from.real);
+    collect(type, from);
+    return own(*from.handle);
   } catch (...) {
     return SQL_ERROR;
   }

@@ -73,10 +73,16 @@ void mark(SQLUSMALLINT* bitmap, SQLUSMALLINT id) {
   bitmap[id >> 4] = static_cast<SQLUSMALLINT>(bitmap[id >> 4] | (1u << (id & 0xF)));
 }
 
-// libsqlite3odbc denies SQLGetDiagRec, which it has, in favour of SQLError, which we must not export:
-// the driver manager would be left without a way to ask.
-void claim_diagnostics(SQLUSMALLINT function, SQLUSMALLINT* out) {
+bool marked(const SQLUSMALLINT* bitmap, SQLUSMALLINT id) {
+  return (bitmap[id >> 4] & (1u << (id & 0xF))) != 0;
+}
+
+// libsqlite3odbc denies SQLGetDiagRec in favour of SQLError, which we must not export: the driver
+// manager would be left without a way to ask. So it is ours, over the real driver's SQLError.
+void claim_diagnostics(Connection& dbc, SQLUSMALLINT function, SQLUSMALLINT* out) {
+  const bool can_collect = api::entries(dbc).Error != nullptr;
   if (function == SQL_API_ODBC3_ALL_FUNCTIONS) {
+    dbc.collect_diagnostics = can_collect && !marked(out, SQL_API_SQLGETDIAGREC);
     mark(out, SQL_API_SQLGETDIAGREC);
     mark(out, SQL_API_SQLGETDIAGFIELD);
   } else if (function == SQL_API_SQLGETDIAGREC || function == SQL_API_SQLGETDIAGFIELD) {
@@ -169,7 +175,7 @@ UNDERSTUDY_ENTRY_POINT SQLGetFunctions(SQLHDBC handle, SQLUSMALLINT function, SQ
   return when_connected(handle, [&](Connection& dbc, const real::Entries& fn) -> SQLRETURN {
     if (fn.GetFunctions == nullptr) return answer_from_table(fn, function, out);
     const SQLRETURN ret = fn.GetFunctions(dbc.real, function, out);
-    if (SQL_SUCCEEDED(ret) && out != nullptr) claim_diagnostics(function, out);
+    if (SQL_SUCCEEDED(ret) && out != nullptr) claim_diagnostics(dbc, function, out);
     return ret;
   });
 }

@@ -35,12 +35,15 @@ static_assert(sizeof(SQLWCHAR) == 2, "unixODBC's UTF-16 form is assumed everywhe
   X(GetStmtAttrW) X(GetTypeInfoW) X(NativeSqlW) X(PrepareW) X(PrimaryKeysW) X(ProcedureColumnsW) \
   X(ProceduresW) X(SetConnectAttrW) X(SetCursorNameW) X(SetDescFieldW) X(SetStmtAttrW)           \
   X(SpecialColumnsW) X(StatisticsW) X(TablePrivilegesW) X(TablesW)
+// Used, never exported: a driver manager that finds SQLError asks it first and for ever.
+#define UNDERSTUDY_HIDDEN_ENTRIES(X) X(Error)
 // clang-format on
 
 struct Entries {
 #define UNDERSTUDY_ENTRY(name) decltype(&::SQL##name) name = nullptr;
   UNDERSTUDY_PLAIN_ENTRIES(UNDERSTUDY_ENTRY)
   UNDERSTUDY_WIDE_ENTRIES(UNDERSTUDY_ENTRY)
+  UNDERSTUDY_HIDDEN_ENTRIES(UNDERSTUDY_ENTRY)
 #undef UNDERSTUDY_ENTRY
 };
 

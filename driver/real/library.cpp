@@ -77,6 +77,7 @@ void fill(void* handle, Library* library) {
   fn.name = reinterpret_cast<decltype(fn.name)>(entry(handle, "SQL" #name));
   UNDERSTUDY_PLAIN_ENTRIES(UNDERSTUDY_ENTRY)
   UNDERSTUDY_WIDE_ENTRIES(UNDERSTUDY_ENTRY)
+  UNDERSTUDY_HIDDEN_ENTRIES(UNDERSTUDY_ENTRY)
 #undef UNDERSTUDY_ENTRY
   library->unicode = fn.ConnectW != nullptr || fn.DriverConnectW != nullptr;
 }
