@@ -347,8 +347,19 @@ Status check_owner(int fd, const std::string& home, std::string_view name) {
                             name, file.st_uid));
 }
 
-/// Under kLockCreate. Pages are reserved now: writing to a page that a full /dev/shm cannot supply
-/// would kill the application with SIGBUS.
+/// Writing to a page that a full /dev/shm cannot supply would kill the application with SIGBUS.
+Status reserve_pages(int fd, const std::string& name, std::uint64_t bytes) {
+  int error = EINTR;
+  for (int attempt = 0; error == EINTR && attempt < kInterruptsMax; ++attempt)
+    error = ::posix_fallocate(fd, 0, static_cast<off_t>(bytes));
+  if (error == 0) return {};
+  return Status(Code::io, fmt::format("reserving {} bytes for shared memory {} failed: {}; enlarge "
+                                      "/dev/shm or choose a smaller ring",
+                                      bytes, name, std::strerror(error)));
+}
+
+/// Under kLockCreate. Pages of header and slots are reserved now, those of the ring by
+/// SegmentMap::reserve_ring when there is something to record.
 Status initialise(int fd, const std::string& home, const std::string& name,
                   std::uint64_t ring_bytes) {
   const std::uint64_t bytes = kRingOffset + ring_bytes;
@@ -357,19 +368,12 @@ Status initialise(int fd, const std::string& home, const std::string& name,
   if (::stat(home.c_str(), &folder) == 0 && ::fchown(fd, -1, folder.st_gid) != 0) {
     // Only a member of the group may give the file to it; the creator's group stays otherwise.
   }
-  if (file_bytes(fd) > bytes && ::ftruncate(fd, static_cast<off_t>(bytes)) != 0)
-    return Status(Code::io, system_error("truncation", name));
-  int error = EINTR;
-  for (int attempt = 0; error == EINTR && attempt < kInterruptsMax; ++attempt)
-    error = ::posix_fallocate(fd, 0, static_cast<off_t>(bytes));
-  if (error != 0) {
-    const bool emptied = ::ftruncate(fd, 0) == 0;
-    return Status(
-        Code::io,
-        fmt::format("reserving {} bytes for shared memory {} failed: {}; enlarge "
-                    "/dev/shm or choose a smaller ring{}",
-                    bytes, name, std::strerror(error), emptied ? "" : " and remove the segment"));
+  if (const Status reserved = reserve_pages(fd, name, kRingOffset); !reserved.ok()) {
+    (void)!::ftruncate(fd, 0);
+    return reserved;
   }
+  if (::ftruncate(fd, static_cast<off_t>(bytes)) != 0)
+    return Status(Code::io, system_error("sizing", name));
   const Mapping page = Mapping::of(fd, sizeof(ControlHeader));
   if (!page.base()) return Status(Code::io, system_error("mapping", name));
   fill_header(page.header(), ring_bytes);
@@ -562,6 +566,13 @@ std::byte* SegmentMap::ring_data() {
 
 std::uint64_t SegmentMap::ring_bytes() const {
   return impl_->ring_bytes;
+}
+
+Status SegmentMap::reserve_ring() {
+  const std::lock_guard guard(registry().mutex);
+  const int fd = impl_->lock_fd();
+  if (fd < 0) return Status(Code::io, fmt::format("the file of {} is gone", impl_->name));
+  return reserve_pages(fd, impl_->name, kRingOffset + impl_->ring_bytes);
 }
 
 // --- locks ---
