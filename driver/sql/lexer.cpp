@@ -219,6 +219,7 @@ Token Lexer::next() {
         return token(TokenKind::other, scan.word(start + 1));
       }
       [[fallthrough]];
+    case '#':
     case ':':
     case '@':
       if (sqlite && scan.has(start + 1) && is_word_part(text_[start + 1])) {

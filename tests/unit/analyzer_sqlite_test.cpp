@@ -1,7 +1,6 @@
+#include <dlfcn.h>
 #include <gtest/gtest.h>
-#include <sqlite3.h>
 
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -73,23 +72,60 @@ const Catalog& shared() {
   return c;
 }
 
-struct Close {
-  void operator()(sqlite3* db) const { sqlite3_close(db); }
+/// SQLite itself, as the driver loads it: the few functions that preparing a statement takes.
+/// Loaded by name, so that the tests need no headers of it.
+class Engine {
+ public:
+  Engine() : library_(dlopen("libsqlite3.so.0", RTLD_NOW | RTLD_LOCAL)) {
+    if (library_ == nullptr) return;
+    load("sqlite3_open", &open_);
+    load("sqlite3_close", &close_);
+    load("sqlite3_exec", &exec_);
+    load("sqlite3_prepare_v2", &prepare_);
+    load("sqlite3_column_count", &column_count_);
+    load("sqlite3_finalize", &finalize_);
+    load("sqlite3_errmsg", &message_);
+    if (open_(":memory:", &db_) != 0 || exec_(db_, kSchema, nullptr, nullptr, nullptr) != 0) {
+      close_(db_);
+      db_ = nullptr;
+    }
+  }
+  ~Engine() {
+    if (db_ != nullptr) close_(db_);
+  }
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  /// What SQLite says when it prepares the text; "" when it takes it. `columns` of the result.
+  std::string prepare(const std::string& text, int* columns) {
+    if (db_ == nullptr) return "libsqlite3.so.0 is missing";
+    void* statement = nullptr;
+    if (prepare_(db_, text.c_str(), -1, &statement, nullptr) != 0) return message_(db_);
+    *columns = column_count_(statement);
+    finalize_(statement);
+    return {};
+  }
+
+ private:
+  template <class F>
+  void load(const char* name, F** function) {
+    *function = reinterpret_cast<F*>(dlsym(library_, name));
+  }
+
+  void* library_;
+  void* db_ = nullptr;
+  int (*open_)(const char*, void**) = nullptr;
+  int (*close_)(void*) = nullptr;
+  int (*exec_)(void*, const char*, void*, void*, char**) = nullptr;
+  int (*prepare_)(void*, const char*, int, void**, const char**) = nullptr;
+  int (*column_count_)(void*) = nullptr;
+  int (*finalize_)(void*) = nullptr;
+  const char* (*message_)(void*) = nullptr;
 };
 
-/// What SQLite says when it prepares the text; "" when it takes it. `columns` of the result.
 std::string prepared(const std::string& text, int* columns) {
-  sqlite3* raw = nullptr;
-  sqlite3_open(":memory:", &raw);
-  const std::unique_ptr<sqlite3, Close> db(raw);
-  sqlite3_exec(raw, kSchema, nullptr, nullptr, nullptr);
-  sqlite3_stmt* statement = nullptr;
-  if (sqlite3_prepare_v2(raw, text.c_str(), -1, &statement, nullptr) != SQLITE_OK) {
-    return sqlite3_errmsg(raw);
-  }
-  *columns = sqlite3_column_count(statement);
-  sqlite3_finalize(statement);
-  return {};
+  static Engine engine;
+  return engine.prepare(text, columns);
 }
 
 Analysis look(std::string_view text) {

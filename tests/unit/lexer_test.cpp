@@ -86,8 +86,8 @@ TEST(Lexer, LetsTheEndOfTheTextCloseASqliteComment) {
 }
 
 TEST(Lexer, ReadsNamedAndNumberedMarkersOfSqlite) {
-  EXPECT_EQ(texts("?1 :a @b $c", Dialect::sqlite), (Texts{"?1", ":a", "@b", "$c"}));
-  EXPECT_EQ(parameters("?1 :a @b $c", Dialect::sqlite), 4);
+  EXPECT_EQ(texts("?1 :a @b $c #d", Dialect::sqlite), (Texts{"?1", ":a", "@b", "$c", "#d"}));
+  EXPECT_EQ(parameters("?1 :a @b $c #d", Dialect::sqlite), 5);
 }
 
 TEST(Lexer, LeavesPositionalParametersOfPostgresqlAlone) {
