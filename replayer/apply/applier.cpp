@@ -42,6 +42,7 @@ bool outside_the_statement(const odbc::Error& error, Dialect dialect) {
   if (dialect == Dialect::sqlite) {
     constexpr long kConstraint = 19, kError = 1, kMismatch = 20, kRange = 25, kTooBig = 18;
     const long code = error.native() & 0xff;
+    if (error.native() < 0) return false;  // the driver's own, such as a missing parameter
     return code != kConstraint && code != kError && code != kMismatch && code != kRange &&
            code != kTooBig && code != 0;
   }
