@@ -1,0 +1,275 @@
+#include "replayer/migration/checks.h"
+
+#include <fmt/format.h>
+#include <sys/statvfs.h>
+
+#include <algorithm>
+#include <functional>
+#include <optional>
+
+#include "journal/segment_map.h"
+#include "replayer/copy/copy.h"
+#include "replayer/migration/databases.h"
+#include "replayer/migration/failure.h"
+
+namespace understudy {
+namespace {
+
+using CheckVerdict = Check::Verdict;
+
+constexpr std::uint64_t kDiskRoomMin = 1ull << 30;
+constexpr double kBytesPerValue = 32;  // of a rough estimate of a database's size
+constexpr double kRoomFactor = 2;      // the journal may grow to twice the database
+constexpr std::size_t kNamesShownMax = 8;
+
+std::string names(const std::vector<std::string>& all) {
+  const std::size_t shown = std::min(all.size(), kNamesShownMax);
+  std::string out = fmt::format("{}", fmt::join(all.begin(), all.begin() + shown, ", "));
+  if (all.size() > shown) out += fmt::format(" and {} more", all.size() - shown);
+  return out;
+}
+
+std::string mebibytes(double bytes) {
+  return fmt::format("{:.0f} MiB", bytes / (1 << 20));
+}
+
+struct Sides {
+  std::optional<Database> production;
+  std::optional<Database> shadow;
+  Catalog production_catalog;
+  Catalog shadow_catalog;
+};
+
+/// Gathers results; a throwing check fails with what was thrown.
+class Report {
+ public:
+  explicit Report(const std::vector<std::string>& skip) : skip_(skip) {}
+
+  void run(const std::string& name, const std::string& remedy, const std::function<Check()>& body) {
+    Check out;
+    try {
+      out = body();
+    } catch (const std::exception& error) {
+      out = {name, CheckVerdict::fail, error.what(), remedy, false};
+    }
+    out.name = name;
+    out.skipped = std::find(skip_.begin(), skip_.end(), name) != skip_.end();
+    if (out.verdict == CheckVerdict::pass) out.remedy.clear();
+    checks.push_back(std::move(out));
+  }
+
+  std::vector<Check> checks;
+
+ private:
+  const std::vector<std::string>& skip_;
+};
+
+Check passed(std::string detail) {
+  return {"", CheckVerdict::pass, std::move(detail), "", false};
+}
+
+void check_connections(Report& report, const Settings& settings, Sides& sides) {
+  report.run("production_reachable", "correct `production` in migration.toml, or start the server",
+             [&] {
+               odbc::Connection connection(settings.production);
+               return passed("connected to " + connection.info(SQL_DBMS_NAME) + " " +
+                             connection.info(SQL_DBMS_VER));
+             });
+  report.run("shadow_reachable", "correct `shadow` in migration.toml, or start the server", [&] {
+    odbc::Connection connection(settings.shadow);
+    return passed("connected to " + connection.info(SQL_DBMS_NAME) + " " +
+                  connection.info(SQL_DBMS_VER));
+  });
+  if (first_failure(report.checks)) return;
+  report.run("dialect_supported", "both sides must be PostgreSQL or SQLite for now", [&] {
+    Database production = open_production(settings);
+    Database shadow = open_shadow(settings);
+    sides.production_catalog = production.sql().read_catalog(production.db());
+    sides.shadow_catalog = shadow.sql().read_catalog(shadow.db());
+    sides.production = std::move(production);
+    sides.shadow = std::move(shadow);
+    return passed(fmt::format("{} to {}", dialect_name(sides.production->sql().kind()),
+                              dialect_name(sides.shadow->sql().kind())));
+  });
+}
+
+Check check_keys(const Catalog& catalog) {
+  std::vector<std::string> without;
+  for (const Table& table : catalog.tables) {
+    if (!table.is_view && table.key.empty()) without.push_back(table.display_name());
+  }
+  if (without.empty()) return passed("every table has a primary key");
+  return {
+      "", CheckVerdict::warn, "without primary key: " + names(without),
+      "add a primary key; otherwise these tables are replayed statement by statement and compared "
+      "as a whole",
+      false};
+}
+
+Check check_generated(const Catalog& catalog) {
+  std::vector<std::string> columns;
+  for (const Table& table : catalog.tables) {
+    for (const Column& column : table.columns) {
+      if (column.generated || column.identity || column.default_kind == DefaultKind::computed)
+        columns.push_back(table.display_name() + "." + column.name);
+    }
+  }
+  if (columns.empty()) return passed("no column is filled in by the server");
+  return passed("replayed with production's values: " + names(columns));
+}
+
+Check check_triggers(const Sides& sides) {
+  std::vector<std::string> found;
+  const auto add = [&](const Catalog& catalog, const char* side) {
+    for (const Table& table : catalog.tables) {
+      for (const std::string& trigger : table.triggers)
+        found.push_back(fmt::format("{} {}.{}", side, table.display_name(), trigger));
+    }
+  };
+  add(sides.production_catalog, "production");
+  add(sides.shadow_catalog, "shadow");
+  if (found.empty()) return passed("no triggers");
+  return {"", CheckVerdict::warn, names(found),
+          "see that the shadow has the same triggers: their effects are made there by its own",
+          false};
+}
+
+Check check_tables(const Sides& sides) {
+  std::vector<std::string> problems;
+  const auto pairs = pair_tables(sides.production_catalog, sides.shadow_catalog, &problems);
+  if (problems.empty()) return passed(fmt::format("{} tables on both sides", pairs.size()));
+  std::string detail = fmt::format(
+      "{}", fmt::join(problems.begin(),
+                      problems.begin() + std::min(problems.size(), kNamesShownMax), "; "));
+  return {"", CheckVerdict::fail, std::move(detail),
+          "give the shadow the missing tables and columns", false};
+}
+
+Check check_shadow_empty(const Sides& sides, const State& state) {
+  if (state.copy_begun) return passed("the rows there are this migration's copy");
+  std::vector<std::string> filled;
+  std::vector<std::string> problems;  // the check `tables` reports them
+  for (const TablePair& pair :
+       pair_tables(sides.production_catalog, sides.shadow_catalog, &problems)) {
+    const std::string sql =
+        "SELECT 1 FROM " + sides.shadow->sql().qualified(*pair.shadow) + " LIMIT 1";
+    if (sides.shadow->db().scalar(sql)) filled.push_back(pair.shadow->display_name());
+  }
+  if (filled.empty()) return passed("the shadow's tables are empty");
+  return {"", CheckVerdict::fail, "rows in " + names(filled), "empty these tables on the shadow",
+          false};
+}
+
+Check check_snapshot(Database& database, const char* side) {
+  std::string remedy;
+  if (database.sql().snapshot_is_free(database.db(), &remedy))
+    return passed(fmt::format("reading a snapshot of {} disturbs no writer", side));
+  return {"", CheckVerdict::fail,
+          fmt::format("a snapshot held open on {} blocks its writers", side), remedy, false};
+}
+
+Check check_disk(const Home& home, const Sides& sides) {
+  double bytes = 0;
+  for (const Table& table : sides.production_catalog.tables) {
+    if (table.is_view) continue;
+    bytes += sides.production->sql().estimated_rows(sides.production->db(), table) *
+             static_cast<double>(table.columns.size()) * kBytesPerValue;
+  }
+  const double wanted = std::max(static_cast<double>(kDiskRoomMin), kRoomFactor * bytes);
+  struct statvfs info {};
+  if (::statvfs(home.folder().c_str(), &info) != 0)
+    throw std::runtime_error("cannot ask for the free space of " + home.folder());
+  const double free_bytes = static_cast<double>(info.f_bavail) * static_cast<double>(info.f_frsize);
+  std::string detail =
+      fmt::format("{} free for the journal, {} advised", mebibytes(free_bytes), mebibytes(wanted));
+  if (free_bytes >= wanted) return passed(std::move(detail));
+  return {"", CheckVerdict::fail, std::move(detail),
+          "make room, or put UNDERSTUDY_HOME on a larger disk", false};
+}
+
+Check check_shared_memory(const Home& home, const Settings& settings) {
+  if (SegmentMap::open(home.root, home.name).ok()) return passed("the ring exists");
+  struct statvfs info {};
+  if (::statvfs("/dev/shm", &info) != 0) throw std::runtime_error("there is no /dev/shm");
+  const double free_bytes = static_cast<double>(info.f_bavail) * static_cast<double>(info.f_frsize);
+  std::string detail = fmt::format("{} free in /dev/shm, the ring takes {}", mebibytes(free_bytes),
+                                   mebibytes(static_cast<double>(settings.ring_bytes)));
+  if (free_bytes > static_cast<double>(settings.ring_bytes + kRingOffset))
+    return passed(std::move(detail));
+  return {"", CheckVerdict::fail, std::move(detail),
+          "enlarge /dev/shm, or lower ring_bytes in migration.toml", false};
+}
+
+Check check_sequences(const Sides& sides) {
+  const auto sequences = sides.production->sql().read_sequences(sides.production->db());
+  return passed(
+      fmt::format("{} sequences can be read; the cutover sets the shadow's", sequences.size()));
+}
+
+}  // namespace
+
+std::string_view verdict_word(Check::Verdict verdict) {
+  return verdict == CheckVerdict::pass ? "pass" : verdict == CheckVerdict::warn ? "warn" : "fail";
+}
+
+const std::vector<std::string>& check_names() {
+  static const std::vector<std::string> kNames = {"production_reachable",
+                                                  "shadow_reachable",
+                                                  "dialect_supported",
+                                                  "keys",
+                                                  "generated_values",
+                                                  "triggers",
+                                                  "tables",
+                                                  "shadow_not_empty",
+                                                  "snapshot",
+                                                  "shadow_snapshot",
+                                                  "disk_room",
+                                                  "shared_memory_room",
+                                                  "sequences"};
+  return kNames;
+}
+
+void require_check_names(const std::vector<std::string>& given) {
+  for (const std::string& name : given) {
+    const auto& known = check_names();
+    if (std::find(known.begin(), known.end(), name) == known.end())
+      throw Failure(kExitUsage, fmt::format("there is no check {}; the checks are {}", name,
+                                            fmt::join(known, ", ")));
+  }
+}
+
+std::vector<Check> run_checks(const Home& home, const Settings& settings, const State& state,
+                              const std::vector<std::string>& skip) {
+  Report report(skip);
+  Sides sides;
+  check_connections(report, settings, sides);
+  const bool connected = sides.production && sides.shadow;
+  const auto run = [&](const std::string& name, const std::function<Check()>& body) {
+    if (connected) report.run(name, "see the reason, then run the check again", body);
+  };
+  run("keys", [&] { return check_keys(sides.production_catalog); });
+  run("generated_values", [&] { return check_generated(sides.production_catalog); });
+  run("triggers", [&] { return check_triggers(sides); });
+  run("tables", [&] { return check_tables(sides); });
+  run("shadow_not_empty", [&] { return check_shadow_empty(sides, state); });
+  run("snapshot", [&] { return check_snapshot(*sides.production, "production"); });
+  run("shadow_snapshot", [&] {
+    Check out = check_snapshot(*sides.shadow, "the shadow");
+    if (out.verdict == CheckVerdict::fail) out.verdict = CheckVerdict::warn;
+    return out;
+  });
+  run("disk_room", [&] { return check_disk(home, sides); });
+  report.run("shared_memory_room", "see that /dev/shm is mounted",
+             [&] { return check_shared_memory(home, settings); });
+  run("sequences", [&] { return check_sequences(sides); });
+  return report.checks;
+}
+
+const Check* first_failure(const std::vector<Check>& checks) {
+  for (const Check& check : checks) {
+    if (check.verdict == CheckVerdict::fail && !check.skipped) return &check;
+  }
+  return nullptr;
+}
+
+}  // namespace understudy

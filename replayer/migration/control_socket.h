@@ -1,0 +1,37 @@
+// The replayer process's control socket: one request per connection. Request: one JSON line with
+// `command`. Answer: JSON lines {"line": TEXT}, then {"done": true, "exit": N, "message": TEXT}.
+#pragma once
+
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "replayer/migration/home.h"
+#include "replayer/migration/verification.h"
+
+namespace understudy {
+
+inline constexpr std::size_t kRequestBytesMax = 64u << 10;
+inline constexpr std::size_t kAnswerLineBytesMax = 1u << 20;
+inline constexpr std::size_t kClientsMax = 16;
+
+struct Answer {
+  int exit_code = 0;
+  std::string message;  // one line; empty: nothing more to say
+};
+
+using Handler = std::function<Answer(const nlohmann::json& request, const Say& say)>;
+
+/// Serves until `stopped` (asked every 100 ms) says so; each request on a thread of its own.
+/// `handler` is called from many threads and must not throw. Mode 0660. Throws Failure (3) when the
+/// socket cannot be made.
+void serve_control(const Home& home, const Handler& handler, const std::function<bool()>& stopped);
+
+/// Sends a request and hands over the lines as they come. Throws Failure (3) when nobody serves, or
+/// when the process ends before its answer.
+Answer ask_replayer(const Home& home, const nlohmann::json& request, const Say& say);
+/// Whether somebody accepts connections.
+bool replayer_listens(const Home& home);
+
+}  // namespace understudy

@@ -1,0 +1,109 @@
+#include "replayer/migration/doubt.h"
+
+#include <fmt/format.h>
+
+#include "journal/segment.h"
+#include "replayer/migration/alignment.h"
+#include "replayer/migration/doubt_rows.h"
+#include "replayer/migration/failure.h"
+
+namespace understudy {
+namespace {
+
+/// The transaction of a session that may still end it itself.
+bool owner_still_writes(Migration& migration, std::uint64_t session_id) {
+  for (std::uint32_t i = 0; i < kSlotCount; ++i) {
+    Slot& slot = migration.map->slot(i);
+    if (slot.session_id.load() != session_id) continue;
+    if (slot.state.load() != static_cast<std::uint32_t>(SlotState::active)) continue;
+    if (slot.writing.load() == static_cast<std::uint32_t>(Writing::none)) continue;
+    if (migration.map->liveness(i) == Liveness::alive) return true;
+  }
+  return false;
+}
+
+std::optional<std::uint64_t> session_of(JournalReader& reader, std::uint64_t seq) {
+  require(reader.seek(seq));
+  const JournalRecord record = require(reader.next());
+  if (record.type != RecordType::transaction) return std::nullopt;
+  return require(decode_head(record.payload)).session_id;
+}
+
+}  // namespace
+
+const Database& DoubtResolver::production() {
+  if (!production_ || production_->db().dead()) production_ = open_production(migration_.settings);
+  return *production_;
+}
+
+void DoubtResolver::record(std::uint64_t txn_id, Outcome outcome) {
+  migration_.append_outcome(txn_id, outcome);
+  settled_.insert(txn_id);
+}
+
+std::optional<Outcome> DoubtResolver::ask_server(std::uint64_t server_txid) {
+  switch (production().sql().txn_status(production().db(), server_txid)) {
+    case TxnStatus::committed:
+      return Outcome::committed;
+    case TxnStatus::rolled_back:
+      return Outcome::rolled_back;
+    case TxnStatus::in_progress:
+      reason_ = "the server still works on its COMMIT";
+      return std::nullopt;
+    case TxnStatus::unknown:
+      break;
+  }
+  reason_ = "the server no longer knows how it ended; cancel the migration and start a new one";
+  return std::nullopt;
+}
+
+std::optional<Outcome> DoubtResolver::compare_rows(const FeedWait& wait, const Database& shadow,
+                                                   const Catalog& shadow_catalog) {
+  if (production().sql().kind() != Dialect::sqlite) {
+    reason_ = "the server cannot be asked how it ended; cancel the migration and start a new one";
+    return std::nullopt;
+  }
+  auto reader = require(JournalReader::open(migration_.home.journal()));
+  const auto session = session_of(*reader, wait.seq);
+  if (!session || owner_still_writes(migration_, *session)) {
+    reason_ = "its session has not ended it yet";
+    return std::nullopt;
+  }
+  CommonPointOptions options;
+  options.doubt_allowed = true;
+  const CommonPoint point = take_common_point(migration_, production(), options);
+  (void)find_marker(migration_, point);
+  const auto outcome =
+      outcome_by_rows(*reader, wait.seq, point.marker_id, production(), shadow, shadow_catalog);
+  production().sql().close_snapshot(production().db());
+  if (!outcome)
+    reason_ = "its rows do not tell how it ended; cancel the migration and start a new one";
+  return outcome;
+}
+
+bool DoubtResolver::settle(const FeedWait& wait, const Database& shadow,
+                           const Catalog& shadow_catalog) {
+  if (settled_.contains(wait.txn_id)) return true;
+  if (asked_txn_ == wait.txn_id && monotonic_ns() - asked_ns_ < kAskAgainNs) return false;
+  const bool by_server = wait.server_txid != 0 && production().sql().can_resolve();
+  const auto outcome =
+      by_server ? ask_server(wait.server_txid) : compare_rows(wait, shadow, shadow_catalog);
+  asked_txn_ = wait.txn_id;
+  asked_ns_ = monotonic_ns();
+  if (!outcome) return false;
+  record(wait.txn_id, *outcome);
+  return true;
+}
+
+void DoubtResolver::settle_all_by_server() {
+  if (!production().sql().can_resolve()) return;
+  JournalFeed feed(migration_.home.journal(), 0);
+  while (feed.next()) {
+  }
+  const FeedWait wait = feed.waiting();
+  if (wait.reason != FeedWait::Reason::in_doubt || settled_.contains(wait.txn_id)) return;
+  if (wait.server_txid == 0) return;
+  if (const auto outcome = ask_server(wait.server_txid)) record(wait.txn_id, *outcome);
+}
+
+}  // namespace understudy

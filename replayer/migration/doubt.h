@@ -1,0 +1,49 @@
+// How a transaction ended whose process died in COMMIT, or whose COMMIT failed: asked of the server
+// where it knows (PostgreSQL), otherwise concluded from the rows the transaction wrote. Where
+// neither is certain the transaction stays in doubt.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "replayer/apply/journal_feed.h"
+#include "replayer/migration/databases.h"
+#include "replayer/migration/migration.h"
+
+namespace understudy {
+
+inline constexpr std::uint64_t kAskAgainNs = 200'000'000;     // for one that is still in progress
+inline constexpr std::uint64_t kLaterRecordsMax = 1'000'000;  // read behind the one in doubt
+
+/// One thread. Opens a connection to production of its own when it is first needed.
+class DoubtResolver {
+ public:
+  explicit DoubtResolver(Migration& migration) : migration_(migration) {}
+
+  /// Tries to settle the transaction that holds the feed back; true when its outcome was put into
+  /// the ring. `shadow` holds everything before it, committed. Asks at most every kAskAgainNs.
+  /// Throws odbc::Error when production cannot be reached.
+  bool settle(const FeedWait& wait, const Database& shadow, const Catalog& shadow_catalog);
+  /// Before the alignment, where the shadow holds nothing: settles all by the server's word alone.
+  void settle_all_by_server();
+  /// Why the last one could not be settled.
+  [[nodiscard]] const std::string& reason() const { return reason_; }
+
+ private:
+  const Database& production();
+  std::optional<Outcome> ask_server(std::uint64_t server_txid);
+  std::optional<Outcome> compare_rows(const FeedWait& wait, const Database& shadow,
+                                      const Catalog& shadow_catalog);
+  void record(std::uint64_t txn_id, Outcome outcome);
+
+  Migration& migration_;
+  std::optional<Database> production_;
+  std::set<std::uint64_t> settled_;
+  std::uint64_t asked_txn_ = 0;
+  std::uint64_t asked_ns_ = 0;
+  std::string reason_;
+};
+
+}  // namespace understudy

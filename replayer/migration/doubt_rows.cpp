@@ -1,0 +1,215 @@
+#include "replayer/migration/doubt_rows.h"
+
+#include <fmt/format.h>
+
+#include <map>
+#include <set>
+
+#include "replayer/migration/doubt.h"
+#include "replayer/migration/failure.h"
+
+namespace understudy {
+namespace {
+
+constexpr std::string_view kNull = "NULL";  // as quote() writes it; a text would stand in quotes
+
+using Key = std::vector<odbc::OptionalText>;
+
+struct TouchedRow {
+  Shape shape;
+  bool by_statement = false;  // keyed statement without rows: `binds` name the key
+  Verb verb = Verb::other;
+  Key key;
+  std::vector<odbc::Bind> binds;
+  std::optional<Key> image;  // all columns; nothing: removed
+};
+
+struct Touched {
+  bool everything = false;             // an opaque statement
+  bool incomplete = false;             // a row that cannot be looked up by its key
+  std::set<std::string> whole_tables;  // written without row images
+  std::map<std::string, std::set<Key>> keys;
+  std::map<std::pair<std::string, Key>, TouchedRow> images;  // the last of each row
+  std::vector<TouchedRow> statements;
+};
+
+std::string table_of(const Shape& shape) {
+  return shape.schema + '\x1f' + shape.table;
+}
+
+odbc::Bind bind_of(const Parameter& parameter) {
+  return {parameter.c_type,
+          parameter.sql_type,
+          static_cast<SQLULEN>(parameter.column_size),
+          parameter.digits,
+          static_cast<SQLLEN>(parameter.indicator),
+          std::string(parameter.bytes)};
+}
+
+void add_rows(const StatementEntry& statement, const Shape& shape, Touched& touched) {
+  for (const RowEffect& row : statement.rows) {
+    if (row.values.size() < shape.key_count || shape.key_count == 0) {
+      touched.whole_tables.insert(table_of(shape));
+      touched.incomplete = true;
+      continue;
+    }
+    TouchedRow out;
+    out.shape = shape;
+    out.verb = row.verb;
+    Key values;
+    for (const auto& value : row.values)
+      values.push_back(value && *value != kNull ? odbc::OptionalText(std::string(*value))
+                                                : std::nullopt);
+    out.key.assign(values.begin(), values.begin() + shape.key_count);
+    if (row.verb != Verb::remove && values.size() == shape.columns.size()) out.image = values;
+    touched.keys[table_of(shape)].insert(out.key);
+    touched.images[{table_of(shape), out.key}] = std::move(out);
+  }
+}
+
+void add_statement(const StatementEntry& statement, const Shape& shape, Touched& touched) {
+  touched.whole_tables.insert(table_of(shape));
+  TouchedRow out;
+  out.shape = shape;
+  out.by_statement = true;
+  out.verb = statement.verb;
+  for (const KeyPart& part : statement.key) {
+    if (part.parameter && *part.parameter < statement.parameters.size())
+      out.binds.push_back(bind_of(statement.parameters[*part.parameter]));
+  }
+  if (out.binds.size() == shape.key_count && !out.binds.empty()) {
+    touched.statements.push_back(std::move(out));
+  } else {
+    touched.incomplete = true;
+  }
+}
+
+void add_entries(JournalReader& journal, std::span<const std::byte> bytes, Touched& touched) {
+  EntryReader entries(bytes);
+  for (auto entry = entries.next(); entry.ok(); entry = entries.next()) {
+    if (entry->type != Entry::Type::statement) continue;
+    const StatementEntry& statement = entry->statement;
+    if (statement.verdict == Verdict::context) continue;
+    if (statement.shape == kNoText) {
+      touched.everything = true;
+      continue;
+    }
+    const Shape shape = require(Shape::decode(require(journal.text(statement.shape))));
+    if ((statement.flags & kStatementHasEffects) != 0) {
+      add_rows(statement, shape, touched);
+    } else {
+      add_statement(statement, shape, touched);
+    }
+  }
+}
+
+/// What later transactions, up to the marker, wrote.
+Touched touched_until(JournalReader& journal, std::uint64_t marker_id) {
+  Touched out;
+  for (std::uint64_t count = 0; count < kLaterRecordsMax; ++count) {
+    const JournalRecord record = require(journal.next());
+    if (record.type == RecordType::marker &&
+        require(plain_body<MarkerRecord>(record.payload)).id == marker_id)
+      return out;
+    if (record.type == RecordType::transaction)
+      add_entries(journal, record.payload.subspan(sizeof(TransactionHead)), out);
+    if (record.type == RecordType::chunk)
+      add_entries(journal, record.payload.subspan(sizeof(std::uint64_t)), out);
+  }
+  out.everything = true;
+  return out;
+}
+
+/// A row by its key, all columns of the shape in exact text form; nothing when it is not there.
+std::optional<Key> look_up(const Database& side, const Table& table, const TouchedRow& row) {
+  std::vector<std::uint32_t> key;
+  std::string columns;
+  for (std::size_t i = 0; i < row.shape.columns.size(); ++i) {
+    const auto column = table.column(row.shape.columns[i]);
+    if (!column) throw Failure(kExitFailed, "a recorded column is not in " + table.display_name());
+    if (i < row.shape.key_count) key.push_back(*column);
+    columns += (i ? ", NULLIF(quote(" : "NULLIF(quote(") + side.sql().quote(row.shape.columns[i]) +
+               "), 'NULL')";
+  }
+  // "DELETE FROM table WHERE key" with the dialect's own parameter places, turned into a SELECT.
+  const std::string remove = side.sql().delete_sql(table, key);
+  std::vector<odbc::Bind> binds = row.binds;
+  for (std::size_t i = 0; i < row.key.size(); ++i)
+    binds.push_back(side.sql().bind(table.columns[key[i]], row.key[i]));
+  odbc::Statement statement(side.db());
+  statement.prepare("SELECT " + columns + remove.substr(remove.find(" FROM ")));
+  statement.bind(binds);
+  statement.execute();
+  if (!statement.fetch()) return std::nullopt;
+  Key out;
+  for (std::size_t i = 0; i < row.shape.columns.size(); ++i)
+    out.push_back(statement.text(static_cast<int>(i) + 1));
+  return out;
+}
+
+struct Votes {
+  int committed = 0;
+  int rolled_back = 0;
+  bool unclear = false;
+};
+
+void vote_by_image(const TouchedRow& row, const std::optional<Key>& production,
+                   const std::optional<Key>& shadow, Votes& votes) {
+  if (shadow == row.image && production == row.image) return;
+  if (production == row.image) {
+    ++votes.committed;
+  } else if (production == shadow) {
+    ++votes.rolled_back;
+  } else {
+    votes.unclear = true;
+  }
+}
+
+void vote_by_statement(const TouchedRow& row, const std::optional<Key>& production,
+                       const std::optional<Key>& shadow, Votes& votes) {
+  if (production != shadow) {
+    ++votes.committed;
+  } else if (row.verb == Verb::insert && !production) {
+    ++votes.rolled_back;
+  } else if (row.verb == Verb::remove && production) {
+    ++votes.rolled_back;
+  }
+}
+
+}  // namespace
+
+std::optional<Outcome> outcome_by_rows(JournalReader& journal, std::uint64_t seq,
+                                       std::uint64_t marker_id, const Database& production,
+                                       const Database& shadow, const Catalog& shadow_catalog) {
+  require(journal.seek(seq));
+  const JournalRecord record = require(journal.next());
+  const TransactionHead head = require(decode_head(record.payload));
+  Touched mine;
+  add_entries(journal, record.payload.subspan(sizeof(TransactionHead)), mine);
+  const Touched later = touched_until(journal, marker_id);
+  if (later.everything) return std::nullopt;
+  Votes votes;
+  bool all_seen = head.chunks == 0 && !mine.everything && !mine.incomplete;
+  const auto look = [&](const TouchedRow& row, auto vote) {
+    const Table* table = shadow_catalog.find(row.shape.schema, row.shape.table);
+    const std::string name = table_of(row.shape);
+    const auto keys = later.keys.find(name);
+    const bool overwritten =
+        later.whole_tables.contains(name) ||
+        (keys != later.keys.end() && (row.by_statement || keys->second.contains(row.key)));
+    if (!table || overwritten) {
+      all_seen = false;
+      return;
+    }
+    vote(row, look_up(production, *table, row), look_up(shadow, *table, row), votes);
+  };
+  for (const auto& [name, row] : mine.images) look(row, vote_by_image);
+  for (const TouchedRow& row : mine.statements) look(row, vote_by_statement);
+  if (votes.unclear || (votes.committed > 0 && votes.rolled_back > 0)) return std::nullopt;
+  if (votes.committed > 0) return Outcome::committed;
+  // Where every row is on both sides as the transaction would leave it, to skip it changes nothing.
+  if (votes.rolled_back > 0 || all_seen) return Outcome::rolled_back;
+  return std::nullopt;
+}
+
+}  // namespace understudy

@@ -1,0 +1,73 @@
+#include "replayer/migration/ending.h"
+
+#include <fmt/format.h>
+
+#include "replayer/migration/databases.h"
+#include "replayer/migration/failure.h"
+
+namespace understudy {
+namespace {
+
+constexpr std::uint64_t kJournaldEndNs = 10 * kNsPerSecond;
+constexpr std::uint64_t kLookNs = 10'000'000;
+
+void drop_position(Migration& migration, const Say& say) {
+  try {
+    const Database shadow = open_shadow(migration.settings);
+    shadow.db().run(fmt::format("DROP TABLE IF EXISTS {}", kPositionTable));
+    say(fmt::format("dropped {} on the shadow", kPositionTable));
+  } catch (const odbc::Error& error) {
+    say(fmt::format("could not drop {} on the shadow ({}); drop it yourself", kPositionTable,
+                    error.what()));
+  }
+}
+
+void change_any_mode(Migration& migration, Mode to) {
+  while (migration.mode() != to && !migration.change_mode(migration.mode(), to)) {
+  }
+}
+
+}  // namespace
+
+void complete_migration(Migration& migration, const Say& say) {
+  const State state = migration.state->get();
+  if (state.phase != Phase::switched)
+    throw Failure(kExitNo, fmt::format("migration {} is {}, not switched; `understudy cutover {}` "
+                                       "comes first, `understudy cancel {}` gives up",
+                                       migration.home.name, phase_name(state.phase),
+                                       migration.home.name, migration.home.name));
+  migration.state->change([](State& next) {
+    next.enter(Phase::completed, "the shadow is production now; there is no way back");
+  });
+  drop_position(migration, say);
+  say("point the data source at the new database before the host restarts: until then its drivers "
+      "are led there by shared memory");
+}
+
+void cancel_migration(Migration& migration, const Say& say) {
+  const State state = migration.state->get();
+  if (state.phase >= Phase::switching && state.phase <= Phase::completed)
+    throw Failure(kExitNo,
+                  fmt::format("migration {} is {}: the application uses the shadow; "
+                              "`understudy complete {}` ends it",
+                              migration.home.name, phase_name(state.phase), migration.home.name));
+  // The state first: the worker takes a mode that nobody ended for an interruption.
+  migration.state->change(
+      [](State& next) { next.enter(Phase::cancelled, "production stays in use"); });
+  change_any_mode(migration, Mode::idle);
+  migration.header().prepare_route.store(0);
+  say("drivers pass through to production; rows copied so far stay on the shadow");
+}
+
+void wait_for_journald_end(Migration& migration) {
+  const std::uint64_t deadline_ns = monotonic_ns() + kJournaldEndNs;
+  while (migration.journald_alive()) {
+    if (monotonic_ns() > deadline_ns)
+      throw Failure(kExitFailed,
+                    fmt::format("journald did not stop; see {}", migration.home.journald_log()));
+    // The kernel tells nobody when a lock is dropped.
+    migration.wait_for_journal(migration.journal_token(), kLookNs);
+  }
+}
+
+}  // namespace understudy

@@ -1,0 +1,148 @@
+#include "replayer/migration/figures.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "journal/mode.h"
+
+namespace understudy {
+namespace {
+
+std::string_view mode_word_of(Mode mode) {
+  constexpr std::string_view kWords[] = {"idle",      "record",   "hold",
+                                         "switching", "switched", "invalid"};
+  const auto index = static_cast<std::size_t>(mode);
+  return index < std::size(kWords) ? kWords[index] : "damaged";
+}
+
+std::string pinned_words(std::uint32_t bits) {
+  std::vector<std::string_view> out;
+  if (bits & kPinnedTemporaryTable) out.push_back("temporary table");
+  if (bits & kPinnedLock) out.push_back("lock held");
+  if (bits & kPinnedDescriptor) out.push_back("explicit descriptor");
+  if (bits & kPinnedRealDriver) out.push_back("shadow not reachable with its credentials");
+  return fmt::format("{}", fmt::join(out, ", "));
+}
+
+std::uint64_t less(std::uint64_t from, std::uint64_t what) {
+  return from > what ? from - what : 0;
+}
+
+void collect_sessions(SegmentMap& map, Figures& out) {
+  std::vector<std::pair<std::uint64_t, SessionLine>> writing;
+  const std::uint64_t now = monotonic_ns();
+  for (std::uint32_t i = 0; i < kSlotCount; ++i) {
+    Slot& slot = map.slot(i);
+    if (slot.state.load() != static_cast<std::uint32_t>(SlotState::active)) continue;
+    if (slot.session_id.load() == out.state.replayer_session && out.replayer_alive) continue;
+    if (map.liveness(i) == Liveness::dead) continue;
+    ++out.sessions;
+    const std::uint32_t pid = slot.pid.load();
+    if (const std::uint32_t pinned = slot.pinned.load(); pinned != 0)
+      out.pinned.push_back({pid, pinned_words(pinned)});
+    if (slot.writing.load() == static_cast<std::uint32_t>(Writing::none)) continue;
+    const std::uint64_t age_ms = less(now, slot.writing_since_ns.load()) / 1'000'000;
+    writing.push_back({age_ms, {pid, fmt::format("has been writing for {} ms", age_ms)}});
+  }
+  std::sort(writing.begin(), writing.end(),
+            [](const auto& a, const auto& b) { return a.first > b.first; });
+  for (auto& [age, line] : writing) out.writing.push_back(std::move(line));
+}
+
+bool behind_alignment(Phase phase) {
+  return phase >= Phase::copying && phase <= Phase::reversing;
+}
+
+}  // namespace
+
+Figures collect_figures(SegmentMap* map, const State& state, bool replayer_alive) {
+  Figures out;
+  out.state = state;
+  out.replayer_alive = replayer_alive;
+  out.divergences = state.divergence_count();
+  out.uncaptured_writes = state.uncaptured;
+  if (!map) return out;
+  ControlHeader& header = map->header();
+  out.journald_alive = map->locked_elsewhere(kLockJournald);
+  out.mode = mode_word_of(mode_of(header.mode_word.load()));
+  // Applied first: what is committed meanwhile then shows as backlog, never as less than nothing.
+  out.applied = header.applied.load();
+  out.journaled = header.journaled.load();
+  out.sealed = header.sealed.load();
+  if (behind_alignment(state.phase))
+    out.backlog_transactions = less(out.sealed, state.sealed_at_alignment + out.applied);
+  const std::int64_t since = state.oldest_unsettled_us;
+  if (out.backlog_transactions > 0 && since > 0)
+    out.backlog_seconds =
+        static_cast<double>(std::max<std::int64_t>(0, wall_clock_us() - since)) / 1e6;
+  out.in_doubt = less(header.in_doubt.load(), state.doubt_at_alignment);
+  out.opaque = header.opaque.load();
+  out.uncaptured_writes = std::max(out.uncaptured_writes, header.uncaptured.load());
+  out.ring_used_bytes = less(header.tail.load(), header.head.load());
+  out.journal_bytes = header.journal_bytes.load();
+  collect_sessions(*map, out);
+  return out;
+}
+
+Figures collect_figures(const Home& home) {
+  const auto map = SegmentMap::open(home.root, home.name);
+  if (!map.ok()) return collect_figures(nullptr, load_state(home), false);
+  const bool alive = (*map)->locked_elsewhere(kLockReplayer);
+  return collect_figures(map->get(), load_state(home), alive);
+}
+
+const std::vector<std::string>& guardrail_names() {
+  static const std::vector<std::string> kNames = {
+      "phase",    "journald",    "replayer",          "shadow",   "backlog",
+      "in_doubt", "divergences", "uncaptured_writes", "verified", "sessions"};
+  return kNames;
+}
+
+std::vector<Guardrail> guardrails(const Home& home, const Figures& figures) {
+  const State& state = figures.state;
+  const std::string start = "run `understudy start " + home.name + "`";
+  const std::string verify = "run `understudy verify " + home.name + "`";
+  const std::string anew = "run `understudy cancel " + home.name + "` and begin a new migration";
+  std::vector<Guardrail> out;
+  const auto add = [&](const char* name, bool met, std::string value, std::string remedy) {
+    out.push_back({name, met, std::move(value), met ? "" : std::move(remedy)});
+  };
+  const bool phase =
+      (state.phase == Phase::replaying || state.phase == Phase::ready) && figures.mode == "record";
+  add("phase", phase, fmt::format("{}, drivers {}", phase_name(state.phase), figures.mode),
+      "wait until the phase is replaying or ready");
+  add("journald", figures.journald_alive, figures.journald_alive ? "runs" : "does not run", start);
+  add("replayer", figures.replayer_alive, figures.replayer_alive ? "runs" : "does not run", start);
+  add("shadow", state.shadow_reachable, state.shadow_reachable ? "reachable" : "not reachable",
+      "see that the shadow's server runs");
+  add("backlog", figures.backlog_seconds <= kBacklogSecondsMax,
+      fmt::format("{} transactions, {:.1f} s", figures.backlog_transactions,
+                  figures.backlog_seconds),
+      "wait until the replayer has caught up");
+  add("in_doubt", figures.in_doubt == 0, std::to_string(figures.in_doubt),
+      "wait until it is known how these transactions ended");
+  add("divergences", figures.divergences == 0, std::to_string(figures.divergences),
+      "see `understudy status --json`, correct the cause, then " + verify);
+  add("uncaptured_writes", figures.uncaptured_writes == 0,
+      std::to_string(figures.uncaptured_writes), anew);
+  if (!state.verified) {
+    add("verified", false, "never", verify);
+  } else {
+    const bool fresh = wall_clock_us() - state.verified->at_us < kVerifiedFreshUs;
+    add("verified", state.verified_clean() && fresh,
+        fmt::format("{} rows compared, {} different{}", state.verified->rows_compared,
+                    state.verified->rows_different, fresh ? "" : ", more than a day ago"),
+        verify);
+  }
+  std::vector<std::string> pinned;
+  for (const SessionLine& line : figures.pinned)
+    pinned.push_back(fmt::format("process {} ({})", line.pid, line.why));
+  add("sessions", pinned.empty(),
+      pinned.empty() ? fmt::format("{}, all movable", figures.sessions)
+                     : fmt::format("cannot be moved: {}", fmt::join(pinned, ", ")),
+      "end what pins these sessions, or accept with --skip sessions that they must reconnect");
+  return out;
+}
+
+}  // namespace understudy

@@ -1,0 +1,152 @@
+#include "replayer/migration/replayer_process.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <thread>
+
+#include "replayer/migration/control_socket.h"
+#include "replayer/migration/cutover.h"
+#include "replayer/migration/ending.h"
+#include "replayer/migration/failure.h"
+#include "replayer/migration/progress.h"
+#include "replayer/migration/worker.h"
+
+namespace understudy {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::uint64_t kFollowLookNs = 50'000'000;
+constexpr std::uint64_t kProgressNs = kNsPerSecond;
+
+class Commands {
+ public:
+  Commands(Migration& migration, Worker& worker) : migration_(migration), worker_(worker) {}
+
+  Answer handle(const json& request, const Say& say) {
+    const std::string command = request["command"];
+    spdlog::info("asked for {}", command);
+    try {
+      if (command == "start") return start(request, say);
+      return alone(command, request, say);
+    } catch (const Failure& failure) {
+      return {failure.exit_code(), failure.what()};
+    } catch (const std::exception& error) {
+      return {kExitFailed, error.what()};
+    }
+  }
+
+ private:
+  Answer start(const json& request, const Say& say) {
+    const State before = migration_.state->get();
+    if (before.phase >= Phase::switched)
+      throw Failure(kExitNo, fmt::format("migration {} is {}: {}", migration_.home.name,
+                                         phase_name(before.phase), before.reason));
+    worker_.start(request.value("skip", std::vector<std::string>()),
+                  static_cast<std::uint64_t>(request.value("timeout", 0.0) * 1e9));
+    const bool follow = request.value("follow", false);
+    ProgressLine progress;
+    std::uint64_t said_ns = 0;
+    std::string last;
+    for (;;) {
+      const Figures figures = collect_figures(migration_.map.get(), migration_.state->get(), true);
+      const State& state = figures.state;
+      const std::string stage = std::string(phase_name(state.phase)) + state.reason;
+      if (stage != last || monotonic_ns() - said_ns >= kProgressNs) {
+        say(progress.text(figures));
+        said_ns = monotonic_ns();
+        last = stage;
+      }
+      if (state.phase == Phase::invalid) return {kExitFailed, "invalid: " + state.reason};
+      if (const std::string failure = worker_.failure(); !failure.empty())
+        return {kExitFailed, failure};
+      const bool replaying = state.phase == Phase::replaying || state.phase == Phase::ready;
+      if (replaying && !follow)
+        return {kExitDone,
+                fmt::format("replaying; next: `understudy verify {}`", migration_.home.name)};
+      if (state.phase >= Phase::switched) return {kExitDone, std::string(phase_name(state.phase))};
+      if (migration_.stop) return {kExitFailed, "the replayer was stopped"};
+      migration_.wait_for_journal(migration_.journal_token(), kFollowLookNs);
+    }
+  }
+
+  /// Commands that exclude each other.
+  Answer alone(const std::string& command, const json& request, const Say& say) {
+    bool expected = false;
+    if (!busy_.compare_exchange_strong(expected, true))
+      throw Failure(kExitNo, "another command is under way; try again when it has ended");
+    struct Free {
+      std::atomic<bool>& busy;
+      ~Free() { busy = false; }
+    } free{busy_};
+    if (command == "verify") {
+      const VerifyResult result = verify_migration(migration_, worker_, say);
+      return {result.rows_different == 0 ? kExitDone : kExitNo,
+              fmt::format("{} rows compared, {} different", result.rows_compared,
+                          result.rows_different)};
+    }
+    if (command == "cutover") {
+      CutoverOptions options;
+      options.dry_run = request.value("dry_run", false);
+      options.timeout_s = request.value("timeout", options.timeout_s);
+      options.skip = request.value("skip", std::vector<std::string>());
+      cut_over(migration_, worker_, options, say);
+      return {kExitDone, options.dry_run ? "" : "switched: the shadow is in productive use"};
+    }
+    if (command == "complete" || command == "cancel") return end(command, say);
+    throw Failure(kExitUsage,
+                  "the control socket knows start, verify, cutover, complete and cancel");
+  }
+
+  Answer end(const std::string& command, const Say& say) {
+    if (command == "complete") {
+      complete_migration(migration_, say);
+    } else {
+      cancel_migration(migration_, say);
+    }
+    wait_for_journald_end(migration_);
+    migration_.stop = true;
+    worker_.wake();
+    return {kExitDone, std::string(phase_name(migration_.state->get().phase))};
+  }
+
+  Migration& migration_;
+  Worker& worker_;
+  std::atomic<bool> busy_{false};
+};
+
+}  // namespace
+
+void run_replayer(const Home& home, const std::atomic<bool>& stop) {
+  Migration migration(home);
+  settle_interrupted_cutover(migration);
+  migration.state->change([&](State& state) { state.replayer_session = migration.session_id(); });
+  const Phase phase = migration.state->get().phase;
+  spdlog::info("migration {} is {}", home.name, phase_name(phase));
+  if (phase == Phase::completed || phase == Phase::cancelled)
+    throw Failure(kExitNo, fmt::format("migration {} is {}; there is nothing to do", home.name,
+                                       phase_name(phase)));
+  Worker worker(migration);
+  Commands commands(migration, worker);
+  std::thread working([&] { worker.run(); });
+  const auto stopped = [&] {
+    if (stop) migration.stop = true;
+    if (migration.stop) worker.wake();
+    return migration.stop.load();
+  };
+  std::exception_ptr trouble;
+  try {
+    serve_control(
+        home, [&](const json& request, const Say& say) { return commands.handle(request, say); },
+        stopped);
+  } catch (...) {
+    trouble = std::current_exception();
+    migration.stop = true;
+  }
+  worker.wake();
+  working.join();
+  if (trouble) std::rethrow_exception(trouble);
+}
+
+}  // namespace understudy

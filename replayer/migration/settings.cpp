@@ -1,0 +1,131 @@
+#include "replayer/migration/settings.h"
+
+#include <fmt/format.h>
+#include <strings.h>
+#include <toml++/toml.h>
+
+#include <array>
+#include <sstream>
+
+#include "replayer/migration/failure.h"
+
+namespace understudy {
+namespace {
+
+constexpr std::array kCredentialKeys = {"UID", "PWD", "USER", "USERNAME", "PASSWORD"};
+
+bool is_credential(std::string_view key) {
+  while (!key.empty() && key.front() == ' ') key.remove_prefix(1);
+  while (!key.empty() && key.back() == ' ') key.remove_suffix(1);
+  for (const char* known : kCredentialKeys) {
+    if (key.size() == std::string_view(known).size() &&
+        ::strncasecmp(key.data(), known, key.size()) == 0)
+      return true;
+  }
+  return false;
+}
+
+/// Where the pair that begins at `from` ends: values in braces may hold semicolons, }} is a brace.
+std::size_t end_of_pair(const std::string& text, std::size_t from) {
+  const std::size_t equals = text.find_first_of("=;", from);
+  if (equals == std::string::npos || text[equals] == ';') return std::min(equals, text.size());
+  std::size_t at = text.find_first_not_of(' ', equals + 1);
+  if (at == std::string::npos || text[at] != '{')
+    return std::min(text.find(';', equals), text.size());
+  for (++at; at < text.size(); ++at) {
+    if (text[at] != '}') continue;
+    if (at + 1 >= text.size() || text[at + 1] != '}')
+      return std::min(text.find(';', at), text.size());
+    ++at;
+  }
+  return text.size();
+}
+
+std::string one_of(const toml::table& table, std::string_view key, const std::string& otherwise,
+                   std::initializer_list<std::string_view> allowed, const std::string& path) {
+  const std::string value = table[key].value_or(otherwise);
+  for (const std::string_view choice : allowed) {
+    if (value == choice) return value;
+  }
+  throw Failure(kExitFailed, fmt::format("{} in {} is not one of its words; write {}", key, path,
+                                         fmt::join(allowed, " or ")));
+}
+
+}  // namespace
+
+Settings load_settings(const Home& home) {
+  const std::string path = home.settings();
+  toml::table table;
+  try {
+    table = toml::parse(read_file(path));
+  } catch (const toml::parse_error& error) {
+    // The parser's own words may quote the line, and the line a password.
+    throw Failure(kExitFailed, fmt::format("{} is no TOML at line {}; correct it", path,
+                                           error.source().begin.line));
+  }
+  Settings out;
+  out.production = table["production"].value_or(std::string());
+  out.shadow = table["shadow"].value_or(std::string());
+  if (out.production.empty() || out.shadow.empty())
+    throw Failure(
+        kExitFailed,
+        fmt::format("{} lacks `production` or `shadow`; add the connection string", path));
+  out.mapping = table["mapping"].value_or(std::string());
+  out.durability = one_of(table, "durability", out.durability, {"process", "power"}, path);
+  out.on_full = one_of(table, "on_full", out.on_full, {"wait", "invalidate"}, path);
+  out.share_credentials = table["share_credentials"].value_or(false);
+  out.ring_bytes = static_cast<std::uint64_t>(
+      table["ring_bytes"].value_or(static_cast<std::int64_t>(kRingBytesDefault)));
+  return out;
+}
+
+void save_settings(const Home& home, const Settings& settings) {
+  toml::table table;
+  table.insert("production", settings.production);
+  table.insert("shadow", settings.shadow);
+  if (!settings.mapping.empty()) table.insert("mapping", settings.mapping);
+  table.insert("durability", settings.durability);
+  table.insert("on_full", settings.on_full);
+  table.insert("share_credentials", settings.share_credentials);
+  table.insert("ring_bytes", static_cast<std::int64_t>(settings.ring_bytes));
+  std::ostringstream text;
+  text << table << "\n";
+  replace_file(home.settings(), text.str());
+}
+
+void check_mapping_file(const std::string& path) {
+  toml::table table;
+  try {
+    table = toml::parse_file(path);
+  } catch (const toml::parse_error& error) {
+    throw Failure(kExitUsage, fmt::format("the mapping file {} cannot be read as TOML (line {}); "
+                                          "correct it",
+                                          path, error.source().begin.line));
+  }
+  if (!table.empty())
+    throw Failure(kExitUsage,
+                  fmt::format("mappings are not supported yet; give the shadow the same "
+                              "tables and columns and leave {} out",
+                              path));
+}
+
+std::string with_options(const std::string& target, const std::string& options) {
+  std::string out = target.find('=') == std::string::npos ? "DSN=" + target : target;
+  if (options.empty()) return out;
+  if (out.back() != ';') out += ';';
+  return out + options;
+}
+
+std::string without_credentials(const std::string& target) {
+  const std::string text = with_options(target, "");
+  std::string out;
+  for (std::size_t from = 0; from < text.size();) {
+    const std::size_t end = end_of_pair(text, from);
+    const std::string pair = text.substr(from, end - from);
+    if (!pair.empty() && !is_credential(pair.substr(0, pair.find('=')))) out += pair + ";";
+    from = end + 1;
+  }
+  return out;
+}
+
+}  // namespace understudy

@@ -1,0 +1,36 @@
+// What the user decided at `create`: migration.toml. Connection strings may hold passwords: the
+// file has mode 0640 and nothing of it is printed or logged.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "journal/control_page.h"
+#include "replayer/migration/home.h"
+
+namespace understudy {
+
+struct Settings {
+  std::string production;  // ODBC connection string or DSN name
+  std::string shadow;
+  std::string mapping;                 // path; empty: none
+  std::string durability = "process";  // or "power"
+  std::string on_full = "wait";        // or "invalidate"
+  bool share_credentials = false;      // the catalog names the shadow's account to the drivers
+  std::uint64_t ring_bytes = kRingBytesDefault;
+};
+
+/// Throws Failure (3) that names key and remedy.
+Settings load_settings(const Home& home);
+void save_settings(const Home& home, const Settings& settings);
+
+/// Throws Failure (2) when the mapping file cannot be read, is no TOML, or has content, which is
+/// not supported yet.
+void check_mapping_file(const std::string& path);
+
+/// A connection string of `target` (a DSN name becomes DSN=name) with `options` (KEY=VALUE;...).
+std::string with_options(const std::string& target, const std::string& options);
+/// The same without account and password.
+std::string without_credentials(const std::string& target);
+
+}  // namespace understudy

@@ -1,0 +1,111 @@
+#include "replayer/migration/verification.h"
+
+#include <fmt/format.h>
+
+#include "replayer/migration/alignment.h"
+#include "replayer/migration/databases.h"
+#include "replayer/migration/failure.h"
+
+namespace understudy {
+namespace {
+
+/// Lets the worker go on however the comparison ends.
+class Armed {
+ public:
+  explicit Armed(Worker& worker) : worker_(worker) {}
+  ~Armed() { release(); }
+  Armed(const Armed&) = delete;
+  Armed& operator=(const Armed&) = delete;
+  void release() {
+    if (!released_) worker_.arm(0);
+    released_ = true;
+  }
+
+ private:
+  Worker& worker_;
+  bool released_ = false;
+};
+
+VerifyResult compare(Migration& migration, Worker& worker, const Say& say) {
+  const Catalog from = require(Catalog::load(migration.home.catalog()));
+  const Catalog to = require(Catalog::load(migration.home.shadow_catalog()));
+  std::vector<std::string> problems;
+  const auto pairs = pair_tables(from, to, &problems);
+  const Database production = open_production(migration.settings);
+  const Database shadow = open_shadow(migration.settings);
+  Armed armed(worker);
+  CommonPointOptions options;
+  options.announce = [&](std::uint64_t id) { worker.arm(id); };
+  options.doubt_ignored = migration.state->get().doubt_at_alignment;
+  options.waiting = [&](const std::string& why) { say("waiting: " + why); };
+  const CommonPoint point = take_common_point(migration, production, options);
+  say(fmt::format("common point taken, the gate was closed for {:.3f} ms", point.gate_ms));
+  if (!worker.wait_reached(point.marker_id, monotonic_ns() + kCatchUpNs))
+    throw Failure(kExitNo,
+                  "the replayer did not reach the common point in time; see `understudy "
+                  "status` for what holds it back");
+  shadow.sql().open_snapshot(shadow.db());
+  std::string remedy;
+  if (shadow.sql().snapshot_is_free(shadow.db(), &remedy)) armed.release();
+  std::string table;
+  const auto progress = [&](const CopyProgress& now) {
+    if (now.table == table) return;
+    table = now.table;
+    say("comparing " + table);
+  };
+  VerifyResult result = compare_tables(production.db(), shadow.db(), production.sql(), shadow.sql(),
+                                       pairs, progress, migration.stop);
+  shadow.sql().close_snapshot(shadow.db());
+  production.sql().close_snapshot(production.db());
+  if (migration.stop) throw Failure(kExitFailed, "the comparison was interrupted; run it again");
+  return result;
+}
+
+void print(const VerifyResult& result, const Say& say) {
+  say(fmt::format("{:<40} {:>12} {:>9} {:>9} {:>9}", "table", "compared", "missing", "extra",
+                  "different"));
+  for (const TableDifference& table : result.tables)
+    say(fmt::format("{:<40} {:>12} {:>9} {:>9} {:>9}", table.table, table.rows_compared,
+                    table.missing, table.extra, table.different));
+}
+
+}  // namespace
+
+VerifyResult verify_migration(Migration& migration, Worker& worker, const Say& say) {
+  const Phase phase = migration.state->get().phase;
+  if (phase != Phase::replaying && phase != Phase::ready)
+    throw Failure(kExitNo,
+                  fmt::format("migration {} is {}; it can be compared while it is replaying "
+                              "or ready",
+                              migration.home.name, phase_name(phase)));
+  migration.state->change(
+      [](State& state) { state.enter(Phase::verifying, "comparing all tables"); });
+  VerifyResult result;
+  try {
+    result = compare(migration, worker, say);
+  } catch (...) {
+    migration.state->change([](State& state) {
+      if (state.phase == Phase::verifying)
+        state.enter(Phase::replaying, "the comparison did not end; run verify again");
+    });
+    throw;
+  }
+  migration.state->change([&](State& state) {
+    Verified verified{wall_clock_us(), result.rows_compared, result.rows_different, {}};
+    for (const TableDifference& table : result.tables)
+      verified.tables.push_back(
+          {table.table, table.rows_compared, table.missing, table.extra, table.different});
+    state.verified = std::move(verified);
+    if (state.phase == Phase::invalid) return;
+    if (result.rows_different == 0) {
+      state.enter(Phase::ready,
+                  fmt::format("{} rows compared, none different", result.rows_compared));
+    } else {
+      state.enter(Phase::replaying, fmt::format("{} rows differ", result.rows_different));
+    }
+  });
+  print(result, say);
+  return result;
+}
+
+}  // namespace understudy

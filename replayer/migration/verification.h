@@ -1,0 +1,22 @@
+// `verify`: production against shadow at one common point while both go on.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "replayer/migration/migration.h"
+#include "replayer/migration/worker.h"
+#include "replayer/verify/verify.h"
+
+namespace understudy {
+
+using Say = std::function<void(const std::string& line)>;
+
+inline constexpr std::uint64_t kCatchUpNs =
+    600 * kNsPerSecond;  // for the worker to reach the point
+
+/// Throws Failure (1) when the migration is not replaying or the worker does not reach the point.
+/// The result is in the state file when this returns.
+VerifyResult verify_migration(Migration& migration, Worker& worker, const Say& say);
+
+}  // namespace understudy

@@ -1,0 +1,84 @@
+// The thread that brings a migration forward: preflight, recording, aligning, copying, replaying.
+// It begins where the state file says it was. Errors end a phase with their reason in the state;
+// while replaying, a lost shadow is tried again for as long as it takes, at growing intervals.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "replayer/apply/applier.h"
+#include "replayer/apply/journal_feed.h"
+#include "replayer/migration/databases.h"
+#include "replayer/migration/doubt.h"
+#include "replayer/migration/migration.h"
+
+namespace understudy {
+
+inline constexpr std::uint64_t kIdleLookNs = 20'000'000;   // at the journal when nothing is new
+inline constexpr std::uint64_t kRetryNsMin = 100'000'000;  // of a lost shadow
+inline constexpr std::uint64_t kRetryNsMax = 5 * kNsPerSecond;
+inline constexpr std::uint64_t kJournaldStartNs = 10 * kNsPerSecond;
+
+class Worker {
+ public:
+  explicit Worker(Migration& migration) : migration_(migration) {}
+
+  /// The thread's body; returns when migration.stop is set.
+  void run();
+
+  // --- from other threads ---
+  /// Begins or goes on after an error. `writers_wait_ns`: how long to wait for transactions that
+  /// wrote before recording; 0: without limit.
+  void start(std::vector<std::string> skip, std::uint64_t writers_wait_ns);
+  /// The error that ended the last attempt, once; empty while it goes on.
+  [[nodiscard]] std::string failure();
+  /// Makes the worker stop at the marker with this id, everything before it committed on the
+  /// shadow. 0: lets it go on.
+  void arm(std::uint64_t marker_id);
+  /// False at the deadline.
+  bool wait_reached(std::uint64_t marker_id, std::uint64_t deadline_ns);
+  /// The direction ends here: nothing more is applied.
+  void finish();
+  /// Wakes it to look at migration.stop.
+  void wake();
+
+ private:
+  struct Replay;
+
+  void advance_one_phase();
+  void wait_for_start();
+  void preflight();
+  void record();
+  void align_and_copy();
+  void replay();
+  void replay_connected();
+  bool replay_next(Replay& replay);
+  void publish(Replay& replay, bool force);
+  void settle_doubt(Replay& replay);
+  void stand_at(std::uint64_t marker_id);
+  void check_mode();
+  void require_journald();
+  void pause(std::uint64_t ns);
+
+  Migration& migration_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool started_ = false;
+  bool finished_ = false;
+  std::vector<std::string> skip_;
+  std::uint64_t writers_wait_ns_ = 0;
+  std::string failure_;
+  std::uint64_t armed_ = 0;
+  std::uint64_t reached_ = 0;
+  std::uint64_t retry_ns_ = kRetryNsMin;
+};
+
+/// Whether the worker acts in this phase without being told.
+bool phase_goes_on(Phase phase);
+
+}  // namespace understudy

@@ -1,0 +1,93 @@
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+#include <memory>
+
+#include "journal/segment_map.h"
+#include "replayer/migration/failure.h"
+#include "replayer/migration/settings.h"
+#include "replayer/migration/state.h"
+#include "replayer/odbc/odbc.h"
+#include "replayer/tool/commands.h"
+
+namespace understudy {
+namespace {
+
+void make_folder(const std::string& path) {
+  if (::mkdir(path.c_str(), 0750) == 0 || errno == EEXIST) return;
+  throw Failure(kExitFailed,
+                fmt::format("cannot make {}: {}; create it, or set UNDERSTUDY_HOME to a "
+                            "folder of yours",
+                            path, std::strerror(errno)));
+}
+
+/// The folder of an ended migration makes way; nothing of it is lost.
+void move_ended_aside(const Home& home) {
+  const State state = load_state(home);
+  if (state.phase != Phase::completed && state.phase != Phase::cancelled)
+    throw Failure(kExitUsage,
+                  fmt::format("migration {} exists already and is {}; choose another name, "
+                              "or end it with `understudy cancel {}`",
+                              home.name, phase_name(state.phase), home.name));
+  const std::string aside = fmt::format("{}/.{}.{}", home.root, home.name, std::time(nullptr));
+  if (::rename(home.folder().c_str(), aside.c_str()) != 0)
+    throw Failure(kExitFailed, fmt::format("cannot rename {}: {}; move it away", home.folder(),
+                                           std::strerror(errno)));
+}
+
+void require_connection(const std::string& target, const char* side) {
+  try {
+    odbc::Connection connection(target);
+  } catch (const odbc::Error& error) {
+    throw Failure(kExitFailed, fmt::format("cannot connect to the {} database: {}; correct --{}",
+                                           side, error.what(), side));
+  }
+}
+
+void create(const std::string& name, const Settings& settings) {
+  const Home home = Home::of(name);
+  if (!settings.mapping.empty()) check_mapping_file(settings.mapping);
+  require_connection(settings.production, "production");
+  require_connection(settings.shadow, "shadow");
+  if (home.exists()) move_ended_aside(home);
+  make_folder(home.root);
+  make_folder(home.folder());
+  make_folder(home.journal());
+  require(SegmentMap::open_or_create(home.root, home.name, settings.ring_bytes));
+  save_settings(home, settings);
+  fmt::print("created {}; next: understudy check {}\n", home.folder(), home.name);
+}
+
+}  // namespace
+
+void add_create_command(CLI::App& app, int* exit_code) {
+  CLI::App* command =
+      app.add_subcommand("create", "make a migration's home; changes nothing in either database");
+  struct Given {
+    std::string name;
+    Settings settings;
+  };
+  const auto given = std::make_shared<Given>();
+  command
+      ->add_option("NAME", given->name, "the migration; drivers use the name of their data source")
+      ->required();
+  command
+      ->add_option(
+          "--production", given->settings.production,
+          "data source name or connection string; a password in it is seen by others on this "
+          "host, so name a data source")
+      ->required();
+  command->add_option("--shadow", given->settings.shadow, "the same for the shadow")->required();
+  command->add_option("--mapping", given->settings.mapping, "TOML file for a changed schema");
+  command->callback([given, exit_code] {
+    create(given->name, given->settings);
+    *exit_code = kExitDone;
+  });
+}
+
+}  // namespace understudy

@@ -1,0 +1,141 @@
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <memory>
+
+#include "replayer/migration/control_socket.h"
+#include "replayer/migration/cutover.h"
+#include "replayer/migration/ending.h"
+#include "replayer/migration/failure.h"
+#include "replayer/migration/launcher.h"
+#include "replayer/tool/commands.h"
+
+namespace understudy {
+namespace {
+
+using nlohmann::json;
+
+struct Given {
+  std::string name;
+  std::vector<std::string> skip;
+  double timeout_s = 0;
+  bool follow = false, repair = false, dry_run = false;
+};
+
+void say(const std::string& line) {
+  fmt::print("{}\n", line);
+  std::fflush(stdout);
+}
+
+/// Prints what comes; a refusal leaves as Failure, so that it ends on standard error in one line.
+int ask(const Home& home, const json& request) {
+  const Answer answer = ask_replayer(home, request, say);
+  if (answer.exit_code != kExitDone) throw Failure(answer.exit_code, answer.message);
+  if (!answer.message.empty()) say(answer.message);
+  return answer.exit_code;
+}
+
+int start(const Given& given) {
+  const Home home = existing_home(given.name);
+  const State state = load_state(home);
+  if (state.phase == Phase::completed || state.phase == Phase::cancelled)
+    throw Failure(kExitNo,
+                  fmt::format("migration {} is {}; make a new one with `understudy create`",
+                              home.name, phase_name(state.phase)));
+  launch_processes(home);
+  return ask(home, {{"command", "start"},
+                    {"skip", given.skip},
+                    {"timeout", given.timeout_s},
+                    {"follow", given.follow}});
+}
+
+int verify(const Given& given) {
+  if (given.repair)
+    throw Failure(kExitUsage,
+                  "--repair is not there yet; run verify without it, correct the rows and "
+                  "run it again");
+  return ask(existing_home(given.name), {{"command", "verify"}});
+}
+
+int cutover(const Given& given) {
+  if (!(given.timeout_s > 0) || given.timeout_s > kTimeoutSecondsMax)
+    throw Failure(kExitUsage, fmt::format("--timeout is more than 0 and at most {} seconds",
+                                          kTimeoutSecondsMax));
+  return ask(existing_home(given.name), {{"command", "cutover"},
+                                         {"dry_run", given.dry_run},
+                                         {"timeout", given.timeout_s},
+                                         {"skip", given.skip}});
+}
+
+/// Works without the replayer process too: then this process is the one that acts.
+int end(const std::string& name, const std::string& command) {
+  const Home home = existing_home(name);
+  if (replayer_listens(home)) return ask(home, {{"command", command}});
+  Migration migration(home);
+  settle_interrupted_cutover(migration);
+  if (command == "complete") {
+    complete_migration(migration, say);
+  } else {
+    cancel_migration(migration, say);
+  }
+  wait_for_journald_end(migration);
+  return kExitDone;
+}
+
+CLI::App* add(CLI::App& app, const char* name, const char* what, Given& given) {
+  CLI::App* command = app.add_subcommand(name, what);
+  command->add_option("NAME", given.name, "the migration")->required();
+  return command;
+}
+
+}  // namespace
+
+void add_start_command(CLI::App& app, int* exit_code) {
+  const auto given = std::make_shared<Given>();
+  CLI::App* command =
+      add(app, "start", "record, align, copy and replay; goes on where it was", *given);
+  command->add_option("--skip", given->skip, "checks whose failure is accepted")->delimiter(',');
+  command->add_option("--timeout", given->timeout_s,
+                      "seconds to wait for transactions that wrote before recording; 0: no limit");
+  command->add_flag("--follow", given->follow, "stay, and print progress");
+  command->callback([given, exit_code] { *exit_code = start(*given); });
+}
+
+void add_verify_command(CLI::App& app, int* exit_code) {
+  const auto given = std::make_shared<Given>();
+  CLI::App* command = add(app, "verify", "compare all tables at one common point", *given);
+  command->add_flag("--repair", given->repair, "bring differing rows in line");
+  command->callback([given, exit_code] { *exit_code = verify(*given); });
+}
+
+void add_cutover_command(CLI::App& app, int* exit_code) {
+  const auto given = std::make_shared<Given>();
+  given->timeout_s = CutoverOptions().timeout_s;
+  CLI::App* command = add(app, "cutover", "hold, drain, replay, switch", *given);
+  command->add_flag("--dry-run", given->dry_run, "show guardrails and steps; change nothing");
+  command->add_option("--timeout", given->timeout_s, "seconds that writers may be held (10)");
+  command->add_option("--skip", given->skip, "guardrails that need not be met")->delimiter(',');
+  command->callback([given, exit_code] { *exit_code = cutover(*given); });
+}
+
+void add_reverse_command(CLI::App& app, int*) {
+  const auto given = std::make_shared<Given>();
+  CLI::App* command = add(app, "reverse", "cut over back to production", *given);
+  command->callback(
+      [given] { throw Failure(kExitUsage, "reverse is not there yet; the shadow stays in use"); });
+}
+
+void add_ending_commands(CLI::App& app, int* exit_code) {
+  for (const char* name : {"complete", "cancel"}) {
+    const auto given = std::make_shared<Given>();
+    const bool completes = std::string_view(name) == "complete";
+    CLI::App* command =
+        add(app, name,
+            completes ? "end the migration after the switch; there is no way back then"
+                      : "give up before the switch; production stays in use",
+            *given);
+    command->callback([given, name, exit_code] { *exit_code = end(given->name, name); });
+  }
+}
+
+}  // namespace understudy
