@@ -2,6 +2,7 @@
 
 #include "driver/handle/attributes.h"
 
+#include "driver/api/handles.h"
 #include "driver/api/wide_output.h"
 #include "driver/capture/intercept.h"
 
@@ -14,7 +15,9 @@ void store(SQLPOINTER out, Number value) {
   if (out != nullptr) *static_cast<Number*>(out) = value;
 }
 
-SQLULEN as_number(SQLPOINTER value) { return reinterpret_cast<SQLULEN>(value); }
+SQLULEN as_number(SQLPOINTER value) {
+  return reinterpret_cast<SQLULEN>(value);
+}
 
 // ---- connections ----
 
@@ -107,12 +110,8 @@ SQLRETURN get_descriptor(Statement& stmt, SQLINTEGER attribute, SQLPOINTER value
   Descriptor* answer = settable ? user_descriptor(stmt, attribute) : nullptr;
   if (answer == nullptr) {
     answer = &implicit(stmt, attribute);
-    if (answer->real == SQL_NULL_HDESC) {
-      const SQLRETURN ret = api::forward(stmt, api::entries(stmt).GetStmtAttr, stmt.real, attribute,
-                                         SQLPOINTER{&answer->real}, SQLINTEGER{SQL_IS_POINTER},
-                                         static_cast<SQLINTEGER*>(nullptr));
-      if (!SQL_SUCCEEDED(ret)) return ret;
-    }
+    const SQLRETURN ret = api::find_real_descriptor(*answer);
+    if (!SQL_SUCCEEDED(ret)) return ret;
   }
   store(value, api::to_handle(answer));
   return SQL_SUCCESS;
@@ -127,6 +126,9 @@ SQLRETURN use_descriptor(Statement& stmt, SQLINTEGER attribute, SQLPOINTER value
     desc = api::as<Descriptor>(value);
     if (desc == nullptr || &desc->connection != &stmt.connection) {
       return stmt.fail("HY024", "the descriptor does not belong to the statement's connection");
+    }
+    if (desc->statement == nullptr && desc->home != stmt.home) {
+      return stmt.fail("08S01", "the descriptor stayed behind on the other database");
     }
   }
   if (desc == &implicit(stmt, attribute)) desc = nullptr;
@@ -164,7 +166,7 @@ SQLRETURN set_on_statement(Statement& stmt, SQLINTEGER attribute, SQLPOINTER val
   if (is_descriptor(attribute)) return use_descriptor(stmt, attribute, value);
   auto copy = copy_attribute(attribute, value, length, wide);
   if (!copy) return stmt.fail("HY090", "the value of the attribute is too long");
-  const SQLRETURN ret = set_stmt_attribute(*stmt.connection.library, stmt.real, *copy);
+  const SQLRETURN ret = set_stmt_attribute(*stmt.library, stmt.real, *copy);
   if (!SQL_SUCCEEDED(ret)) return ret;
   note_array(stmt, attribute, value);
   remember(stmt.attributes, std::move(*copy));
@@ -228,9 +230,8 @@ SQLRETURN get_from_environment(Environment& env, SQLINTEGER attribute, SQLPOINTE
 
 UNDERSTUDY_ENTRY_POINT SQLSetEnvAttr(SQLHENV handle, SQLINTEGER attribute, SQLPOINTER value,
                                      SQLINTEGER length) {
-  return api::on<Environment>(handle, [&](Environment& env) {
-    return set_on_environment(env, attribute, value, length);
-  });
+  return api::on<Environment>(
+      handle, [&](Environment& env) { return set_on_environment(env, attribute, value, length); });
 }
 
 UNDERSTUDY_ENTRY_POINT SQLGetEnvAttr(SQLHENV handle, SQLINTEGER attribute, SQLPOINTER value,
@@ -256,18 +257,16 @@ UNDERSTUDY_ENTRY_POINT SQLSetConnectAttrW(SQLHDBC handle, SQLINTEGER attribute, 
 UNDERSTUDY_ENTRY_POINT SQLGetConnectAttr(SQLHDBC handle, SQLINTEGER attribute, SQLPOINTER value,
                                          SQLINTEGER capacity, SQLINTEGER* length) {
   return api::on<Connection>(handle, [&](Connection& dbc) {
-    return get_from_connection(dbc, attribute, value, [&] {
-      return get_narrow(dbc, attribute, value, capacity, length);
-    });
+    return get_from_connection(dbc, attribute, value,
+                               [&] { return get_narrow(dbc, attribute, value, capacity, length); });
   });
 }
 
 UNDERSTUDY_ENTRY_POINT SQLGetConnectAttrW(SQLHDBC handle, SQLINTEGER attribute, SQLPOINTER value,
                                           SQLINTEGER capacity, SQLINTEGER* length) {
   return api::on<Connection>(handle, [&](Connection& dbc) {
-    return get_from_connection(dbc, attribute, value, [&] {
-      return get_wide(dbc, attribute, value, capacity, length);
-    });
+    return get_from_connection(dbc, attribute, value,
+                               [&] { return get_wide(dbc, attribute, value, capacity, length); });
   });
 }
 
@@ -338,9 +337,8 @@ UNDERSTUDY_ENTRY_POINT SQLParamOptions(SQLHSTMT handle, SQLULEN rows, SQLULEN* p
       if (SQL_SUCCEEDED(ret)) stmt.paramset_size = rows;
       return ret;
     }
-    const SQLRETURN ret = set_on_statement(stmt, SQL_ATTR_PARAMSET_SIZE,
-                                           reinterpret_cast<SQLPOINTER>(rows), SQL_IS_UINTEGER,
-                                           false);
+    const SQLRETURN ret = set_on_statement(
+        stmt, SQL_ATTR_PARAMSET_SIZE, reinterpret_cast<SQLPOINTER>(rows), SQL_IS_UINTEGER, false);
     if (!SQL_SUCCEEDED(ret)) return ret;
     return set_on_statement(stmt, SQL_ATTR_PARAMS_PROCESSED_PTR, processed, SQL_IS_POINTER, false);
   });

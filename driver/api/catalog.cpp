@@ -79,7 +79,9 @@ UNDERSTUDY_ENTRY_POINT SQLTablesW(SQLHSTMT handle, SQLWCHAR* catalog, SQLSMALLIN
                                   SQLSMALLINT type_length) {
   return ask_with_names(
       handle,
-      {{catalog, catalog_length}, {schema, schema_length}, {table, table_length},
+      {{catalog, catalog_length},
+       {schema, schema_length},
+       {table, table_length},
        {type, type_length}},
       &real::Entries::TablesW,
       [&](auto* entry, SQLHSTMT real) {
@@ -108,7 +110,9 @@ UNDERSTUDY_ENTRY_POINT SQLColumnsW(SQLHSTMT handle, SQLWCHAR* catalog, SQLSMALLI
                                    SQLSMALLINT column_length) {
   return ask_with_names(
       handle,
-      {{catalog, catalog_length}, {schema, schema_length}, {table, table_length},
+      {{catalog, catalog_length},
+       {schema, schema_length},
+       {table, table_length},
        {column, column_length}},
       &real::Entries::ColumnsW,
       [&](auto* entry, SQLHSTMT real) {
@@ -140,7 +144,9 @@ UNDERSTUDY_ENTRY_POINT SQLColumnPrivilegesW(SQLHSTMT handle, SQLWCHAR* catalog,
                                             SQLSMALLINT column_length) {
   return ask_with_names(
       handle,
-      {{catalog, catalog_length}, {schema, schema_length}, {table, table_length},
+      {{catalog, catalog_length},
+       {schema, schema_length},
+       {table, table_length},
        {column, column_length}},
       &real::Entries::ColumnPrivilegesW,
       [&](auto* entry, SQLHSTMT real) {
@@ -228,8 +234,12 @@ UNDERSTUDY_ENTRY_POINT SQLForeignKeysW(SQLHSTMT handle, SQLWCHAR* pk_catalog,
                                        SQLSMALLINT fk_table_length) {
   return ask_with_names(
       handle,
-      {{pk_catalog, pk_catalog_length}, {pk_schema, pk_schema_length}, {pk_table, pk_table_length},
-       {fk_catalog, fk_catalog_length}, {fk_schema, fk_schema_length}, {fk_table, fk_table_length}},
+      {{pk_catalog, pk_catalog_length},
+       {pk_schema, pk_schema_length},
+       {pk_table, pk_table_length},
+       {fk_catalog, fk_catalog_length},
+       {fk_schema, fk_schema_length},
+       {fk_table, fk_table_length}},
       &real::Entries::ForeignKeysW,
       [&](auto* entry, SQLHSTMT real) {
         return entry(real, pk_catalog, pk_catalog_length, pk_schema, pk_schema_length, pk_table,
@@ -345,7 +355,9 @@ UNDERSTUDY_ENTRY_POINT SQLProcedureColumnsW(SQLHSTMT handle, SQLWCHAR* catalog,
                                             SQLSMALLINT column_length) {
   return ask_with_names(
       handle,
-      {{catalog, catalog_length}, {schema, schema_length}, {procedure, procedure_length},
+      {{catalog, catalog_length},
+       {schema, schema_length},
+       {procedure, procedure_length},
        {column, column_length}},
       &real::Entries::ProcedureColumnsW,
       [&](auto* entry, SQLHSTMT real) {

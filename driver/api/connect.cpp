@@ -18,8 +18,8 @@ std::string narrow_argument(const SQLCHAR* text, SQLSMALLINT length) {
   return length < 0 ? std::string(bytes) : std::string(bytes, static_cast<std::size_t>(length));
 }
 
-// An allocation the real driver refused: its first diagnostic is on a handle that the driver manager
-// will not ask about here.
+// An allocation the real driver refused: its first diagnostic is on a handle that the driver
+// manager will not ask about here.
 SQLRETURN refuse_from_environment(Connection& dbc, SQLHENV env) {
   SQLCHAR state[6] = "HY000";
   SQLCHAR text[SQL_MAX_MESSAGE_LENGTH] = "the real driver refused to allocate a connection";

@@ -1,5 +1,6 @@
 // Descriptors: our objects in front, the real driver's behind.
 
+#include "driver/api/handles.h"
 #include "driver/api/wide_output.h"
 #include "driver/capture/intercept.h"
 
@@ -20,6 +21,8 @@ SQLRETURN no_result(Descriptor& desc) {
 template <class Work>
 SQLRETURN set(SQLHDESC handle, Work work) {
   return api::on<Descriptor>(handle, [&](Descriptor& desc) -> SQLRETURN {
+    if (const SQLRETURN found = api::find_real_descriptor(desc); !SQL_SUCCEEDED(found))
+      return found;
     const SQLRETURN ret = work(desc);
     if (ret != SQL_INVALID_HANDLE) desc.touched = true;  // a failed call may have set some fields
     return ret;
@@ -29,6 +32,8 @@ SQLRETURN set(SQLHDESC handle, Work work) {
 template <class Work>
 SQLRETURN get(SQLHDESC handle, Work work) {
   return api::on<Descriptor>(handle, [&](Descriptor& desc) -> SQLRETURN {
+    if (const SQLRETURN found = api::find_real_descriptor(desc); !SQL_SUCCEEDED(found))
+      return found;
     const SQLRETURN allowed = no_result(desc);
     return allowed == SQL_SUCCESS ? work(desc) : allowed;
   });
@@ -130,10 +135,12 @@ UNDERSTUDY_ENTRY_POINT SQLSetDescRec(SQLHDESC handle, SQLSMALLINT record, SQLSMA
 }
 
 UNDERSTUDY_ENTRY_POINT SQLCopyDesc(SQLHDESC source, SQLHDESC target) {
-  const auto* from = api::as<Descriptor>(source);
+  auto* from = api::as<Descriptor>(source);
   if (from == nullptr) return SQL_INVALID_HANDLE;
   return set(target, [&](Descriptor& to) -> SQLRETURN {
-    if (from->connection.library != to.connection.library) {
+    if (const SQLRETURN found = api::find_real_descriptor(*from); !SQL_SUCCEEDED(found))
+      return found;
+    if (&api::library_of(*from) != &api::library_of(to)) {
       return to.fail("HYC00", "the descriptors belong to different real drivers");
     }
     return api::forward(to, api::entries(to).CopyDesc, from->real, to.real);

@@ -16,7 +16,7 @@ constexpr std::size_t kCollectedMax = 64;
 /// The real handle whose diagnostics the application's handle shows.
 struct Source {
   Handle* handle = nullptr;
-  Connection* connection = nullptr;  // null: nothing real stands behind the handle
+  const real::Library* library = nullptr;  // null: nothing real stands behind the handle
   SQLHANDLE real = SQL_NULL_HANDLE;
 };
 
@@ -24,22 +24,23 @@ Source source_of(SQLSMALLINT type, SQLHANDLE handle) {
   if (type == SQL_HANDLE_ENV) return {api::as<Environment>(handle), nullptr, SQL_NULL_HANDLE};
   if (type == SQL_HANDLE_DBC) {
     auto* dbc = api::as<Connection>(handle);
-    if (dbc == nullptr || dbc->library == nullptr) return {dbc, nullptr, SQL_NULL_HANDLE};
-    return {dbc, dbc, dbc->real};
+    if (dbc == nullptr) return {};
+    return {dbc, dbc->library, dbc->real};
   }
   if (type == SQL_HANDLE_STMT) {
     auto* stmt = api::as<Statement>(handle);
     if (stmt == nullptr) return {};
-    return {stmt, &stmt->connection, api::current(*stmt)};
+    return {stmt, stmt->library, api::current(*stmt)};
   }
   auto* desc = type == SQL_HANDLE_DESC ? api::as<Descriptor>(handle) : nullptr;
   if (desc == nullptr) return {};
-  return {desc, &desc->connection, desc->real};
+  return {desc, &api::library_of(*desc), desc->real};
 }
 
-bool has_only_error(const Connection& dbc) {
-  const real::Entries& fn = api::entries(dbc);
-  return fn.Error != nullptr && (dbc.collect_diagnostics || fn.GetDiagRec == nullptr);
+bool has_only_error(const real::Library& library) {
+  if (library.fn.Error == nullptr) return false;
+  return library.fn.GetDiagRec == nullptr ||
+         library.denies_diag_rec.load(std::memory_order_relaxed);
 }
 
 // SQLError tells each diagnostic once; the driver manager asks twice.
@@ -53,9 +54,8 @@ void collect(SQLSMALLINT type, const Source& from) {
     SQLCHAR text[SQL_MAX_MESSAGE_LENGTH] = {};
     Diagnostic found;
     SQLSMALLINT length = 0;
-    const SQLRETURN ret = api::entries(*from.connection)
-                              .Error(SQL_NULL_HENV, dbc, stmt, state, &found.native, text,
-                                     sizeof(text), &length);
+    const SQLRETURN ret = from.library->fn.Error(SQL_NULL_HENV, dbc, stmt, state, &found.native,
+                                                 text, sizeof(text), &length);
     if (!SQL_SUCCEEDED(ret)) return;
     std::memcpy(found.sqlstate, state, SQL_SQLSTATE_SIZE);
     text[sizeof(text) - 1] = 0;
@@ -71,8 +71,8 @@ SQLRETURN answer(SQLSMALLINT type, SQLHANDLE handle, Own own, Real real) noexcep
   if (from.handle == nullptr) return SQL_INVALID_HANDLE;
   try {
     if (!from.handle->diagnostics.empty()) return own(*from.handle);
-    if (from.connection == nullptr || from.real == SQL_NULL_HANDLE) return SQL_NO_DATA;
-    if (!has_only_error(*from.connection)) return real(api::entries(*from.connection), from.real);
+    if (from.library == nullptr || from.real == SQL_NULL_HANDLE) return SQL_NO_DATA;
+    if (!has_only_error(*from.library)) return real(from.library->fn, from.real);
     collect(type, from);
     return own(*from.handle);
   } catch (...) {
@@ -240,7 +240,8 @@ UNDERSTUDY_ENTRY_POINT SQLGetDiagRecW(SQLSMALLINT type, SQLHANDLE handle, SQLSMA
         return api::write_text(nullptr, SQL_SUCCESS, diagnostic->message, out);
       },
       [&](const real::Entries& fn, SQLHANDLE real) -> SQLRETURN {
-        if (fn.GetDiagRecW == nullptr) return wide_record(fn, type, real, record, state, native, out);
+        if (fn.GetDiagRecW == nullptr)
+          return wide_record(fn, type, real, record, state, native, out);
         return fn.GetDiagRecW(type, real, record, state, native, text, capacity, length);
       });
 }

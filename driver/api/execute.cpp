@@ -46,8 +46,8 @@ UNDERSTUDY_ENTRY_POINT SQLParamData(SQLHSTMT handle, SQLPOINTER* value) {
 }
 
 UNDERSTUDY_ENTRY_POINT SQLPutData(SQLHSTMT handle, SQLPOINTER data, SQLLEN length) {
-  return api::on<Statement>(
-      handle, [&](Statement& stmt) { return capture::put_data(stmt, data, length); });
+  return api::on<Statement>(handle,
+                            [&](Statement& stmt) { return capture::put_data(stmt, data, length); });
 }
 
 UNDERSTUDY_ENTRY_POINT SQLBulkOperations(SQLHSTMT handle, SQLSMALLINT operation) {

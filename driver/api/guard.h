@@ -32,7 +32,9 @@ T* as(SQLHANDLE handle) {
   return base != nullptr && base->kind() == kind_of<T> ? static_cast<T*>(base) : nullptr;
 }
 
-inline SQLHANDLE to_handle(Handle* handle) { return handle; }
+inline SQLHANDLE to_handle(Handle* handle) {
+  return handle;
+}
 
 template <class T, class Work>
 SQLRETURN run(T& handle, Work& work) noexcept {
@@ -50,7 +52,8 @@ template <class T, class Work>
 SQLRETURN on(SQLHANDLE given, Work work) noexcept {
   T* handle = as<T>(given);
   if (handle == nullptr) return SQL_INVALID_HANDLE;
-  if (!handle->diagnostics.empty()) [[unlikely]] handle->diagnostics.clear();
+  if (!handle->diagnostics.empty()) [[unlikely]]
+    handle->diagnostics.clear();
   return run(*handle, work);
 }
 
@@ -70,13 +73,23 @@ inline SQLRETURN missing(Handle& handle) {
 /// Calls the real driver's entry, which may be null.
 template <class... Parameters, class... Arguments>
 SQLRETURN forward(Handle& handle, SQLRETURN (*entry)(Parameters...), Arguments... arguments) {
-  if (entry == nullptr) [[unlikely]] return missing(handle);
+  if (entry == nullptr) [[unlikely]]
+    return missing(handle);
   return entry(arguments...);
 }
 
-inline const real::Entries& entries(const Connection& dbc) { return dbc.library->fn; }
-inline const real::Entries& entries(const Statement& stmt) { return stmt.library->fn; }
-inline const real::Entries& entries(const Descriptor& desc) { return desc.connection.library->fn; }
+inline const real::Entries& entries(const Connection& dbc) {
+  return dbc.library->fn;
+}
+inline const real::Entries& entries(const Statement& stmt) {
+  return stmt.library->fn;
+}
+inline const real::Library& library_of(const Descriptor& desc) {
+  return desc.statement != nullptr ? *desc.statement->library : *desc.library;
+}
+inline const real::Entries& entries(const Descriptor& desc) {
+  return library_of(desc).fn;
+}
 
 /// The real statement whose execution the application sees.
 inline SQLHSTMT current(const Statement& stmt) {

@@ -42,9 +42,10 @@ SQLRETURN free_real_statement(Statement& stmt) {
 
 // The standard's rule; some real drivers forget it and keep a dangling descriptor.
 void revert_users(Descriptor& desc) {
-  const real::Entries& fn = entries(desc);
   const std::lock_guard lock(desc.connection.children_mutex);
   for (Statement* stmt : desc.connection.statements) {
+    if (stmt->library == nullptr) continue;  // being allocated by another thread
+    const real::Entries& fn = entries(*stmt);
     const auto revert = [&](Descriptor** used, SQLINTEGER attribute) {
       if (*used != &desc) return;
       *used = nullptr;
@@ -96,15 +97,30 @@ SQLRETURN allocate_descriptor(Connection& dbc, SQLHANDLE* out) {
   *out = SQL_NULL_HANDLE;
   if (!dbc.connected) return dbc.fail("08003", "the connection is not open");
   auto desc = std::make_unique<Descriptor>(dbc);
+  desc->library = dbc.library;
+  desc->home = dbc.real;
   put_in(dbc.descriptors, dbc.children_mutex, desc.get());
-  const SQLRETURN ret = forward(dbc, entries(dbc).AllocHandle, SQLSMALLINT{SQL_HANDLE_DESC},
-                                dbc.real, &desc->real);
+  const SQLRETURN ret =
+      forward(dbc, entries(dbc).AllocHandle, SQLSMALLINT{SQL_HANDLE_DESC}, dbc.real, &desc->real);
   if (!SQL_SUCCEEDED(ret)) {
     take_out(dbc.descriptors, dbc.children_mutex, desc.get());
     return ret;
   }
   *out = to_handle(desc.release());
   return ret;
+}
+
+SQLRETURN find_real_descriptor(Descriptor& desc) {
+  if (desc.real != SQL_NULL_HDESC) return SQL_SUCCESS;
+  if (desc.statement == nullptr) return desc.fail("HY000", "the descriptor has no real descriptor");
+  Statement& stmt = *desc.statement;
+  SQLINTEGER attribute = SQL_ATTR_APP_ROW_DESC;
+  while (stmt.implicit[static_cast<std::size_t>(attribute - SQL_ATTR_APP_ROW_DESC)].get() !=
+         &desc) {
+    ++attribute;
+  }
+  return forward(stmt, entries(stmt).GetStmtAttr, stmt.real, attribute, SQLPOINTER{&desc.real},
+                 SQLINTEGER{SQL_IS_POINTER}, static_cast<SQLINTEGER*>(nullptr));
 }
 
 SQLRETURN free_environment(SQLHANDLE handle) noexcept {
@@ -227,13 +243,17 @@ UNDERSTUDY_ENTRY_POINT SQLAllocConnect(SQLHENV input, SQLHDBC* output) {
 }
 
 UNDERSTUDY_ENTRY_POINT SQLAllocStmt(SQLHDBC input, SQLHSTMT* output) {
-  return api::on<Connection>(
-      input, [&](Connection& dbc) { return api::allocate_statement(dbc, output); });
+  return api::on<Connection>(input,
+                             [&](Connection& dbc) { return api::allocate_statement(dbc, output); });
 }
 
-UNDERSTUDY_ENTRY_POINT SQLFreeEnv(SQLHENV env) { return api::free_environment(env); }
+UNDERSTUDY_ENTRY_POINT SQLFreeEnv(SQLHENV env) {
+  return api::free_environment(env);
+}
 
-UNDERSTUDY_ENTRY_POINT SQLFreeConnect(SQLHDBC dbc) { return api::free_connection(dbc); }
+UNDERSTUDY_ENTRY_POINT SQLFreeConnect(SQLHDBC dbc) {
+  return api::free_connection(dbc);
+}
 
 UNDERSTUDY_ENTRY_POINT SQLFreeStmt(SQLHSTMT handle, SQLUSMALLINT option) {
   if (option == SQL_DROP) return api::free_statement(handle);

@@ -16,6 +16,10 @@ SQLRETURN free_connection(SQLHANDLE handle) noexcept;
 SQLRETURN free_statement(SQLHANDLE handle) noexcept;
 SQLRETURN free_descriptor(SQLHANDLE handle) noexcept;
 
+/// The real descriptor behind an implicit one, asked of the statement at first use and again after
+/// the statement has moved. Explicit ones have theirs from the start.
+SQLRETURN find_real_descriptor(Descriptor& desc);
+
 /// Frees the real connection, if there is one.
 SQLRETURN release_real_connection(Connection& dbc);
 /// After a successful disconnect: the real driver has already freed what our objects stood for.

@@ -80,9 +80,9 @@ bool marked(const SQLUSMALLINT* bitmap, SQLUSMALLINT id) {
 // libsqlite3odbc denies SQLGetDiagRec in favour of SQLError, which we must not export: the driver
 // manager would be left without a way to ask. So it is ours, over the real driver's SQLError.
 void claim_diagnostics(Connection& dbc, SQLUSMALLINT function, SQLUSMALLINT* out) {
-  const bool can_collect = api::entries(dbc).Error != nullptr;
   if (function == SQL_API_ODBC3_ALL_FUNCTIONS) {
-    dbc.collect_diagnostics = can_collect && !marked(out, SQL_API_SQLGETDIAGREC);
+    dbc.library->denies_diag_rec.store(!marked(out, SQL_API_SQLGETDIAGREC),
+                                       std::memory_order_relaxed);
     mark(out, SQL_API_SQLGETDIAGREC);
     mark(out, SQL_API_SQLGETDIAGFIELD);
   } else if (function == SQL_API_SQLGETDIAGREC || function == SQL_API_SQLGETDIAGFIELD) {
@@ -96,62 +96,82 @@ constexpr std::size_t kOdbc2Functions = 100;
 SQLRETURN answer_from_table(const real::Entries& fn, SQLUSMALLINT id, SQLUSMALLINT* out) {
 #define UNDERSTUDY_FUNCTION(name, number) Function{number, fn.name != nullptr},
   const Function functions[] = {
-      UNDERSTUDY_FUNCTION(AllocHandle, SQL_API_SQLALLOCHANDLE)
-      UNDERSTUDY_FUNCTION(AllocStmt, SQL_API_SQLALLOCSTMT)
-      UNDERSTUDY_FUNCTION(BindCol, SQL_API_SQLBINDCOL)
-      UNDERSTUDY_FUNCTION(BindParameter, SQL_API_SQLBINDPARAMETER)
-      UNDERSTUDY_FUNCTION(BulkOperations, SQL_API_SQLBULKOPERATIONS)
-      UNDERSTUDY_FUNCTION(Cancel, SQL_API_SQLCANCEL)
-      UNDERSTUDY_FUNCTION(CloseCursor, SQL_API_SQLCLOSECURSOR)
-      UNDERSTUDY_FUNCTION(ColAttribute, SQL_API_SQLCOLATTRIBUTE)
-      UNDERSTUDY_FUNCTION(ColumnPrivileges, SQL_API_SQLCOLUMNPRIVILEGES)
-      UNDERSTUDY_FUNCTION(Columns, SQL_API_SQLCOLUMNS)
-      UNDERSTUDY_FUNCTION(Connect, SQL_API_SQLCONNECT)
-      UNDERSTUDY_FUNCTION(CopyDesc, SQL_API_SQLCOPYDESC)
-      UNDERSTUDY_FUNCTION(DescribeCol, SQL_API_SQLDESCRIBECOL)
-      UNDERSTUDY_FUNCTION(DescribeParam, SQL_API_SQLDESCRIBEPARAM)
-      UNDERSTUDY_FUNCTION(Disconnect, SQL_API_SQLDISCONNECT)
-      UNDERSTUDY_FUNCTION(DriverConnect, SQL_API_SQLDRIVERCONNECT)
-      UNDERSTUDY_FUNCTION(EndTran, SQL_API_SQLENDTRAN)
-      UNDERSTUDY_FUNCTION(ExecDirect, SQL_API_SQLEXECDIRECT)
-      UNDERSTUDY_FUNCTION(Execute, SQL_API_SQLEXECUTE)
-      UNDERSTUDY_FUNCTION(ExtendedFetch, SQL_API_SQLEXTENDEDFETCH)
-      UNDERSTUDY_FUNCTION(Fetch, SQL_API_SQLFETCH)
-      UNDERSTUDY_FUNCTION(FetchScroll, SQL_API_SQLFETCHSCROLL)
-      UNDERSTUDY_FUNCTION(ForeignKeys, SQL_API_SQLFOREIGNKEYS)
-      UNDERSTUDY_FUNCTION(FreeHandle, SQL_API_SQLFREEHANDLE)
-      UNDERSTUDY_FUNCTION(FreeStmt, SQL_API_SQLFREESTMT)
-      UNDERSTUDY_FUNCTION(GetConnectAttr, SQL_API_SQLGETCONNECTATTR)
-      UNDERSTUDY_FUNCTION(GetCursorName, SQL_API_SQLGETCURSORNAME)
-      UNDERSTUDY_FUNCTION(GetData, SQL_API_SQLGETDATA)
-      UNDERSTUDY_FUNCTION(GetDescField, SQL_API_SQLGETDESCFIELD)
-      UNDERSTUDY_FUNCTION(GetDescRec, SQL_API_SQLGETDESCREC)
-      UNDERSTUDY_FUNCTION(GetDiagField, SQL_API_SQLGETDIAGFIELD)
-      UNDERSTUDY_FUNCTION(GetDiagRec, SQL_API_SQLGETDIAGREC)
-      UNDERSTUDY_FUNCTION(GetInfo, SQL_API_SQLGETINFO)
-      UNDERSTUDY_FUNCTION(GetStmtAttr, SQL_API_SQLGETSTMTATTR)
-      UNDERSTUDY_FUNCTION(GetTypeInfo, SQL_API_SQLGETTYPEINFO)
-      UNDERSTUDY_FUNCTION(MoreResults, SQL_API_SQLMORERESULTS)
-      UNDERSTUDY_FUNCTION(NativeSql, SQL_API_SQLNATIVESQL)
-      UNDERSTUDY_FUNCTION(NumParams, SQL_API_SQLNUMPARAMS)
-      UNDERSTUDY_FUNCTION(NumResultCols, SQL_API_SQLNUMRESULTCOLS)
-      UNDERSTUDY_FUNCTION(ParamData, SQL_API_SQLPARAMDATA)
-      UNDERSTUDY_FUNCTION(Prepare, SQL_API_SQLPREPARE)
-      UNDERSTUDY_FUNCTION(PrimaryKeys, SQL_API_SQLPRIMARYKEYS)
-      UNDERSTUDY_FUNCTION(ProcedureColumns, SQL_API_SQLPROCEDURECOLUMNS)
-      UNDERSTUDY_FUNCTION(Procedures, SQL_API_SQLPROCEDURES)
-      UNDERSTUDY_FUNCTION(PutData, SQL_API_SQLPUTDATA)
-      UNDERSTUDY_FUNCTION(RowCount, SQL_API_SQLROWCOUNT)
-      UNDERSTUDY_FUNCTION(SetConnectAttr, SQL_API_SQLSETCONNECTATTR)
-      UNDERSTUDY_FUNCTION(SetCursorName, SQL_API_SQLSETCURSORNAME)
-      UNDERSTUDY_FUNCTION(SetDescField, SQL_API_SQLSETDESCFIELD)
-      UNDERSTUDY_FUNCTION(SetDescRec, SQL_API_SQLSETDESCREC)
-      UNDERSTUDY_FUNCTION(SetPos, SQL_API_SQLSETPOS)
-      UNDERSTUDY_FUNCTION(SetStmtAttr, SQL_API_SQLSETSTMTATTR)
-      UNDERSTUDY_FUNCTION(SpecialColumns, SQL_API_SQLSPECIALCOLUMNS)
-      UNDERSTUDY_FUNCTION(Statistics, SQL_API_SQLSTATISTICS)
-      UNDERSTUDY_FUNCTION(TablePrivileges, SQL_API_SQLTABLEPRIVILEGES)
-      UNDERSTUDY_FUNCTION(Tables, SQL_API_SQLTABLES)};
+      UNDERSTUDY_FUNCTION(AllocHandle, SQL_API_SQLALLOCHANDLE) UNDERSTUDY_FUNCTION(
+          AllocStmt, SQL_API_SQLALLOCSTMT) UNDERSTUDY_FUNCTION(BindCol, SQL_API_SQLBINDCOL)
+          UNDERSTUDY_FUNCTION(BindParameter, SQL_API_SQLBINDPARAMETER) UNDERSTUDY_FUNCTION(
+              BulkOperations, SQL_API_SQLBULKOPERATIONS) UNDERSTUDY_FUNCTION(Cancel,
+                                                                             SQL_API_SQLCANCEL)
+              UNDERSTUDY_FUNCTION(CloseCursor, SQL_API_SQLCLOSECURSOR) UNDERSTUDY_FUNCTION(
+                  ColAttribute,
+                  SQL_API_SQLCOLATTRIBUTE) UNDERSTUDY_FUNCTION(ColumnPrivileges,
+                                                               SQL_API_SQLCOLUMNPRIVILEGES)
+                  UNDERSTUDY_FUNCTION(Columns, SQL_API_SQLCOLUMNS) UNDERSTUDY_FUNCTION(
+                      Connect, SQL_API_SQLCONNECT) UNDERSTUDY_FUNCTION(CopyDesc,
+                                                                       SQL_API_SQLCOPYDESC)
+                      UNDERSTUDY_FUNCTION(DescribeCol, SQL_API_SQLDESCRIBECOL) UNDERSTUDY_FUNCTION(
+                          DescribeParam,
+                          SQL_API_SQLDESCRIBEPARAM) UNDERSTUDY_FUNCTION(Disconnect,
+                                                                        SQL_API_SQLDISCONNECT)
+                          UNDERSTUDY_FUNCTION(DriverConnect, SQL_API_SQLDRIVERCONNECT) UNDERSTUDY_FUNCTION(EndTran, SQL_API_SQLENDTRAN) UNDERSTUDY_FUNCTION(
+                              ExecDirect,
+                              SQL_API_SQLEXECDIRECT) UNDERSTUDY_FUNCTION(Execute, SQL_API_SQLEXECUTE)
+                              UNDERSTUDY_FUNCTION(ExtendedFetch, SQL_API_SQLEXTENDEDFETCH) UNDERSTUDY_FUNCTION(
+                                  Fetch,
+                                  SQL_API_SQLFETCH) UNDERSTUDY_FUNCTION(FetchScroll, SQL_API_SQLFETCHSCROLL)
+                                  UNDERSTUDY_FUNCTION(ForeignKeys, SQL_API_SQLFOREIGNKEYS) UNDERSTUDY_FUNCTION(
+                                      FreeHandle,
+                                      SQL_API_SQLFREEHANDLE) UNDERSTUDY_FUNCTION(FreeStmt, SQL_API_SQLFREESTMT)
+                                      UNDERSTUDY_FUNCTION(GetConnectAttr, SQL_API_SQLGETCONNECTATTR) UNDERSTUDY_FUNCTION(
+                                          GetCursorName,
+                                          SQL_API_SQLGETCURSORNAME) UNDERSTUDY_FUNCTION(GetData, SQL_API_SQLGETDATA)
+                                          UNDERSTUDY_FUNCTION(GetDescField, SQL_API_SQLGETDESCFIELD) UNDERSTUDY_FUNCTION(
+                                              GetDescRec,
+                                              SQL_API_SQLGETDESCREC) UNDERSTUDY_FUNCTION(GetDiagField, SQL_API_SQLGETDIAGFIELD)
+                                              UNDERSTUDY_FUNCTION(GetDiagRec, SQL_API_SQLGETDIAGREC) UNDERSTUDY_FUNCTION(
+                                                  GetInfo,
+                                                  SQL_API_SQLGETINFO) UNDERSTUDY_FUNCTION(GetStmtAttr, SQL_API_SQLGETSTMTATTR)
+                                                  UNDERSTUDY_FUNCTION(GetTypeInfo, SQL_API_SQLGETTYPEINFO) UNDERSTUDY_FUNCTION(
+                                                      MoreResults,
+                                                      SQL_API_SQLMORERESULTS)
+                                                      UNDERSTUDY_FUNCTION(NativeSql, SQL_API_SQLNATIVESQL) UNDERSTUDY_FUNCTION(
+                                                          NumParams,
+                                                          SQL_API_SQLNUMPARAMS) UNDERSTUDY_FUNCTION(NumResultCols, SQL_API_SQLNUMRESULTCOLS)
+                                                          UNDERSTUDY_FUNCTION(ParamData, SQL_API_SQLPARAMDATA) UNDERSTUDY_FUNCTION(
+                                                              Prepare,
+                                                              SQL_API_SQLPREPARE) UNDERSTUDY_FUNCTION(PrimaryKeys, SQL_API_SQLPRIMARYKEYS)
+                                                              UNDERSTUDY_FUNCTION(ProcedureColumns, SQL_API_SQLPROCEDURECOLUMNS) UNDERSTUDY_FUNCTION(
+                                                                  Procedures,
+                                                                  SQL_API_SQLPROCEDURES) UNDERSTUDY_FUNCTION(PutData, SQL_API_SQLPUTDATA)
+                                                                  UNDERSTUDY_FUNCTION(RowCount, SQL_API_SQLROWCOUNT) UNDERSTUDY_FUNCTION(
+                                                                      SetConnectAttr,
+                                                                      SQL_API_SQLSETCONNECTATTR)
+                                                                      UNDERSTUDY_FUNCTION(
+                                                                          SetCursorName,
+                                                                          SQL_API_SQLSETCURSORNAME)
+                                                                          UNDERSTUDY_FUNCTION(
+                                                                              SetDescField,
+                                                                              SQL_API_SQLSETDESCFIELD)
+                                                                              UNDERSTUDY_FUNCTION(
+                                                                                  SetDescRec,
+                                                                                  SQL_API_SQLSETDESCREC)
+                                                                                  UNDERSTUDY_FUNCTION(
+                                                                                      SetPos,
+                                                                                      SQL_API_SQLSETPOS)
+                                                                                      UNDERSTUDY_FUNCTION(
+                                                                                          SetStmtAttr,
+                                                                                          SQL_API_SQLSETSTMTATTR)
+                                                                                          UNDERSTUDY_FUNCTION(
+                                                                                              SpecialColumns,
+                                                                                              SQL_API_SQLSPECIALCOLUMNS)
+                                                                                              UNDERSTUDY_FUNCTION(
+                                                                                                  Statistics,
+                                                                                                  SQL_API_SQLSTATISTICS)
+                                                                                                  UNDERSTUDY_FUNCTION(
+                                                                                                      TablePrivileges,
+                                                                                                      SQL_API_SQLTABLEPRIVILEGES)
+                                                                                                      UNDERSTUDY_FUNCTION(
+                                                                                                          Tables,
+                                                                                                          SQL_API_SQLTABLES)};
 #undef UNDERSTUDY_FUNCTION
   if (id == SQL_API_ODBC3_ALL_FUNCTIONS) {
     std::memset(out, 0, SQL_API_ODBC3_ALL_FUNCTIONS_SIZE * sizeof(SQLUSMALLINT));

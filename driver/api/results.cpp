@@ -7,7 +7,9 @@ using namespace understudy;
 
 namespace {
 
-SQLRETURN no_cursor(Statement& stmt) { return stmt.fail("24000", "invalid cursor state"); }
+SQLRETURN no_cursor(Statement& stmt) {
+  return stmt.fail("24000", "invalid cursor state");
+}
 
 SQLRETURN no_columns(Statement& stmt) {
   return stmt.fail("07005", "the statement did not return a result set");
@@ -17,14 +19,16 @@ SQLRETURN no_columns(Statement& stmt) {
 
 UNDERSTUDY_ENTRY_POINT SQLFetch(SQLHSTMT handle) {
   return api::on<Statement>(handle, [](Statement& stmt) {
-    if (capture::without_result(stmt)) [[unlikely]] return no_cursor(stmt);
+    if (capture::without_result(stmt)) [[unlikely]]
+      return no_cursor(stmt);
     return api::forward(stmt, api::entries(stmt).Fetch, api::current(stmt));
   });
 }
 
 UNDERSTUDY_ENTRY_POINT SQLFetchScroll(SQLHSTMT handle, SQLSMALLINT orientation, SQLLEN offset) {
   return api::on<Statement>(handle, [&](Statement& stmt) {
-    if (capture::without_result(stmt)) [[unlikely]] return no_cursor(stmt);
+    if (capture::without_result(stmt)) [[unlikely]]
+      return no_cursor(stmt);
     return api::forward(stmt, api::entries(stmt).FetchScroll, api::current(stmt), orientation,
                         offset);
   });
@@ -33,7 +37,8 @@ UNDERSTUDY_ENTRY_POINT SQLFetchScroll(SQLHSTMT handle, SQLSMALLINT orientation, 
 UNDERSTUDY_ENTRY_POINT SQLExtendedFetch(SQLHSTMT handle, SQLUSMALLINT orientation, SQLLEN offset,
                                         SQLULEN* rows, SQLUSMALLINT* status) {
   return api::on<Statement>(handle, [&](Statement& stmt) {
-    if (capture::without_result(stmt)) [[unlikely]] return no_cursor(stmt);
+    if (capture::without_result(stmt)) [[unlikely]]
+      return no_cursor(stmt);
     return api::forward(stmt, api::entries(stmt).ExtendedFetch, api::current(stmt), orientation,
                         offset, rows, status);
   });
@@ -42,7 +47,8 @@ UNDERSTUDY_ENTRY_POINT SQLExtendedFetch(SQLHSTMT handle, SQLUSMALLINT orientatio
 UNDERSTUDY_ENTRY_POINT SQLGetData(SQLHSTMT handle, SQLUSMALLINT column, SQLSMALLINT c_type,
                                   SQLPOINTER value, SQLLEN capacity, SQLLEN* indicator) {
   return api::on<Statement>(handle, [&](Statement& stmt) {
-    if (capture::without_result(stmt)) [[unlikely]] return no_cursor(stmt);
+    if (capture::without_result(stmt)) [[unlikely]]
+      return no_cursor(stmt);
     return api::forward(stmt, api::entries(stmt).GetData, api::current(stmt), column, c_type, value,
                         capacity, indicator);
   });
@@ -54,8 +60,8 @@ UNDERSTUDY_ENTRY_POINT SQLRowCount(SQLHSTMT handle, SQLLEN* count) {
 }
 
 UNDERSTUDY_ENTRY_POINT SQLNumResultCols(SQLHSTMT handle, SQLSMALLINT* count) {
-  return api::on<Statement>(
-      handle, [&](Statement& stmt) { return capture::num_result_cols(stmt, count); });
+  return api::on<Statement>(handle,
+                            [&](Statement& stmt) { return capture::num_result_cols(stmt, count); });
 }
 
 UNDERSTUDY_ENTRY_POINT SQLMoreResults(SQLHSTMT handle) {
@@ -70,7 +76,8 @@ UNDERSTUDY_ENTRY_POINT SQLDescribeCol(SQLHSTMT handle, SQLUSMALLINT column, SQLC
                                       SQLSMALLINT capacity, SQLSMALLINT* length, SQLSMALLINT* type,
                                       SQLULEN* size, SQLSMALLINT* digits, SQLSMALLINT* nullable) {
   return api::on<Statement>(handle, [&](Statement& stmt) {
-    if (capture::without_result(stmt)) [[unlikely]] return no_columns(stmt);
+    if (capture::without_result(stmt)) [[unlikely]]
+      return no_columns(stmt);
     return api::forward(stmt, api::entries(stmt).DescribeCol, api::current(stmt), column, name,
                         capacity, length, type, size, digits, nullable);
   });
@@ -80,7 +87,8 @@ UNDERSTUDY_ENTRY_POINT SQLDescribeColW(SQLHSTMT handle, SQLUSMALLINT column, SQL
                                        SQLSMALLINT capacity, SQLSMALLINT* length, SQLSMALLINT* type,
                                        SQLULEN* size, SQLSMALLINT* digits, SQLSMALLINT* nullable) {
   return api::on<Statement>(handle, [&](Statement& stmt) -> SQLRETURN {
-    if (capture::without_result(stmt)) [[unlikely]] return no_columns(stmt);
+    if (capture::without_result(stmt)) [[unlikely]]
+      return no_columns(stmt);
     const real::Entries& fn = api::entries(stmt);
     const SQLHSTMT at = api::current(stmt);
     if (fn.DescribeColW != nullptr) {
@@ -98,7 +106,8 @@ UNDERSTUDY_ENTRY_POINT SQLColAttribute(SQLHSTMT handle, SQLUSMALLINT column, SQL
                                        SQLPOINTER text, SQLSMALLINT capacity, SQLSMALLINT* length,
                                        SQLLEN* number) {
   return api::on<Statement>(handle, [&](Statement& stmt) {
-    if (capture::without_result(stmt)) [[unlikely]] return no_columns(stmt);
+    if (capture::without_result(stmt)) [[unlikely]]
+      return no_columns(stmt);
     return api::forward(stmt, api::entries(stmt).ColAttribute, api::current(stmt), column, field,
                         text, capacity, length, number);
   });
@@ -108,7 +117,8 @@ UNDERSTUDY_ENTRY_POINT SQLColAttributeW(SQLHSTMT handle, SQLUSMALLINT column, SQ
                                         SQLPOINTER text, SQLSMALLINT capacity, SQLSMALLINT* length,
                                         SQLLEN* number) {
   return api::on<Statement>(handle, [&](Statement& stmt) -> SQLRETURN {
-    if (capture::without_result(stmt)) [[unlikely]] return no_columns(stmt);
+    if (capture::without_result(stmt)) [[unlikely]]
+      return no_columns(stmt);
     const real::Entries& fn = api::entries(stmt);
     const SQLHSTMT at = api::current(stmt);
     if (fn.ColAttributeW != nullptr) {
@@ -130,7 +140,8 @@ UNDERSTUDY_ENTRY_POINT SQLColAttributes(SQLHSTMT handle, SQLUSMALLINT column, SQ
                                         SQLPOINTER text, SQLSMALLINT capacity, SQLSMALLINT* length,
                                         SQLLEN* number) {
   return api::on<Statement>(handle, [&](Statement& stmt) {
-    if (capture::without_result(stmt)) [[unlikely]] return no_columns(stmt);
+    if (capture::without_result(stmt)) [[unlikely]]
+      return no_columns(stmt);
     return api::forward(stmt, api::entries(stmt).ColAttributes, api::current(stmt), column, field,
                         text, capacity, length, number);
   });

@@ -51,8 +51,9 @@ UNDERSTUDY_ENTRY_POINT SQLBindParameter(SQLHSTMT handle, SQLUSMALLINT number, SQ
         api::forward(stmt, api::entries(stmt).BindParameter, stmt.real, number, io_type, c_type,
                      sql_type, column_size, digits, value, buffer_length, indicator);
     if (SQL_SUCCEEDED(ret)) {
-      keep_parameter(stmt, number, {true, io_type, c_type, sql_type, column_size, digits, value,
-                                    buffer_length, indicator});
+      keep_parameter(
+          stmt, number,
+          {true, io_type, c_type, sql_type, column_size, digits, value, buffer_length, indicator});
     }
     return ret;
   });
@@ -62,9 +63,9 @@ UNDERSTUDY_ENTRY_POINT SQLBindParam(SQLHSTMT handle, SQLUSMALLINT number, SQLSMA
                                     SQLSMALLINT sql_type, SQLULEN column_size, SQLSMALLINT digits,
                                     SQLPOINTER value, SQLLEN* indicator) {
   return api::on<Statement>(handle, [&](Statement& stmt) {
-    return bind_short(stmt, api::entries(stmt).BindParam, number,
-                      {true, SQL_PARAM_INPUT, c_type, sql_type, column_size, digits, value, 0,
-                       indicator});
+    return bind_short(
+        stmt, api::entries(stmt).BindParam, number,
+        {true, SQL_PARAM_INPUT, c_type, sql_type, column_size, digits, value, 0, indicator});
   });
 }
 
@@ -116,8 +117,8 @@ UNDERSTUDY_ENTRY_POINT SQLSetCursorName(SQLHSTMT handle, SQLCHAR* name, SQLSMALL
         api::forward(stmt, api::entries(stmt).SetCursorName, stmt.real, name, length);
     if (SQL_SUCCEEDED(ret) && name != nullptr) {
       const auto* bytes = reinterpret_cast<const char*>(name);
-      stmt.cursor_name = length < 0 ? std::string(bytes)
-                                    : std::string(bytes, static_cast<std::size_t>(length));
+      stmt.cursor_name =
+          length < 0 ? std::string(bytes) : std::string(bytes, static_cast<std::size_t>(length));
     }
     return ret;
   });

@@ -34,8 +34,8 @@ SQLRETURN read_text(std::string* text, SQLLEN wish_units, Call call) {
   for (bool again = true;; again = false) {
     text->assign(bytes, '\0');
     Length length = SQL_NTS;
-    const SQLRETURN ret = call(reinterpret_cast<SQLCHAR*>(text->data()),
-                               static_cast<Length>(bytes), &length);
+    const SQLRETURN ret =
+        call(reinterpret_cast<SQLCHAR*>(text->data()), static_cast<Length>(bytes), &length);
     if (!SQL_SUCCEEDED(ret)) return ret;
     const auto whole = length < 0 ? text->find('\0') : static_cast<std::size_t>(length);
     if (again && whole != std::string::npos && whole >= bytes && bytes < kMost) {
@@ -56,8 +56,8 @@ SQLRETURN write_text(Handle* reporter, SQLRETURN ret, const std::string& text,
   const std::size_t units = real::copy_wide(real::to_utf16(text), out.text, capacity);
   const std::size_t length = out.in_bytes ? units * sizeof(SQLWCHAR) : units;
   if (out.length != nullptr) {
-    *out.length = static_cast<Length>(
-        std::min<std::size_t>(length, std::numeric_limits<Length>::max()));
+    *out.length =
+        static_cast<Length>(std::min<std::size_t>(length, std::numeric_limits<Length>::max()));
   }
   if (out.text == nullptr || units < capacity) return ret;
   if (reporter != nullptr) reporter->fail("01004", "string data, right truncated");

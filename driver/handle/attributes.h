@@ -25,9 +25,9 @@ std::optional<Attribute> copy_attribute(SQLINTEGER attribute, SQLPOINTER value, 
 void remember(std::vector<Attribute>& attributes, Attribute attribute);
 const Attribute* find_attribute(const std::vector<Attribute>& attributes, SQLINTEGER attribute);
 
-/// Sets it through the entry the real driver has: the W entry for what came wide, converted to UTF-8
-/// when there is none; SQLSetConnectOption or SQLSetStmtOption where that is all there is. SQL_ERROR
-/// without a diagnostic when the driver has no entry at all.
+/// Sets it through the entry the real driver has: the W entry for what came wide, converted to
+/// UTF-8 when there is none; SQLSetConnectOption or SQLSetStmtOption where that is all there is.
+/// SQL_ERROR without a diagnostic when the driver has no entry at all.
 SQLRETURN set_connect_attribute(const real::Library& library, SQLHDBC real, const Attribute& value);
 SQLRETURN set_stmt_attribute(const real::Library& library, SQLHSTMT real, const Attribute& value);
 

@@ -7,9 +7,10 @@
 
 namespace understudy {
 
-Connection::Connection(Environment& owner)
-    : Handle(HandleKind::connection), environment(owner) {}
+Connection::Connection(Environment& owner) : Handle(HandleKind::connection), environment(owner) {}
 
-Connection::~Connection() { real::wipe(connect_text); }
+Connection::~Connection() {
+  real::wipe(connect_text);
+}
 
 }  // namespace understudy

@@ -40,9 +40,6 @@ class Connection : public Handle {
   SQLHDBC real = SQL_NULL_HDBC;            // null until connecting
   bool connected = false;
   bool browsing = false;            // inside SQLBrowseConnect: the real handle is half connected
-  /// The real driver denies SQLGetDiagRec (libsqlite3odbc) or lacks it: its diagnostics come from
-  /// SQLError, which forgets what it told, so they are collected into Handle::diagnostics.
-  bool collect_diagnostics = false;
   bool wide = false;                // connected through a W entry
   std::vector<Attribute> attributes;  // all set so far, the last value of each, in first-set order
   /// How the application connected, kept to open the shadow with the same credentials: the text it

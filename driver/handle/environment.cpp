@@ -7,8 +7,7 @@ namespace {
 
 SQLRETURN set_version(const real::Entries& fn, SQLHENV env, SQLINTEGER version) {
   return fn.SetEnvAttr(env, SQL_ATTR_ODBC_VERSION,
-                       reinterpret_cast<SQLPOINTER>(static_cast<SQLLEN>(version)),
-                       SQL_IS_INTEGER);
+                       reinterpret_cast<SQLPOINTER>(static_cast<SQLLEN>(version)), SQL_IS_INTEGER);
 }
 
 SQLHENV allocate(const real::Entries& fn) {
@@ -36,8 +35,8 @@ void replay(const real::Entries& fn, SQLHENV env, const Environment& from) {
   }
   for (const Attribute& attribute : from.attributes) {
     if (attribute.attribute == SQL_ATTR_ODBC_VERSION) continue;
-    SQLPOINTER value = attribute.is_string ? const_cast<char*>(attribute.string.data())
-                                           : attribute.value;
+    SQLPOINTER value =
+        attribute.is_string ? const_cast<char*>(attribute.string.data()) : attribute.value;
     fn.SetEnvAttr(env, attribute.attribute, value, attribute.string_length);
   }
 }

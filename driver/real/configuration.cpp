@@ -119,9 +119,8 @@ Status choose(const Sources& from, const char* key, std::initializer_list<const 
     names += names.empty() ? choice : std::string(" or ") + choice;
   }
   if (!out->empty()) return {};
-  return {Code::invalid,
-          std::string(key) + " has a value that is not known; set it to " + names + " in " +
-              from.where()};
+  return {Code::invalid, std::string(key) + " has a value that is not known; set it to " + names +
+                             " in " + from.where()};
 }
 
 }  // namespace
@@ -171,7 +170,8 @@ Result<Settings> read_settings(std::string_view connect_text, const ProfileReade
   if (settings.real_driver.empty()) {
     return Status(Code::not_found,
                   "no real driver is named; set RealDriver to the driver used before (a section of "
-                  "odbcinst.ini, or the path of its library) in " + from.where());
+                  "odbcinst.ini, or the path of its library) in " +
+                      from.where());
   }
   settings.migration = from.value("Migration");
   if (settings.migration.empty()) settings.migration = settings.dsn;

@@ -25,8 +25,8 @@ std::string make_connect_text(std::string_view dsn, std::string_view user,
                               std::string_view password);
 
 /// Reads one value of an ini file: `file` is "ODBC.INI" or "ODBCINST.INI". Empty when absent.
-using ProfileReader = std::function<std::string(const char* file, const std::string& section,
-                                                const char* key)>;
+using ProfileReader =
+    std::function<std::string(const char* file, const std::string& section, const char* key)>;
 /// The reader that asks libodbcinst, which honours ODBCINI, ODBCSYSINI and ODBCINSTINI. Values are
 /// cut at kProfileBytesMax. libodbcinst remembers what it read for some seconds.
 std::string profile_string(const char* file, const std::string& section, const char* key);

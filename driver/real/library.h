@@ -5,6 +5,7 @@
 #include <sqlext.h>
 #include <sqlucode.h>
 
+#include <atomic>
 #include <string>
 #include <string_view>
 
@@ -15,18 +16,22 @@ namespace understudy::real {
 
 /// One loaded real driver. Never unloaded (a driver may have started threads or registered exit
 /// handlers). Entry pointers are null where the real driver has no such function. Immutable after
-/// load: any thread may call through it.
+/// load but for what `denies_diag_rec` learns: any thread may call through it.
 struct Library {
   std::string path;
-  Entries fn;          // one typed pointer per SQL function of the driver manager's table
+  Entries fn;            // one typed pointer per SQL function of the driver manager's table
   bool unicode = false;  // it exports SQLConnectW or SQLDriverConnectW
+  /// It denies SQLGetDiagRec in SQLGetFunctions (libsqlite3odbc): its diagnostics come from
+  /// SQLError, which forgets what it told, so they are collected into Handle::diagnostics. Learnt
+  /// at connect.
+  mutable std::atomic<bool> denies_diag_rec{false};
 };
 
-/// Finds and loads. `name` is an odbcinst.ini section (Driver64, then Driver), an absolute path, or a
-/// file name looked for where this library itself lies (libodbc does the same through its compiled-in
-/// path), then by plain dlopen. Code::invalid when it is this library itself (device and inode) or
-/// the section leads back here; Code::not_found with the loader's reason otherwise. Thread safe; the
-/// same path gives the same Library.
+/// Finds and loads. `name` is an odbcinst.ini section (Driver64, then Driver), an absolute path, or
+/// a file name looked for where this library itself lies (libodbc does the same through its
+/// compiled-in path), then by plain dlopen. Code::invalid when it is this library itself (device
+/// and inode) or the section leads back here; Code::not_found with the loader's reason otherwise.
+/// Thread safe; the same path gives the same Library.
 Result<const Library*> load(std::string_view name);
 
 }  // namespace understudy::real

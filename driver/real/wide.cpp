@@ -10,11 +10,17 @@ namespace {
 
 constexpr char32_t kReplacement = 0xFFFD;
 
-constexpr bool is_high(char32_t unit) { return unit >= 0xD800 && unit <= 0xDBFF; }
-constexpr bool is_low(char32_t unit) { return unit >= 0xDC00 && unit <= 0xDFFF; }
+constexpr bool is_high(char32_t unit) {
+  return unit >= 0xD800 && unit <= 0xDBFF;
+}
+constexpr bool is_low(char32_t unit) {
+  return unit >= 0xDC00 && unit <= 0xDFFF;
+}
 
 void append_utf8(std::string* out, char32_t c) {
-  const auto tail = [&](int shift) { out->push_back(static_cast<char>(0x80 | ((c >> shift) & 0x3F))); };
+  const auto tail = [&](int shift) {
+    out->push_back(static_cast<char>(0x80 | ((c >> shift) & 0x3F)));
+  };
   if (c < 0x80) {
     out->push_back(static_cast<char>(c));
   } else if (c < 0x800) {
@@ -132,7 +138,9 @@ SQLCHAR* NarrowText::data() const {
   return null_ ? nullptr : reinterpret_cast<SQLCHAR*>(const_cast<char*>(text_.data()));
 }
 
-SQLINTEGER NarrowText::length() const { return static_cast<SQLINTEGER>(text_.size()); }
+SQLINTEGER NarrowText::length() const {
+  return static_cast<SQLINTEGER>(text_.size());
+}
 
 SQLSMALLINT NarrowText::short_length() const {
   constexpr std::size_t kMax = std::numeric_limits<SQLSMALLINT>::max();

@@ -1,7 +1,7 @@
 // UTF-16 as ODBC has it, to UTF-8 and back.
 //
-// Used where a W entry stands in front of a real driver that has only the plain one. Everything here
-// is pure and thread safe.
+// Used where a W entry stands in front of a real driver that has only the plain one. Everything
+// here is pure and thread safe.
 #pragma once
 
 #include <sql.h>
@@ -18,9 +18,9 @@ namespace understudy::real {
 
 inline constexpr std::size_t kWideUnitsMax = 16u << 20;  // of one text, either direction
 
-/// `length` in code units, or SQL_NTS. Code::invalid for a lone surrogate, a negative length that is
-/// not SQL_NTS, or more than kWideUnitsMax units. A null pointer is the empty text. Zero units inside
-/// a given length are kept.
+/// `length` in code units, or SQL_NTS. Code::invalid for a lone surrogate, a negative length that
+/// is not SQL_NTS, or more than kWideUnitsMax units. A null pointer is the empty text. Zero units
+/// inside a given length are kept.
 Result<std::string> to_utf8(const SQLWCHAR* text, SQLLEN length);
 
 /// Bytes that are not UTF-8 become U+FFFD, one for each byte.
@@ -33,7 +33,8 @@ std::size_t copy_wide(std::u16string_view text, SQLWCHAR* out, std::size_t capac
 /// Overwrites and empties a text that holds a credential.
 void wipe(std::string& text);
 
-/// A text argument of a W entry as a plain entry takes it. Wiped when it goes: it may be a password.
+/// A text argument of a W entry as a plain entry takes it. Wiped when it goes: it may be a
+/// password.
 class NarrowText {
  public:
   NarrowText(const SQLWCHAR* text, SQLLEN length);
