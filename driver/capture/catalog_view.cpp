@@ -29,8 +29,7 @@ Views& views() {
 
 }  // namespace
 
-std::shared_ptr<CatalogView> CatalogView::get(const std::string& home,
-                                              const std::string& migration,
+std::shared_ptr<CatalogView> CatalogView::get(const std::string& home, const std::string& migration,
                                               std::uint32_t generation) {
   const std::string path = home + "/" + migration + "/catalog";
   Views& all = views();

@@ -14,7 +14,7 @@
 
 namespace understudy::capture {
 
-inline constexpr std::size_t kAnalysesMax = 16384;          // distinct texts remembered
+inline constexpr std::size_t kAnalysesMax = 16384;           // distinct texts remembered
 inline constexpr std::size_t kAnalysisTextBytesMax = 65536;  // longer texts are analyzed each time
 
 /// One generation of one migration's catalog. Shared by all connections of the process; a statement

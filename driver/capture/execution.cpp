@@ -140,8 +140,8 @@ bool Execution::read_value(SQLUSMALLINT column, std::string* value, bool* is_nul
   }
   value->resize(used);
   if (!wide) return true;
-  Result<std::string> text =
-      real::to_utf8(reinterpret_cast<const SQLWCHAR*>(value->data()), static_cast<SQLLEN>(used / 2));
+  Result<std::string> text = real::to_utf8(reinterpret_cast<const SQLWCHAR*>(value->data()),
+                                           static_cast<SQLLEN>(used / 2));
   if (!text.ok()) return false;
   *value = std::move(*text);
   return true;

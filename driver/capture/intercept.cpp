@@ -20,8 +20,12 @@ SQLRETURN forward(Handle& handle, SQLRETURN (*entry)(Parameters...), Arguments..
   return entry(arguments...);
 }
 
-const real::Entries& entries(const Statement& stmt) { return stmt.library->fn; }
-SQLHSTMT current(const Statement& stmt) { return stmt.current.load(std::memory_order_acquire); }
+const real::Entries& entries(const Statement& stmt) {
+  return stmt.library->fn;
+}
+SQLHSTMT current(const Statement& stmt) {
+  return stmt.current.load(std::memory_order_acquire);
+}
 
 // The text for us to read; `false` when it is no text (lone surrogates): then it is opaque.
 bool readable_text(const SqlText& text, std::string* out) {
@@ -74,7 +78,8 @@ SQLRETURN run_read(Statement& stmt, Session& session, const RunsUnchanged& uncha
 bool mentions_search_path(std::string_view text, Dialect dialect) {
   sql::Lexer lexer(text, dialect);
   for (sql::Token token = lexer.next(); token.kind != sql::TokenKind::end; token = lexer.next()) {
-    for (const char* word : {"SEARCH_PATH", "SCHEMA", "ROLE", "AUTHORIZATION", "DISCARD", "RESET"}) {
+    for (const char* word :
+         {"SEARCH_PATH", "SCHEMA", "ROLE", "AUTHORIZATION", "DISCARD", "RESET"}) {
       if (token.is_word(word)) return true;
     }
   }
@@ -182,7 +187,9 @@ SQLRETURN run_text(Statement& stmt, Session& session, bool direct, const RunsUnc
 
 }  // namespace
 
-void connected(Connection& dbc) { dbc.session = Session::join(dbc); }
+void connected(Connection& dbc) {
+  dbc.session = Session::join(dbc);
+}
 
 void disconnecting(Connection& dbc) {
   if (dbc.session == nullptr) return;
@@ -365,7 +372,8 @@ SQLRETURN close_cursor(Statement& stmt) {
 }
 
 SQLRETURN free_stmt(Statement& stmt, SQLUSMALLINT option) {
-  if (stmt.execution != nullptr && option == SQL_CLOSE) on_application_statement(stmt, *stmt.execution);
+  if (stmt.execution != nullptr && option == SQL_CLOSE)
+    on_application_statement(stmt, *stmt.execution);
   return forward(stmt, entries(stmt).FreeStmt, stmt.real, option);
 }
 

@@ -45,12 +45,13 @@ SQLRETURN row_count(Statement& stmt, SQLLEN* count);
 SQLRETURN num_result_cols(Statement& stmt, SQLSMALLINT* count);
 SQLRETURN more_results(Statement& stmt);
 SQLRETURN close_cursor(Statement& stmt);
-/// SQLFreeStmt(SQL_CLOSE, SQL_UNBIND, SQL_RESET_PARAMS); bookkeeping of bindings is done by the api.
+/// SQLFreeStmt(SQL_CLOSE, SQL_UNBIND, SQL_RESET_PARAMS); bookkeeping of bindings is done by the
+/// api.
 SQLRETURN free_stmt(Statement& stmt, SQLUSMALLINT option);
 /// Lock-free; may arrive from another thread during an execution.
 SQLRETURN cancel(Statement& stmt);
-/// True when the last execution ran on a statement of our own and left no result set: fetches answer
-/// 24000 and column descriptions 07005 as after any statement without result.
+/// True when the last execution ran on a statement of our own and left no result set: fetches
+/// answer 24000 and column descriptions 07005 as after any statement without result.
 bool without_result(const Statement& stmt);
 
 /// Before any call that may reach production on a connection: moves the session when the migration

@@ -35,9 +35,8 @@ bool Session::seal(Ring::Claim* claim) {
   TransactionHead head;
   prepare_head(&head);
   const std::size_t bytes = transaction.entries.payload_bytes(false);
-  Result<Ring::Claim> got =
-      ring_.claim(slot_, RingKind::transaction, head.txn_id, static_cast<std::uint32_t>(bytes),
-                  full_deadline_ns());
+  Result<Ring::Claim> got = ring_.claim(slot_, RingKind::transaction, head.txn_id,
+                                        static_cast<std::uint32_t>(bytes), full_deadline_ns());
   if (!got.ok()) {
     map->invalidate("a transaction could not be recorded: " + got.status().message());
     return false;
@@ -137,9 +136,8 @@ void Session::spill() {
     transaction.forget_entries();
     return;
   }
-  Result<Ring::Claim> claim =
-      ring_.claim(slot_, RingKind::chunk, transaction.txn_id, static_cast<std::uint32_t>(bytes),
-                  full_deadline_ns());
+  Result<Ring::Claim> claim = ring_.claim(slot_, RingKind::chunk, transaction.txn_id,
+                                          static_cast<std::uint32_t>(bytes), full_deadline_ns());
   if (!claim.ok()) {
     map->invalidate("a long transaction could not be recorded: " + claim.status().message());
     return;

@@ -11,7 +11,9 @@ namespace {
 
 std::atomic<std::uint32_t> fork_generation{0};
 
-void count_fork() { fork_generation.fetch_add(1, std::memory_order_relaxed); }
+void count_fork() {
+  fork_generation.fetch_add(1, std::memory_order_relaxed);
+}
 
 void watch_forks() {
   static const int registered = pthread_atfork(nullptr, nullptr, count_fork);
@@ -77,7 +79,8 @@ Session::~Session() {
 
 void Session::check_process() {
   const std::uint32_t now = fork_generation.load(std::memory_order_relaxed);
-  if (now == fork_generation_) [[likely]] return;
+  if (now == fork_generation_) [[likely]]
+    return;
   fork_generation_ = now;
   transaction.ended();
   const Result<std::uint32_t> slot = map->register_session();

@@ -19,15 +19,17 @@
 
 namespace understudy::capture {
 
-inline constexpr std::uint64_t kFullWaitNs = 5'000'000'000;     // OnFull=wait, then invalidate
-inline constexpr std::uint64_t kDurableWaitNs = 10'000'000'000;  // Durability=power, then invalidate
-inline constexpr std::size_t kContextMax = 256;                 // context statements of a session
+inline constexpr std::uint64_t kFullWaitNs = 5'000'000'000;  // OnFull=wait, then invalidate
+inline constexpr std::uint64_t kDurableWaitNs =
+    10'000'000'000;                              // Durability=power, then invalidate
+inline constexpr std::size_t kContextMax = 256;  // context statements of a session
 
 /// Ends or commits a transaction on the server; what the application gets.
 using EndsTransaction = std::function<SQLRETURN()>;
 
 /// One connection of a migration: its slot in the registry and its open transaction. Lives as long
-/// as the connection is up. All members are guarded by Connection::write_mutex unless said otherwise.
+/// as the connection is up. All members are guarded by Connection::write_mutex unless said
+/// otherwise.
 class Session {
  public:
   /// Null when the connection belongs to no migration, or its segment cannot be had (told to
@@ -122,18 +124,19 @@ class Execution {
   /// Runs `rewritten` with the application's parameters on our own statement. `direct`: without
   /// preparing. On success the rows wait there for `read_rows`.
   SQLRETURN run_own(const std::string& rewritten, bool direct);
-  /// Reads all rows: `columns` values of each are appended to `entries` as row effects (0: none), the
-  /// last column is the server's transaction id when `with_txid`. Returns the number of rows, or -1
-  /// when they could not be read.
+  /// Reads all rows: `columns` values of each are appended to `entries` as row effects (0: none),
+  /// the last column is the server's transaction id when `with_txid`. Returns the number of rows,
+  /// or -1 when they could not be read.
   SQLLEN read_rows(std::size_t columns, bool with_txid, Verb verb, EntryWriter* entries,
                    std::uint64_t* server_txid);
   void drop_own();
 
-  /// The last execution ran on our own statement: the application sees no result set and this count.
+  /// The last execution ran on our own statement: the application sees no result set and this
+  /// count.
   bool hidden = false;
   SQLLEN row_count = -1;
-  bool cursor_open = false;    // the last execution may have left a cursor on the server's side
-  bool data_pending = false;   // SQL_NEED_DATA was answered
+  bool cursor_open = false;   // the last execution may have left a cursor on the server's side
+  bool data_pending = false;  // SQL_NEED_DATA was answered
   bool pending_implicit = false;
   const void* home = nullptr;  // the real connection the statement lives on
 
@@ -169,7 +172,8 @@ SQLRETURN real_prepare(const real::Library& library, SQLHSTMT statement, std::st
                        bool wide);
 SQLRETURN real_exec_direct(const real::Library& library, SQLHSTMT statement, std::string_view text,
                            bool wide);
-/// Takes over the real handle's diagnostics as our own, so that they survive the handle's next call.
+/// Takes over the real handle's diagnostics as our own, so that they survive the handle's next
+/// call.
 void take_diagnostics(const real::Library& library, SQLSMALLINT type, SQLHANDLE handle, bool wide,
                       Handle& to);
 

@@ -1,6 +1,6 @@
-// After an error the server may have kept the transaction, undone the statement, or undone all of it,
-// and COMMIT succeeds in each case (psqlodbc, Protocol=7.4-2, -1 and -0). So it is asked before the
-// next modifying statement and before COMMIT, when the driver manager has long collected the
+// After an error the server may have kept the transaction, undone the statement, or undone all of
+// it, and COMMIT succeeds in each case (psqlodbc, Protocol=7.4-2, -1 and -0). So it is asked before
+// the next modifying statement and before COMMIT, when the driver manager has long collected the
 // application's diagnostics.
 #include <cstdlib>
 
@@ -37,8 +37,9 @@ Kept ask_postgresql(Session& session, SQLHSTMT statement) {
 }
 
 // SQLite undoes the whole transaction only for a few errors (full disk, no memory, ON CONFLICT
-// ROLLBACK). A second BEGIN is refused exactly while the first transaction lives; if it is accepted,
-// the application's transaction goes on inside ours, empty, as it does with the bare driver.
+// ROLLBACK). A second BEGIN is refused exactly while the first transaction lives; if it is
+// accepted, the application's transaction goes on inside ours, empty, as it does with the bare
+// driver.
 Kept ask_sqlite(Session& session, SQLHSTMT statement) {
   const SQLRETURN ret =
       real_exec_direct(*session.dbc.library, statement, "BEGIN", session.dbc.wide);

@@ -11,21 +11,21 @@
 
 namespace understudy::capture {
 
-inline constexpr std::size_t kChunkBytes = 256u << 10;      // entries held before a chunk is written
-inline constexpr std::size_t kSavepointsMax = 10000;        // named marks of one transaction
+inline constexpr std::size_t kChunkBytes = 256u << 10;  // entries held before a chunk is written
+inline constexpr std::size_t kSavepointsMax = 10000;    // named marks of one transaction
 
 /// Belongs to the server's transaction, not to the application's session: a pooled connection is
 /// handed on with it. Guarded by Connection::write_mutex.
 struct Transaction {
-  bool by_text = false;     // begun by BEGIN as text: SQLEndTran and autocommit do not end a statement
+  bool by_text = false;  // begun by BEGIN as text: SQLEndTran and autocommit do not end a statement
   /// Statements that only read ran in it. Set by readers, which hold no lock.
   std::atomic<bool> has_read{false};
-  bool writing = false;     // the slot is marked
-  bool recorded = false;    // under capture since its first write
-  bool tainted = false;     // a statement failed: ask the server before going on
-  bool poisoned = false;    // the server will roll it back whatever COMMIT answers
+  bool writing = false;   // the slot is marked
+  bool recorded = false;  // under capture since its first write
+  bool tainted = false;   // a statement failed: ask the server before going on
+  bool poisoned = false;  // the server will roll it back whatever COMMIT answers
   bool schema_changed = false;
-  std::uint8_t flags = 0;   // TransactionFlag
+  std::uint8_t flags = 0;  // TransactionFlag
   std::uint32_t chunks = 0;
   std::uint64_t txn_id = 0;
   std::uint64_t server_txid = 0;

@@ -58,7 +58,8 @@ T* moved(T* address, const SQLULEN* offset) {
 }
 
 SQLLEN terminated_bytes(SQLSMALLINT c_type, const void* value) {
-  if (c_type != SQL_C_WCHAR) return static_cast<SQLLEN>(std::strlen(static_cast<const char*>(value)));
+  if (c_type != SQL_C_WCHAR)
+    return static_cast<SQLLEN>(std::strlen(static_cast<const char*>(value)));
   const auto* units = static_cast<const SQLWCHAR*>(value);
   SQLLEN count = 0;
   while (units[count] != 0) ++count;
@@ -75,8 +76,9 @@ BoundValue bound_value(const Statement& stmt, const ParameterBinding& binding) {
   BoundValue bound;
   bound.c_type = resolved_c_type(binding.c_type, binding.sql_type);
   bound.value = moved(binding.value, stmt.param_bind_offset);
-  bound.indicator =
-      binding.indicator == nullptr ? SQLLEN{SQL_NTS} : *moved(binding.indicator, stmt.param_bind_offset);
+  bound.indicator = binding.indicator == nullptr
+                        ? SQLLEN{SQL_NTS}
+                        : *moved(binding.indicator, stmt.param_bind_offset);
   return bound;
 }
 

@@ -13,8 +13,8 @@ inline constexpr SQLULEN kValueBytesMax = 1u << 30;  // one parameter
 /// point anywhere.
 const char* binding_obstacle(const Statement& stmt, std::uint32_t parameters);
 
-/// Appends the bound values to the open statement. Call before the real execution: output parameters
-/// are overwritten by it. Only after `binding_obstacle` answered null.
+/// Appends the bound values to the open statement. Call before the real execution: output
+/// parameters are overwritten by it. Only after `binding_obstacle` answered null.
 void append_parameters(const Statement& stmt, std::uint32_t parameters, EntryWriter& entries);
 
 /// SQL_C_DEFAULT resolved by the parameter's SQL type, as the standard's table says.

@@ -14,6 +14,7 @@ struct Plan {
   const sql::Analysis* analysis = nullptr;
   Verdict verdict = Verdict::opaque;
   Verb verb = Verb::other;
+  bool reads = false;                      // the grammar has cleared what the words made suspect
   const char* uncaptured = nullptr;        // not recorded but counted under this name
   const std::string* rewritten = nullptr;  // run on our own statement in its place
   std::size_t columns = 0;                 // of each row the rewritten text returns
@@ -33,7 +34,12 @@ Plan make_plan(Statement& stmt, Session& session) {
   plan.analysis = execution.analysis(session.catalog(), session.default_search_path);
   if (execution.classification().cls == sql::StatementClass::ddl) plan.verdict = Verdict::ddl;
   const sql::Analysis* analysis = plan.analysis;
-  if (plan.uncaptured != nullptr || analysis == nullptr) return plan;
+  plan.reads = analysis != nullptr && plan.verdict != Verdict::ddl &&
+               !sql::modifies(analysis->classification.cls);
+  if (plan.reads || plan.uncaptured != nullptr || analysis == nullptr) return plan;
+  // An unqualified name may now mean one of the session's own tables.
+  if ((session.slot().pinned.load(std::memory_order_relaxed) & kPinnedTemporaryTable) != 0)
+    return plan;
   plan.verdict = analysis->verdict;
   plan.verb = analysis->verb;
   if (plan.verdict != Verdict::keyed && plan.verdict != Verdict::effects) return plan;
@@ -58,7 +64,8 @@ void begin_entry(Statement& stmt, Session& session, const Plan& plan) {
   std::uint8_t flags = execution.wide() ? kStatementWideText : 0;
   if (plan.columns != 0) flags |= kStatementHasEffects;
   EntryWriter& entries = session.transaction.entries;
-  const std::string_view shape = plan.analysis == nullptr ? std::string_view() : plan.analysis->shape;
+  const std::string_view shape =
+      plan.analysis == nullptr ? std::string_view() : plan.analysis->shape;
   entries.begin_statement(plan.verdict, plan.verb, flags, execution.text(), shape);
   append_parameters(stmt, execution.parameters(), entries);
   if (plan.verdict != Verdict::keyed) return;
@@ -112,6 +119,12 @@ SQLRETURN run_recorded(Statement& stmt, Session& session, bool direct,
   if (transaction.tainted) session.settle_taint();
   if (transaction.poisoned) return unchanged();
   const Plan plan = make_plan(stmt, session);
+  if (plan.reads) {
+    const SQLRETURN ret = unchanged();
+    stmt.execution->cursor_open = SQL_SUCCEEDED(ret);
+    if (ret == SQL_ERROR) transaction.tainted = true;
+    return ret;
+  }
   if (plan.verdict == Verdict::ddl || plan.uncaptured != nullptr) {
     const SQLRETURN ret = unchanged();
     const bool done = SQL_SUCCEEDED(ret) || ret == SQL_NO_DATA;
@@ -160,9 +173,8 @@ SQLRETURN run_converted(Statement& stmt, Session& session, bool direct,
   const bool done = SQL_SUCCEEDED(ret) || ret == SQL_NO_DATA;
   // The statement failed and is alone in its transaction: there is nothing to ask the server.
   session.transaction.tainted = false;
-  const SQLRETURN ended =
-      done ? session.commit([&] { return real_end_tran(dbc, SQL_COMMIT); })
-           : session.rollback([&] { return real_end_tran(dbc, SQL_ROLLBACK); });
+  const SQLRETURN ended = done ? session.commit([&] { return real_end_tran(dbc, SQL_COMMIT); })
+                               : session.rollback([&] { return real_end_tran(dbc, SQL_ROLLBACK); });
   if (done && !SQL_SUCCEEDED(ended)) {
     take_diagnostics(*dbc.library, SQL_HANDLE_DBC, dbc.real, dbc.wide, stmt);
     real_end_tran(dbc, SQL_ROLLBACK);
@@ -247,7 +259,8 @@ SQLRETURN end_pending(Statement& stmt, Session& session, SQLRETURN ret) {
     session.lost();
   } else if (transaction.schema_changed) {
     session.lost();
-    session.map->invalidate("the application changed the schema of production during the migration");
+    session.map->invalidate(
+        "the application changed the schema of production during the migration");
   } else {
     (void)session.commit([] { return static_cast<SQLRETURN>(SQL_SUCCESS); });
   }

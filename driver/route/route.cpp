@@ -49,8 +49,8 @@ std::string braced(const std::string& value) {
   return out + "}";
 }
 
-// The migration's connection string for the shadow, with the application's own credentials unless it
-// names others.
+// The migration's connection string for the shadow, with the application's own credentials unless
+// it names others.
 std::string shadow_text(const Session& session, const std::string& configured) {
   std::string text = configured.find('=') == std::string::npos ? "DSN=" + configured : configured;
   const Pairs named = real::parse_connect_text(text);
@@ -222,7 +222,8 @@ void leave_production(Session& session) {
 }
 
 // Descriptors whose fields were set directly carry more than the bindings we know of.
-bool copy_descriptors(Statement& stmt, SQLHSTMT from, SQLHSTMT to, const real::Library& old_library) {
+bool copy_descriptors(Statement& stmt, SQLHSTMT from, SQLHSTMT to,
+                      const real::Library& old_library) {
   const real::Library& library = *stmt.connection.library;
   for (std::size_t i = 0; i < stmt.implicit.size(); ++i) {
     if (!stmt.implicit[i]->touched || i == 2) continue;  // 2: IRD, made by the driver
@@ -276,7 +277,8 @@ bool move(Session& session, SQLRETURN* ret, Handle& reporter) {
   replay_attributes(session);
   std::string failed;
   if (!replay_context(session, &failed)) {
-    *ret = reporter.fail("08S01", "production was switched to the shadow, which refuses: " + failed);
+    *ret =
+        reporter.fail("08S01", "production was switched to the shadow, which refuses: " + failed);
     return false;
   }
   session.transaction.ended();
@@ -306,8 +308,9 @@ SQLRETURN at_boundary(Connection& dbc, Session& session, Handle& reporter) {
   if (!session.autocommitting() && has_read && !reads_committed(session)) {
     capture::real_end_tran(dbc, SQL_ROLLBACK);
     transaction.ended();
-    return reporter.fail("40001", "production was switched to the shadow during this transaction, "
-                                  "which has only read: run it again");
+    return reporter.fail("40001",
+                         "production was switched to the shadow during this transaction, "
+                         "which has only read: run it again");
   }
   SQLRETURN ret = SQL_SUCCESS;
   return move(session, &ret, reporter) ? static_cast<SQLRETURN>(SQL_SUCCESS) : ret;
@@ -325,17 +328,20 @@ bool rehome(Statement& stmt, Session& session, SQLRETURN* ret) {
   const real::Library& old_library = *stmt.library;
   if (!copy_descriptors(stmt, stmt.real, fresh, old_library)) {
     capture::real_free_statement(*dbc.library, fresh);
-    *ret = stmt.fail("08S01", "production was switched to the shadow; this statement's descriptors "
-                              "stayed behind: allocate the statement again");
+    *ret = stmt.fail("08S01",
+                     "production was switched to the shadow; this statement's descriptors "
+                     "stayed behind: allocate the statement again");
     return false;
   }
-  for (const Attribute& attribute : stmt.attributes) set_stmt_attribute(*dbc.library, fresh, attribute);
+  for (const Attribute& attribute : stmt.attributes)
+    set_stmt_attribute(*dbc.library, fresh, attribute);
   bind_again(stmt, fresh);
   if (!stmt.cursor_name.empty() && dbc.library->fn.SetCursorName != nullptr) {
     dbc.library->fn.SetCursorName(fresh, reinterpret_cast<SQLCHAR*>(stmt.cursor_name.data()),
                                   static_cast<SQLSMALLINT>(stmt.cursor_name.size()));
   }
-  if (stmt.prepared) capture::real_prepare(*dbc.library, fresh, stmt.prepared_text, stmt.prepared_wide);
+  if (stmt.prepared)
+    capture::real_prepare(*dbc.library, fresh, stmt.prepared_text, stmt.prepared_wide);
   const SQLHSTMT old = stmt.real;
   stmt.real = fresh;
   stmt.home = dbc.real;
