@@ -419,6 +419,27 @@ TEST_F(Journald, PositionsOfAnEarlierRingDoNotHideTheNewOnes) {
   EXPECT_EQ(map_->header().journaled, 6u);
 }
 
+TEST_F(Journald, RecordWrittenBeforeAKillAndStillInTheRingIsNotWrittenAgain) {
+  create();
+  const auto slot = session();
+  const auto txn = next_txn(slot);
+  publish_transaction(slot, txn);
+  ASSERT_TRUE(run_once().ok());
+  // As the ring is when the write had returned and the head had not moved.
+  ControlHeader& header = map_->header();
+  const std::uint64_t end = header.tail;
+  header.head = 0;
+  header.tail = 0;
+  publish_transaction(slot, txn);
+  ASSERT_EQ(header.tail, end);
+  const auto later = next_txn(slot);
+  publish_transaction(slot, later);
+  ASSERT_TRUE(run_once().ok());
+  EXPECT_EQ(count(RecordType::transaction, txn), 1);
+  EXPECT_EQ(count(RecordType::transaction, later), 1);
+  EXPECT_EQ(header.journaled, 2u);
+}
+
 TEST_F(Journald, JournalThatIsShorterThanItWasIsRefused) {
   create();
   const auto slot = session();
@@ -466,14 +487,15 @@ TEST_F(OtherBoot, WithDurabilityPowerRecordingGoesOn) {
 // again. Waiting for a random time is what the test is about.
 TEST_F(Journald, KilledAtAnyMomentItLosesNothingAndWritesNothingTwice) {
   constexpr int kProducers = 2;
-  constexpr std::uint64_t kTransactions = 1500;
+  constexpr std::uint64_t kTransactions = 5000;
+  constexpr int kKillsMax = 150;
   std::mt19937_64 random(test_seed());
   create();
   std::vector<std::unique_ptr<Child>> producers;
   for (int i = 0; i < kProducers; ++i) {
     producers.push_back(std::make_unique<Child>([&] {
       const auto slot = session();
-      for (std::uint64_t n = 0; n < kTransactions; ++n) {
+      for (std::uint64_t n = 0; n < kTransactions && !HasFailure(); ++n) {
         const auto txn = next_txn(slot);
         publish_transaction(slot, txn);
         publish_outcome(slot, txn);
@@ -482,20 +504,22 @@ TEST_F(Journald, KilledAtAnyMomentItLosesNothingAndWritesNothingTwice) {
       return !HasFailure();
     }));
   }
+  const auto run_for_ever = [&] {
+    std::atomic<bool> never = false;
+    return run_journald(options_, never).ok();
+  };
   int kills = 0;
-  while (meeting().load() < kProducers && kills < 2000) {
-    Child journald([&] {
-      std::atomic<bool> never = false;
-      return run_journald(options_, never).ok();
-    });
-    const timespec pause = {0, static_cast<long>(random() % 30'000'000)};
+  for (; kills < kKillsMax && meeting().load() < kProducers; ++kills) {
+    Child journald(run_for_ever);
+    const timespec pause = {0, static_cast<long>(random() % 20'000'000)};
     ::nanosleep(&pause, nullptr);
-    journald.end();
-    ++kills;
   }
-  for (auto& producer : producers) EXPECT_EQ(producer->wait(), 0);
+  {
+    Child journald(run_for_ever);
+    for (auto& producer : producers) EXPECT_EQ(producer->wait(), 0) << map_->reason();
+  }
   ASSERT_TRUE(run_once().ok()) << map_->reason();
-  std::printf("journald was killed %d times\n", kills);
+  std::printf("journald was killed %d times\n", kills + 1);
   std::map<std::uint64_t, int> transactions;
   std::map<std::uint64_t, int> outcomes;
   std::map<std::uint64_t, std::uint64_t> last_of_session;
