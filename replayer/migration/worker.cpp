@@ -413,7 +413,7 @@ bool Worker::replay_next(Replay& replay) {
   }
   if (item->transaction) {
     replay.open.push_back(item->transaction->seq);
-    applier.apply(*item->transaction);
+    applier.apply(std::move(*item->transaction));
     if (applier.batch_full()) applier.commit();
     publish(replay, false);
     return true;
