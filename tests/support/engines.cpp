@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -98,8 +99,8 @@ int free_port() {
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   socklen_t length = sizeof(address);
   auto* generic = reinterpret_cast<sockaddr*>(&address);
-  const bool bound = probe >= 0 && bind(probe, generic, length) == 0 &&
-                     getsockname(probe, generic, &length) == 0;
+  const bool bound =
+      probe >= 0 && bind(probe, generic, length) == 0 && getsockname(probe, generic, &length) == 0;
   if (probe >= 0) close(probe);
   if (!bound) throw std::runtime_error("no free port on loopback");
   return ntohs(address.sin_port);
@@ -115,7 +116,8 @@ std::string newest_postgres() {
   return *std::max_element(found.begin(), found.end());
 }
 
-void append(const std::string& file, const std::string& section, const OdbcEnvironment::Keys& keys) {
+void append(const std::string& file, const std::string& section,
+            const OdbcEnvironment::Keys& keys) {
   std::ofstream out(file, std::ios::app);
   out << "[" << section << "]\n";
   for (const auto& [key, value] : keys) out << key << "=" << value << "\n";
@@ -148,7 +150,15 @@ PostgresServer::PostgresServer(std::vector<std::string> settings)
   start();
 }
 
-PostgresServer::~PostgresServer() { kill(); }
+// A killed server leaves a segment of System V shared memory, which only its next start finds.
+PostgresServer::~PostgresServer() {
+  try {
+    if (killed_) start();
+    stop_with(SIGQUIT);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "a PostgreSQL server did not stop cleanly: %s\n", error.what());
+  }
+}
 
 PostgresServer& PostgresServer::shared() {
   static PostgresServer server;
@@ -160,21 +170,22 @@ void PostgresServer::make_cluster() {
   if (account != nullptr && chown(folder_.path().c_str(), account->pw_uid, account->pw_gid) != 0) {
     throw std::runtime_error("cannot give a folder to the user postgres");
   }
-  const Finished made = run_as(account,
-                               {bin_ + "/initdb", "-D", folder_.path() + "/cluster", "-U",
-                                "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8",
-                                "--no-sync"},
-                               "");
+  const Finished made =
+      run_as(account,
+             {bin_ + "/initdb", "-D", folder_.path() + "/cluster", "-U", "postgres", "-A", "trust",
+              "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"},
+             "");
   if (made.exit_code != 0) throw std::runtime_error("initdb failed: " + made.output);
 }
 
 // A child of ours that is told to stop when this process dies, however it dies.
 void PostgresServer::spawn() {
   const passwd* account = server_account();
-  std::vector<std::string> arguments{bin_ + "/postgres", "-D", folder_.path() + "/cluster",
-                                     "-p", std::to_string(port_)};
-  std::vector<std::string> settings{"listen_addresses=127.0.0.1", "unix_socket_directories=",
-                                    "fsync=off"};
+  std::vector<std::string> arguments{bin_ + "/postgres", "-D", folder_.path() + "/cluster", "-p",
+                                     std::to_string(port_)};
+  std::vector<std::string> settings{"listen_addresses=127.0.0.1",
+                                    "unix_socket_directories=", "fsync=off",
+                                    "dynamic_shared_memory_type=mmap"};
   settings.insert(settings.end(), settings_.begin(), settings_.end());
   for (const auto& setting : settings) arguments.insert(arguments.end(), {"-c", setting});
   const std::string log = folder_.path() + "/server.log";
@@ -192,8 +203,8 @@ bool PostgresServer::wait_until_ready() {
   const auto deadline = steady_clock::now() + kStartMax;
   while (steady_clock::now() < deadline) {
     if (waitpid(process_, nullptr, WNOHANG) == process_) break;
-    const Finished asked = run_program(
-        {bin_ + "/pg_isready", "-q", "-h", "127.0.0.1", "-p", std::to_string(port_)});
+    const Finished asked =
+        run_program({bin_ + "/pg_isready", "-q", "-h", "127.0.0.1", "-p", std::to_string(port_)});
     if (asked.exit_code == 0) return true;
     poll(nullptr, 0, static_cast<int>(kReadyPoll.count()));
   }
@@ -208,23 +219,26 @@ void PostgresServer::start() {
   for (int attempt = 0; attempt < kPortAttempts; ++attempt) {
     if (!again) port_ = free_port();
     spawn();
+    killed_ = false;
     if (wait_until_ready()) return;
   }
   throw std::runtime_error("PostgreSQL does not start; see server.log in its folder");
 }
 
-void PostgresServer::stop() {
+void PostgresServer::stop_with(int signal) {
   if (process_ <= 0) return;
-  ::kill(process_, SIGINT);
+  ::kill(process_, signal);
   waitpid(process_, nullptr, 0);
   process_ = -1;
 }
 
+void PostgresServer::stop() {
+  stop_with(SIGINT);
+}
+
 void PostgresServer::kill() {
-  if (process_ <= 0) return;
-  ::kill(process_, SIGKILL);
-  waitpid(process_, nullptr, 0);
-  process_ = -1;
+  killed_ = process_ > 0;
+  stop_with(SIGKILL);
 }
 
 std::string PostgresServer::part(const std::string& database) const {
@@ -243,10 +257,10 @@ std::string PostgresServer::new_database() {
 }
 
 std::string PostgresServer::psql(const std::string& database, const std::string& sql) const {
-  const Finished done = run_program({bin_ + "/psql", "-qXAt", "-v", "ON_ERROR_STOP=1", "-h",
-                                     "127.0.0.1", "-p", std::to_string(port_), "-U", "postgres",
-                                     database},
-                                    sql);
+  const Finished done =
+      run_program({bin_ + "/psql", "-qXAt", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p",
+                   std::to_string(port_), "-U", "postgres", database},
+                  sql);
   if (done.exit_code != 0) throw std::runtime_error("psql failed: " + done.output);
   return done.output;
 }

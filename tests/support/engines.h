@@ -1,4 +1,5 @@
-// Real engines for tests: a PostgreSQL server of one's own, temporary folders, ODBC's configuration.
+// Real engines for tests: a PostgreSQL server of one's own, temporary folders, ODBC's
+// configuration.
 //
 // Nothing global is touched: servers listen on a random loopback port below a temporary folder and
 // die with the test process; ODBC's ini files are found through the environment. Everything here
@@ -62,6 +63,7 @@ class PostgresServer {
  private:
   void make_cluster();
   void spawn();
+  void stop_with(int signal);
   bool wait_until_ready();
   [[nodiscard]] std::string part(const std::string& database) const;
 
@@ -70,6 +72,7 @@ class PostgresServer {
   std::string bin_;
   int port_ = 0;
   pid_t process_ = -1;
+  bool killed_ = false;
   int databases_ = 0;
 };
 
