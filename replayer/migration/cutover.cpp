@@ -196,13 +196,14 @@ void hold_and_switch(Migration& migration, Worker& worker, const CutoverOptions&
       shadow.sql().set_sequences(shadow.db(), production.sql().read_sequences(production.db()),
                                  require(Catalog::load(migration.home.shadow_catalog())));
   timeline.add(fmt::format("{} sequences set", sequences));
-  migration.state->change(
-      [](State& state) { state.enter(Phase::switching, "the decision is being written"); });
   const auto switching = hold.finish(*undo.held, Mode::switching);
   require_time(switching.status());
   undo.switching = *switching;
-  migration.state->change(
-      [](State& state) { state.enter(Phase::switched, "the shadow is in productive use"); });
+  // Both phases in one write: writers wait for the disk here.
+  migration.state->change([](State& state) {
+    state.enter(Phase::switching, "the decision is being written");
+    state.enter(Phase::switched, "the shadow is in productive use");
+  });
   undo.decided = true;
   timeline.add("decision on disk");
   const Status opened = hold.decide(*undo.switching, Mode::switched);

@@ -176,7 +176,11 @@ void Worker::preflight() {
 
 void Worker::require_journald() {
   const std::uint64_t deadline_ns = monotonic_ns() + kJournaldStartNs;
-  while (!migration_.journald_alive() && !migration_.stop) {
+  // It takes its lock first and makes the first segment afterwards.
+  const auto ready = [&] {
+    return migration_.journald_alive() && JournalReader::open(migration_.home.journal()).ok();
+  };
+  while (!ready() && !migration_.stop) {
     if (monotonic_ns() > deadline_ns)
       throw Failure(kExitFailed, fmt::format("journald does not run, so nothing would be recorded; "
                                              "see {}, then run `understudy start {}`",
@@ -198,11 +202,6 @@ void Worker::record() {
     require(shadow.sql().read_catalog(shadow.db()).save(migration_.home.shadow_catalog()));
   }
   ControlHeader& header = migration_.header();
-  if (migration_.mode() == Mode::idle) {
-    for (auto* figure : {&header.opaque, &header.uncaptured, &header.tainted, &header.applied,
-                         &header.applied_seq, &header.hold_waits, &header.hold_wait_ns_max})
-      figure->store(0);
-  }
   require(migration_.map->reserve_ring());
   header.durability_power.store(migration_.settings.durability == "power" ? 1 : 0);
   header.catalog_generation.fetch_add(1);

@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "journal/segment_map.h"
+#include "replayer/migration/beginning.h"
 #include "replayer/migration/failure.h"
 #include "replayer/migration/settings.h"
 #include "replayer/migration/state.h"
@@ -58,7 +59,7 @@ void create(const std::string& name, const Settings& settings) {
   make_folder(home.root);
   make_folder(home.folder());
   make_folder(home.journal());
-  require(SegmentMap::open_or_create(home.root, home.name, settings.ring_bytes));
+  renew_segment(*require(SegmentMap::open_or_create(home.root, home.name, settings.ring_bytes)));
   save_settings(home, settings);
   fmt::print("created {}; next: understudy check {}\n", home.folder(), home.name);
 }
