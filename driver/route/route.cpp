@@ -43,7 +43,9 @@ std::string credential(const Pairs& given, const std::string& dsn,
   return found;
 }
 
-std::string braced(const std::string& value) {
+// psqlodbc takes braces around a user's name as part of it: only where the text needs them.
+std::string written(const std::string& value) {
+  if (value.find_first_of("[]{}(),;?*=!@ ") == std::string::npos) return value;
   std::string out = "{";
   for (const char c : value) out += c == '}' ? std::string("}}") : std::string(1, c);
   return out + "}";
@@ -60,8 +62,8 @@ std::string shadow_text(const Session& session, const std::string& configured) {
   const std::string user = credential(given, dbc.settings.dsn, kUserKeys);
   std::string password = credential(given, dbc.settings.dsn, kPasswordKeys);
   if (!text.empty() && text.back() != ';') text += ';';
-  if (!user.empty()) text += "UID=" + braced(user) + ';';
-  if (!password.empty()) text += "PWD=" + braced(password) + ';';
+  if (!user.empty()) text += "UID=" + written(user) + ';';
+  if (!password.empty()) text += "PWD=" + written(password) + ';';
   real::wipe(password);
   return text;
 }
