@@ -27,12 +27,23 @@ std::string undouble(const std::string& literal) {
   return out;
 }
 
+// SQLite's 20 digits of a real as the fewest that name the same double.
+std::string shortest(const std::string& real) {
+  char digits[32];
+  const auto written =
+      std::to_chars(digits, digits + sizeof digits, std::strtod(real.c_str(), nullptr));
+  return std::string(digits, written.ptr);
+}
+
 // 'text', X'hex', a number or Inf, as PostgreSQL's input functions take them.
 void sqlite_to_postgresql(const Column& column, odbc::OptionalText* value) {
   if (!*value) return;
   const std::string literal = **value;
   if (literal.starts_with("'")) {
     *value = undouble(literal);
+  } else if (literal.starts_with("CAST(")) {
+    throw std::runtime_error("column " + column.name +
+                             " holds a text with a NUL character, which PostgreSQL does not take");
   } else if (literal.starts_with("X'")) {
     const auto digits = literal.substr(2, literal.size() - 3);
     if (lower_type(column) != "bytea") {
@@ -44,8 +55,8 @@ void sqlite_to_postgresql(const Column& column, odbc::OptionalText* value) {
     *value = literal.front() == '-' ? "-Infinity" : "Infinity";
   } else if (lower_type(column) == "boolean") {
     *value = literal == "0" ? "false" : "true";
-  } else if (literal.ends_with(".0") && has(lower_type(column), "int")) {
-    *value = literal.substr(0, literal.size() - 2);
+  } else if (literal.find_first_of(".e") != std::string::npos) {
+    *value = shortest(literal);
   }
 }
 

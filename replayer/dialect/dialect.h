@@ -1,7 +1,8 @@
 // What differs between engines for whoever acts on a database: catalog queries, exact text form of
 // values, snapshots, sequences, the applied position, resolving doubt.
 //
-// Exact text form: PostgreSQL `column::text`; SQLite `quote(column)`. A row read in it from one
+// Exact text form (docs/reference/values.md): PostgreSQL `column::text`; SQLite a literal as by
+// `quote(column)`. A row read in it from one
 // side and written with `insert_sql` + `bind` to the other is the same row. All methods throw
 // odbc::Error; a dialect object is stateless and may be shared by threads.
 #pragma once

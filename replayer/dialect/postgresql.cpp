@@ -96,6 +96,8 @@ class PostgresqlDialect final : public SqlDialect {
 
   // Names are qualified by the alias: an output column takes the name of what was cast, and
   // ORDER BY would prefer it and sort texts. ONLY, since children by inheritance are tables too.
+  // Without a key no ORDER BY: it would sort the rest of the table for every page, and a scan by
+  // ctid goes through the heap in its order (synchronized scans are off, see prepare_session).
   std::string page_sql(const Table& table, const std::vector<std::uint32_t>& columns,
                        bool has_after, std::uint64_t limit) const override {
     const auto name = [&](std::uint32_t c) { return "r." + quote(table.columns[c].name); };
@@ -107,8 +109,8 @@ class PostgresqlDialect final : public SqlDialect {
     const std::string order = table.key.empty() ? "r.ctid" : join(table.key, ", ", name);
     const std::string after = table.key.empty() ? "CAST(? AS tid)" : join(table.key, ", ", place);
     return "SELECT " + list + " FROM ONLY " + qualified(table) + " AS r" +
-           (has_after ? " WHERE (" + order + ") > (" + after + ")" : "") + " ORDER BY " + order +
-           " LIMIT " + std::to_string(limit);
+           (has_after ? " WHERE (" + order + ") > (" + after + ")" : "") +
+           (table.key.empty() ? "" : " ORDER BY " + order) + " LIMIT " + std::to_string(limit);
   }
 
   [[nodiscard]] std::size_t place_columns(const Table& table) const override {
@@ -164,7 +166,8 @@ class PostgresqlDialect final : public SqlDialect {
   void prepare_session(odbc::Connection& db) const override {
     for (const std::string_view setting :
          {"TimeZone = 'UTC'", "DateStyle = 'ISO, MDY'", "IntervalStyle = 'postgres'",
-          "extra_float_digits = 3", "bytea_output = 'hex'", "xmloption = 'content'"}) {
+          "extra_float_digits = 3", "bytea_output = 'hex'", "xmloption = 'content'",
+          "synchronize_seqscans = off", "max_parallel_workers_per_gather = 0"}) {
       db.run("SET SESSION " + std::string(setting));
     }
   }

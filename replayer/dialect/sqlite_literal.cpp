@@ -10,6 +10,9 @@
 namespace understudy {
 namespace {
 
+constexpr std::string_view kTextCast = "CAST(X'";
+constexpr std::string_view kTextCastEnd = "' AS TEXT)";
+
 [[noreturn]] void refuse() {
   throw std::runtime_error("a value for SQLite is not in the form quote() gives");
 }
@@ -80,6 +83,12 @@ odbc::Bind bind_sqlite_literal(std::string_view literal) {
   if (literal.front() == '\'') {
     if (!closed) refuse();
     return variable(SQL_C_CHAR, SQL_VARCHAR, undouble(literal.substr(1, literal.size() - 2)));
+  }
+  if (literal.starts_with(kTextCast)) {
+    if (!literal.ends_with(kTextCastEnd)) refuse();
+    literal.remove_prefix(kTextCast.size());
+    literal.remove_suffix(std::min(kTextCastEnd.size(), literal.size()));
+    return variable(SQL_C_CHAR, SQL_VARCHAR, from_hex(literal));
   }
   if (literal.starts_with("X'")) {
     if (!closed || literal.size() < 3) refuse();

@@ -1,6 +1,10 @@
 #include <gtest/gtest.h>
 
-#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <random>
 #include <string>
 
 #include "replayer/dialect/sqlite_catalog.h"
@@ -8,6 +12,13 @@
 
 namespace understudy {
 namespace {
+
+std::uint64_t test_seed() {
+  const char* set = std::getenv("UNDERSTUDY_SEED");
+  const std::uint64_t seed = set ? std::strtoull(set, nullptr, 10) : std::random_device{}();
+  std::printf("UNDERSTUDY_SEED=%llu\n", static_cast<unsigned long long>(seed));
+  return seed;
+}
 
 class SqliteDialect : public testing::Test {
  protected:
@@ -96,6 +107,8 @@ TEST_F(SqliteDialect, CarriesEveryStorageClassThroughExactTextsUnderEveryAffinit
                               "x''",
                               "x'0001ff27'",
                               "x'616263'",
+                              "'a' || char(0) || 'b'",
+                              "713.16412345678901",
                               "' 7 '"}) {
     const std::string v = literal;
     db_.run("INSERT INTO source (n, i, r, t, u, b) VALUES (" + v + "," + v + "," + v + "," + v +
@@ -103,16 +116,46 @@ TEST_F(SqliteDialect, CarriesEveryStorageClassThroughExactTextsUnderEveryAffinit
   }
   const auto found = catalog();
   const auto rows = exact_rows(db_, dialect_, table_of(found, "source"));
-  ASSERT_EQ(rows.size(), 28u);
+  ASSERT_EQ(rows.size(), 30u);
   insert_exact(db_, dialect_, table_of(found, "target"), rows);
   EXPECT_EQ(exact_rows(db_, dialect_, table_of(found, "target")), rows);
   for (const char* column : {"n", "i", "r", "t", "u", "b"}) {
     const std::string c = column;
     EXPECT_EQ(db_.scalar("SELECT count(*) FROM source s JOIN target t USING (id) WHERE s." + c +
                          " IS t." + c + " AND typeof(s." + c + ") = typeof(t." + c + ")"),
-              "28")
+              "30")
         << c;
   }
+}
+
+TEST_F(SqliteDialect, CarriesEveryRealExactly) {
+  run_all(db_, {"CREATE TABLE source (id INTEGER PRIMARY KEY, v REAL)",
+                "CREATE TABLE target (id INTEGER PRIMARY KEY, v REAL)"});
+  const auto seed = test_seed();
+  std::mt19937_64 random(seed);
+  odbc::Statement insert(db_);
+  insert.prepare("INSERT INTO source (v) VALUES (?)");
+  db_.run("BEGIN");  // one sync to disk instead of thousands
+  for (int i = 0; i < 5000; ++i) {
+    auto value = std::bit_cast<double>(random());
+    if (i % 2 == 0) value = static_cast<double>(random() % 100000000000) / 1000.0 / 7.0;
+    if (!std::isfinite(value)) continue;
+    odbc::Bind bind;
+    bind.c_type = SQL_C_DOUBLE;
+    bind.sql_type = SQL_DOUBLE;
+    bind.indicator = sizeof value;
+    bind.bytes.assign(reinterpret_cast<const char*>(&value), sizeof value);
+    const std::vector<odbc::Bind> parameters{bind};
+    insert.bind(parameters);
+    insert.execute();
+  }
+  const auto found = catalog();
+  insert_exact(db_, dialect_, table_of(found, "target"),
+               exact_rows(db_, dialect_, table_of(found, "source")));
+  db_.run("COMMIT");
+  EXPECT_EQ(db_.scalar("SELECT count(*) FROM source s JOIN target t USING (id) WHERE s.v <> t.v"),
+            "0");
+  EXPECT_EQ(db_.scalar("SELECT count(*) FROM source"), db_.scalar("SELECT count(*) FROM target"));
 }
 
 TEST_F(SqliteDialect, ReadsAPrimaryKeyThatHoldsNullsByRowid) {
