@@ -50,8 +50,9 @@ void collect_sessions(SegmentMap& map, Figures& out) {
   for (auto& [age, line] : writing) out.writing.push_back(std::move(line));
 }
 
-bool behind_alignment(Phase phase) {
-  return phase >= Phase::copying && phase <= Phase::reversing;
+/// Behind the switch the journal records the other way; nothing of it is waited for.
+bool has_backlog(Phase phase) {
+  return phase >= Phase::copying && phase <= Phase::switching;
 }
 
 }  // namespace
@@ -70,7 +71,7 @@ Figures collect_figures(SegmentMap* map, const State& state, bool replayer_alive
   out.applied = header.applied.load();
   out.journaled = header.journaled.load();
   out.sealed = header.sealed.load();
-  if (behind_alignment(state.phase))
+  if (has_backlog(state.phase))
     out.backlog_transactions = less(out.sealed, state.sealed_at_alignment + out.applied);
   const std::int64_t since = state.oldest_unsettled_us;
   if (out.backlog_transactions > 0 && since > 0)

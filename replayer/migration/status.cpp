@@ -56,7 +56,7 @@ json session_lines(const std::vector<SessionLine>& lines) {
 json entered_phases(const State& state) {
   json out = json::array();
   for (const auto& [phase, at_us] : state.entered)
-    out.push_back({{"phase", phase}, {"at_us", at_us}});
+    out.push_back({{"into", phase}, {"at_us", at_us}});
   return out;
 }
 
