@@ -15,6 +15,22 @@ SQLRETURN no_columns(Statement& stmt) {
   return stmt.fail("07005", "the statement did not return a result set");
 }
 
+// SQLGetFunctions has one number for SQLColAttribute and SQLColAttributes, so the driver manager
+// calls the latter even where the real driver has only the former. The three fields that were
+// renumbered:
+SQLUSMALLINT odbc3_field(SQLUSMALLINT field) {
+  switch (field) {
+    case SQL_COLUMN_COUNT:
+      return SQL_DESC_COUNT;
+    case SQL_COLUMN_NAME:
+      return SQL_DESC_NAME;
+    case SQL_COLUMN_NULLABLE:
+      return SQL_DESC_NULLABLE;
+    default:
+      return field;
+  }
+}
+
 }  // namespace
 
 UNDERSTUDY_ENTRY_POINT SQLFetch(SQLHSTMT handle) {
@@ -139,10 +155,14 @@ UNDERSTUDY_ENTRY_POINT SQLColAttributeW(SQLHSTMT handle, SQLUSMALLINT column, SQ
 UNDERSTUDY_ENTRY_POINT SQLColAttributes(SQLHSTMT handle, SQLUSMALLINT column, SQLUSMALLINT field,
                                         SQLPOINTER text, SQLSMALLINT capacity, SQLSMALLINT* length,
                                         SQLLEN* number) {
-  return api::on<Statement>(handle, [&](Statement& stmt) {
+  return api::on<Statement>(handle, [&](Statement& stmt) -> SQLRETURN {
     if (capture::without_result(stmt)) [[unlikely]]
       return no_columns(stmt);
-    return api::forward(stmt, api::entries(stmt).ColAttributes, api::current(stmt), column, field,
-                        text, capacity, length, number);
+    const real::Entries& fn = api::entries(stmt);
+    if (fn.ColAttributes != nullptr) {
+      return fn.ColAttributes(api::current(stmt), column, field, text, capacity, length, number);
+    }
+    return api::forward(stmt, fn.ColAttribute, api::current(stmt), column, odbc3_field(field), text,
+                        capacity, length, number);
   });
 }

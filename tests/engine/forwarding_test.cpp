@@ -224,7 +224,8 @@ TEST_P(ForwardingTest, AnswersCatalogQuestionsAndColumnDescriptions) {
     Statement stmt(connection);
     stmt.run("DROP TABLE IF EXISTS described");
     stmt.run("CREATE TABLE described (first int PRIMARY KEY, second varchar(30))");
-    SQLCHAR* name = raw::text("described");
+    const std::string table = "described";
+    SQLCHAR* name = raw::text(table);
     SQLFreeStmt(stmt.handle, SQL_CLOSE);
     note(out, "columns", SQLColumns(stmt.handle, nullptr, 0, nullptr, 0, name, SQL_NTS, nullptr, 0),
          stmt);
@@ -300,6 +301,120 @@ TEST_P(ForwardingTest, LeavesOneHandleOfEachKindPerAllocation) {
         SQLGetStmtAttr(stmt.handle, SQL_ATTR_APP_ROW_DESC, &descriptor, SQL_IS_POINTER, nullptr)));
     ASSERT_NE(descriptor, nullptr);
   }
+}
+
+TEST_P(ForwardingTest, TellsWhyTheRealDriverCannotConnectAndConnectsAtTheNextTry) {
+  const bool sqlite = GetParam().engine == Engine::sqlite;
+  const std::string nowhere =
+      sqlite ? "Database=/nowhere/at/all.db;" : "Server=127.0.0.1;Port=1;Uid=x;Database=x;";
+  std::string seen[2];
+  const std::string drivers[] = {"Driver={" + real_driver(GetParam()) + "};", through(GetParam())};
+  for (int i = 0; i < 2; ++i) {
+    Connection connection;
+    EXPECT_EQ(open(connection, drivers[i] + nowhere), SQL_ERROR);
+    seen[i] = connection.problems();
+    EXPECT_TRUE(SQL_SUCCEEDED(open(connection, drivers[i] + database_))) << connection.problems();
+  }
+  EXPECT_EQ(seen[0], seen[1]);
+  EXPECT_NE(seen[0], "");
+}
+
+TEST_P(ForwardingTest, TakesDataAtExecution) {
+  expect_parity([](Connection& connection, std::ostream& out) {
+    Statement stmt(connection);
+    stmt.run("DROP TABLE IF EXISTS late");
+    stmt.run("CREATE TABLE late (a int, b varchar(100))");
+    SQLINTEGER number = 4;
+    SQLLEN late = SQL_DATA_AT_EXEC;
+    char token = 0;
+    SQLBindParameter(stmt.handle, 1, SQL_PARAM_INPUT, SQL_C_SLONG, SQL_INTEGER, 10, 0, &number, 0,
+                     nullptr);
+    SQLBindParameter(stmt.handle, 2, SQL_PARAM_INPUT, SQL_C_CHAR, SQL_VARCHAR, 100, 0, &token, 0,
+                     &late);
+    out << stmt.run("INSERT INTO late VALUES (?, ?)");
+    SQLPOINTER wanted = nullptr;
+    out << SQLParamData(stmt.handle, &wanted) << (wanted == &token);
+    out << SQLPutData(stmt.handle, raw::text("first "), 6);
+    out << SQLPutData(stmt.handle, raw::text("second"), 6);
+    note(out, "done", SQLParamData(stmt.handle, &wanted), stmt);
+    SQLFreeStmt(stmt.handle, SQL_RESET_PARAMS);
+    out << stmt.scalar("SELECT b FROM late WHERE a = 4");
+  });
+}
+
+TEST_P(ForwardingTest, RunsArraysOfParameters) {
+  expect_parity([](Connection& connection, std::ostream& out) {
+    Statement stmt(connection);
+    stmt.run("DROP TABLE IF EXISTS many");
+    stmt.run("CREATE TABLE many (a int PRIMARY KEY)");
+    SQLINTEGER numbers[] = {1, 2, 3, 2, 5};
+    SQLUSMALLINT states[5] = {9, 9, 9, 9, 9};
+    SQLULEN processed = 77;
+    out << SQLSetStmtAttr(stmt.handle, SQL_ATTR_PARAMSET_SIZE, reinterpret_cast<SQLPOINTER>(5), 0)
+        << SQLSetStmtAttr(stmt.handle, SQL_ATTR_PARAM_STATUS_PTR, states, 0)
+        << SQLSetStmtAttr(stmt.handle, SQL_ATTR_PARAMS_PROCESSED_PTR, &processed, 0);
+    SQLBindParameter(stmt.handle, 1, SQL_PARAM_INPUT, SQL_C_SLONG, SQL_INTEGER, 10, 0, numbers, 0,
+                     nullptr);
+    note(out, "execute", stmt.run("INSERT INTO many VALUES (?)"), stmt);
+    for (const SQLUSMALLINT state : states) out << state << " ";
+    out << processed << "\n";
+    Statement count(connection);
+    out << count.scalar("SELECT count(*) FROM many");
+  });
+}
+
+TEST_P(ForwardingTest, ServesApplicationsOfEveryVersionOfOdbc) {
+  for (const SQLINTEGER version : {2, 3, 380}) {
+    std::string seen[2];
+    const std::string targets[] = {bare(), shim()};
+    for (int i = 0; i < 2; ++i) {
+      Connection connection(version);
+      ASSERT_TRUE(SQL_SUCCEEDED(open(connection, targets[i]))) << connection.problems();
+      std::ostringstream out;
+      Statement stmt(connection);
+      stmt.run("DROP TABLE IF EXISTS dated");
+      note(out, "create", stmt.run("CREATE TABLE dated (d date, t timestamp)"), stmt);
+      note(out, "select", stmt.run("SELECT d, t FROM dated"), stmt);
+      for (SQLUSMALLINT column : {1, 2}) {
+        SQLSMALLINT type = 0;
+        SQLDescribeCol(stmt.handle, column, nullptr, 0, nullptr, &type, nullptr, nullptr, nullptr);
+        out << type << "\n";
+      }
+      note(out, "syntax", stmt.run("SELEC"), stmt);
+      seen[i] = out.str();
+    }
+    EXPECT_EQ(seen[0], seen[1]) << "version " << version;
+  }
+}
+
+TEST_P(ForwardingTest, AnswersTheCallsOfOdbc2) {
+  expect_parity([](Connection& connection, std::ostream& out) {
+    Statement stmt(connection);
+    stmt.run("DROP TABLE IF EXISTS old");
+    stmt.run("CREATE TABLE old (a int)");
+    out << SQLSetConnectOption(connection.dbc, SQL_AUTOCOMMIT, SQL_AUTOCOMMIT_OFF);
+    SQLUINTEGER autocommit = 9;
+    out << SQLGetConnectOption(connection.dbc, SQL_AUTOCOMMIT, &autocommit) << autocommit;
+    SQLINTEGER number = 8;
+    SQLLEN length = 0;
+    out << SQLPrepare(stmt.handle, raw::text("INSERT INTO old VALUES (?)"), SQL_NTS);
+    out << SQLSetParam(stmt.handle, 1, SQL_C_SLONG, SQL_INTEGER, 10, 0, &number, &length);
+    note(out, "execute", SQLExecute(stmt.handle), stmt);
+    out << SQLTransact(connection.env, connection.dbc, SQL_COMMIT);
+    SQLFreeStmt(stmt.handle, SQL_RESET_PARAMS);
+    out << SQLSetStmtOption(stmt.handle, SQL_QUERY_TIMEOUT, 7);
+    SQLULEN timeout = 0;
+    out << SQLGetStmtOption(stmt.handle, SQL_QUERY_TIMEOUT, &timeout) << timeout;
+    out << stmt.run("SELECT a FROM old");
+    SQLCHAR name[20] = "";
+    SQLSMALLINT got = 0;
+    SQLLEN value = 0;
+    out << SQLColAttributes(stmt.handle, 1, SQL_COLUMN_NAME, name, sizeof(name), &got, &value)
+        << name;
+    SQLULEN rows = 0;
+    SQLUSMALLINT states[1] = {9};
+    out << SQLExtendedFetch(stmt.handle, SQL_FETCH_NEXT, 1, &rows, states) << rows << states[0];
+  });
 }
 
 // ---- what only one engine or one way can show ----

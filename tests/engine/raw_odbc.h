@@ -19,7 +19,9 @@ inline SQLWCHAR* text(const std::u16string& value) {
 inline std::u16string from_wide(const SQLWCHAR* value) {
   return reinterpret_cast<const char16_t*>(value);
 }
-inline std::u16string widened(const std::string& ascii) { return {ascii.begin(), ascii.end()}; }
+inline std::u16string widened(const std::string& ascii) {
+  return {ascii.begin(), ascii.end()};
+}
 
 /// All diagnostics of a handle: "SQLSTATE native text" each.
 inline std::vector<std::string> diagnostics(SQLSMALLINT type, SQLHANDLE handle) {
@@ -28,8 +30,8 @@ inline std::vector<std::string> diagnostics(SQLSMALLINT type, SQLHANDLE handle) 
   SQLCHAR message[1024];
   SQLINTEGER native = 0;
   SQLSMALLINT length = 0;
-  for (SQLSMALLINT record = 1; SQL_SUCCEEDED(SQLGetDiagRec(type, handle, record, state, &native,
-                                                           message, sizeof(message), &length));
+  for (SQLSMALLINT record = 1; SQL_SUCCEEDED(
+           SQLGetDiagRec(type, handle, record, state, &native, message, sizeof(message), &length));
        ++record) {
     all.push_back(std::string(reinterpret_cast<char*>(state)) + " " + std::to_string(native) + " " +
                   reinterpret_cast<char*>(message));
