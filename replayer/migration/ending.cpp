@@ -2,13 +2,15 @@
 
 #include <fmt/format.h>
 
+#include <atomic>
+
 #include "replayer/migration/databases.h"
 #include "replayer/migration/failure.h"
 
 namespace understudy {
 namespace {
 
-constexpr std::uint64_t kJournaldEndNs = 10 * kNsPerSecond;
+constexpr std::uint64_t kEndNs = 10 * kNsPerSecond;
 constexpr std::uint64_t kLookNs = 10'000'000;
 
 void drop_position(Migration& migration, const Say& say) {
@@ -59,14 +61,15 @@ void cancel_migration(Migration& migration, const Say& say) {
   say("drivers pass through to production; rows copied so far stay on the shadow");
 }
 
-void wait_for_journald_end(Migration& migration) {
-  const std::uint64_t deadline_ns = monotonic_ns() + kJournaldEndNs;
-  while (migration.journald_alive()) {
+void wait_for_end(SegmentMap& map, std::uint64_t lock, const std::string& log) {
+  const std::uint64_t deadline_ns = monotonic_ns() + kEndNs;
+  std::atomic<std::uint32_t> nobody_wakes{0};
+  while (map.locked_elsewhere(lock)) {
     if (monotonic_ns() > deadline_ns)
       throw Failure(kExitFailed,
-                    fmt::format("journald did not stop; see {}", migration.home.journald_log()));
+                    fmt::format("a process of the migration did not stop; see {}", log));
     // The kernel tells nobody when a lock is dropped.
-    migration.wait_for_journal(migration.journal_token(), kLookNs);
+    futex_wait_until(nobody_wakes, 0, monotonic_ns() + kLookNs);
   }
 }
 

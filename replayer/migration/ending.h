@@ -11,7 +11,8 @@ namespace understudy {
 void complete_migration(Migration& migration, const Say& say);
 /// Before the switch only, otherwise Failure (1). Drivers pass through to production again.
 void cancel_migration(Migration& migration, const Say& say);
-/// Waits until journald has seen the end and stopped. Failure (3) when it does not within 10 s.
-void wait_for_journald_end(Migration& migration);
+/// Waits until the process that holds kLockJournald or kLockReplayer has seen the end and stopped.
+/// Throws Failure (3) that names its log when it does not within 10 s.
+void wait_for_end(SegmentMap& map, std::uint64_t lock, const std::string& log);
 
 }  // namespace understudy

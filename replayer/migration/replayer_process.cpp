@@ -105,7 +105,7 @@ class Commands {
     } else {
       cancel_migration(migration_, say);
     }
-    wait_for_journald_end(migration_);
+    wait_for_end(*migration_.map, kLockJournald, migration_.home.journald_log());
     migration_.stop = true;
     worker_.wake();
     return {kExitDone, std::string(phase_name(migration_.state->get().phase))};

@@ -70,7 +70,12 @@ int cutover(const Given& given) {
 /// Works without the replayer process too: then this process is the one that acts.
 int end(const std::string& name, const std::string& command) {
   const Home home = existing_home(name);
-  if (replayer_listens(home)) return ask(home, {{"command", command}});
+  if (replayer_listens(home)) {
+    const int exit_code = ask(home, {{"command", command}});
+    const auto map = SegmentMap::open(home.root, home.name);
+    if (map.ok()) wait_for_end(**map, kLockReplayer, home.replayer_log());
+    return exit_code;
+  }
   Migration migration(home);
   settle_interrupted_cutover(migration);
   if (command == "complete") {
@@ -78,7 +83,7 @@ int end(const std::string& name, const std::string& command) {
   } else {
     cancel_migration(migration, say);
   }
-  wait_for_journald_end(migration);
+  wait_for_end(*migration.map, kLockJournald, home.journald_log());
   return kExitDone;
 }
 
