@@ -39,13 +39,13 @@ class Connection : public Handle {
   const real::Library* library = nullptr;  // null until connecting
   SQLHDBC real = SQL_NULL_HDBC;            // null until connecting
   bool connected = false;
-  bool browsing = false;            // inside SQLBrowseConnect: the real handle is half connected
-  bool wide = false;                // connected through a W entry
+  bool browsing = false;              // inside SQLBrowseConnect: the real handle is half connected
+  bool wide = false;                  // connected through a W entry
   std::vector<Attribute> attributes;  // all set so far, the last value of each, in first-set order
   /// How the application connected, kept to open the shadow with the same credentials: the text it
   /// gave, in UTF-8. Wiped on disconnect (explicit_bzero).
-  std::string connect_text;         // SQLDriverConnect's string; or built from SQLConnect's three
-  bool autocommit = true;           // what the application believes
+  std::string connect_text;  // SQLDriverConnect's string; or built from SQLConnect's three
+  bool autocommit = true;    // what the application believes
 
   /// Held around every modifying execution and transaction end, never by SQLCancel or reads.
   std::mutex write_mutex;

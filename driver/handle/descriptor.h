@@ -13,7 +13,7 @@ class Descriptor : public Handle {
   SQLHDESC real = SQL_NULL_HDESC;          // of an implicit one: null until it is asked for
   const real::Library* library = nullptr;  // of an explicit one; implicit ones follow the statement
   SQLHDBC home = SQL_NULL_HDBC;            // of an explicit one: the real connection it belongs to
-  Statement* statement = nullptr;  // of an implicit descriptor; null: explicit
+  Statement* statement = nullptr;          // of an implicit descriptor; null: explicit
   /// Fields were set directly (SQLSetDescField, SQLSetDescRec, SQLCopyDesc): the shadow records of
   /// SQLBindParameter no longer tell the truth; ask the real descriptor.
   bool touched = false;

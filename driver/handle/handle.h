@@ -12,7 +12,10 @@
 namespace understudy {
 
 enum class HandleKind : std::uint32_t {
-  environment = 0x55534531, connection = 0x55534331, statement = 0x55535331, descriptor = 0x55534431,
+  environment = 0x55534531,
+  connection = 0x55534331,
+  statement = 0x55535331,
+  descriptor = 0x55534431,
   freed = 0,
 };
 
@@ -48,9 +51,9 @@ struct Attribute {
   SQLINTEGER attribute = 0;
   bool is_string = false;
   bool wide = false;
-  SQLPOINTER value = nullptr;     // when not a string
-  std::vector<char> string;       // bytes as given
-  SQLINTEGER string_length = 0;   // as given
+  SQLPOINTER value = nullptr;    // when not a string
+  std::vector<char> string;      // bytes as given
+  SQLINTEGER string_length = 0;  // as given
 };
 
 }  // namespace understudy

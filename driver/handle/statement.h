@@ -44,18 +44,20 @@ class Statement : public Handle {
 
   Connection& connection;
   SQLHSTMT real = SQL_NULL_HSTMT;
-  /// Where `real` lives; differs from the connection's own after a switch, until the statement moves.
+  /// Where `real` lives; differs from the connection's own after a switch, until the statement
+  /// moves.
   SQLHDBC home = SQL_NULL_HDBC;
   const real::Library* library = nullptr;
-  /// The real statement that ran last and that diagnostics, SQLCancel, SQLRowCount and the like must
-  /// reach: `real`, or one of the capture's own. Read by SQLCancel from any thread without a lock.
+  /// The real statement that ran last and that diagnostics, SQLCancel, SQLRowCount and the like
+  /// must reach: `real`, or one of the capture's own. Read by SQLCancel from any thread without a
+  /// lock.
   std::atomic<SQLHSTMT> current{SQL_NULL_HSTMT};
 
-  std::vector<Attribute> attributes;             // as of the connection
-  std::vector<ParameterBinding> parameters;      // index 0 is parameter 1
+  std::vector<Attribute> attributes;         // as of the connection
+  std::vector<ParameterBinding> parameters;  // index 0 is parameter 1
   std::map<SQLUSMALLINT, ColumnBinding> columns;
   std::array<std::unique_ptr<Descriptor>, 4> implicit;  // SQL_ATTR_APP_ROW_DESC - 10010 ...
-  Descriptor* app_row = nullptr;                 // explicit ones in use; null: implicit
+  Descriptor* app_row = nullptr;                        // explicit ones in use; null: implicit
   Descriptor* app_param = nullptr;
   // What arrays need (set through SQLSetStmtAttr; also in `attributes`).
   SQLULEN paramset_size = 1;
@@ -66,7 +68,7 @@ class Statement : public Handle {
   std::string prepared_text;  // UTF-8 when `prepared_wide`, else the application's bytes
   bool prepared = false;
   bool prepared_wide = false;
-  std::string cursor_name;    // as set by the application
+  std::string cursor_name;  // as set by the application
 
   std::unique_ptr<capture::Execution> execution;  // the capture's state; made when first needed
 };

@@ -40,6 +40,7 @@ static_assert(sizeof(SQLWCHAR) == 2, "unixODBC's UTF-16 form is assumed everywhe
 // clang-format on
 
 struct Entries {
+// NOLINTNEXTLINE(bugprone-macro-parentheses): a declarator cannot have them
 #define UNDERSTUDY_ENTRY(name) decltype(&::SQL##name) name = nullptr;
   UNDERSTUDY_PLAIN_ENTRIES(UNDERSTUDY_ENTRY)
   UNDERSTUDY_WIDE_ENTRIES(UNDERSTUDY_ENTRY)

@@ -43,7 +43,8 @@ std::string find_file(const std::string& name) {
   const std::string own = directory_of(reinterpret_cast<const void*>(&load));
   const std::string system =
       directory_of(reinterpret_cast<const void*>(&::SQLGetPrivateProfileString));
-  for (const std::string& candidate : {own + "/" + name, system + "/odbc/" + name}) {
+  for (std::string candidate : {own + "/", system + "/odbc/"}) {
+    candidate += name;
     if (is_file(candidate)) return candidate;
   }
   return name;

@@ -144,7 +144,7 @@ SQLINTEGER NarrowText::length() const {
 
 SQLSMALLINT NarrowText::short_length() const {
   constexpr std::size_t kMax = std::numeric_limits<SQLSMALLINT>::max();
-  return text_.size() > kMax ? SQL_NTS : static_cast<SQLSMALLINT>(text_.size());
+  return text_.size() > kMax ? SQLSMALLINT{SQL_NTS} : static_cast<SQLSMALLINT>(text_.size());
 }
 
 }  // namespace understudy::real
