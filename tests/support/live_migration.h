@@ -1,0 +1,133 @@
+// A migration between two databases of the shared PostgreSQL server, driven by the tool as an
+// operator drives it, with the ten hot rows of hot_rows_app as its schema.
+#pragma once
+
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "journal/segment_map.h"
+#include "replayer/odbc/odbc.h"
+#include "tests/support/engines.h"
+
+namespace understudy {
+
+/// A program started in the background; killed when it goes out of scope.
+class Background {
+ public:
+  explicit Background(std::vector<std::string> arguments) {
+    std::vector<char*> argv;
+    for (std::string& one : arguments) argv.push_back(one.data());
+    argv.push_back(nullptr);
+    if (::posix_spawn(&pid_, argv[0], nullptr, nullptr, argv.data(), environ) != 0) pid_ = -1;
+    EXPECT_GT(pid_, 0) << arguments[0];
+  }
+  ~Background() {
+    if (pid_ > 0) kill(SIGKILL);
+    if (pid_ > 0) wait();
+  }
+  Background(const Background&) = delete;
+  Background& operator=(const Background&) = delete;
+
+  void kill(int signal) const { ::kill(pid_, signal); }
+  /// Exit code, or 128 + signal.
+  int wait() {
+    int status = 0;
+    ::waitpid(pid_, &status, 0);
+    pid_ = -1;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  }
+
+ private:
+  pid_t pid_ = -1;
+};
+
+class LiveMigration {
+ public:
+  /// `driver`: section of odbcinst.ini the application's data source names.
+  explicit LiveMigration(const std::string& driver = "Understudy Unicode") {
+    static int count = 0;
+    name_ = "live-" + std::to_string(::getpid()) + "-" + std::to_string(++count);
+    PostgresServer& server = PostgresServer::shared();
+    production_ = server.new_database();
+    shadow_ = server.new_database();
+    for (const std::string& side : {production_, shadow_}) make_schema(side);
+    odbc::Connection db(target(production_));
+    db.run("INSERT INTO hot SELECT n, n, 0 FROM generate_series(1, 10) AS n");
+    OdbcEnvironment::Keys keys = {{"Driver", driver}, {"RealDriver", "PostgreSQL Unicode"}};
+    for (std::size_t at = 0; at < production_.size();) {
+      const std::size_t end = production_.find(';', at);
+      const std::string pair = production_.substr(at, end - at);
+      if (const auto equals = pair.find('='); equals != std::string::npos) {
+        // psqlodbc knows the short names in connection strings only.
+        std::string key = pair.substr(0, equals);
+        if (key == "Server") key = "Servername";
+        if (key == "Uid") key = "Username";
+        keys[key] = pair.substr(equals + 1);
+      }
+      at = end == std::string::npos ? production_.size() : end + 1;
+    }
+    OdbcEnvironment::shared().add_data_source(name_, keys);
+  }
+  ~LiveMigration() {
+    if (tool({"cancel", name_}).exit_code != 0) tool({"complete", name_});
+    for (const char* process : {"journald", "replayer"}) kill_process(process);
+    EXPECT_TRUE(SegmentMap::remove(OdbcEnvironment::shared().home(), name_).ok());
+  }
+  LiveMigration(const LiveMigration&) = delete;
+  LiveMigration& operator=(const LiveMigration&) = delete;
+
+  [[nodiscard]] const std::string& name() const { return name_; }
+  [[nodiscard]] std::string application() const { return "DSN=" + name_; }
+  [[nodiscard]] std::string journal() const {
+    return OdbcEnvironment::shared().home() + "/" + name_ + "/journal";
+  }
+  [[nodiscard]] std::string production() const { return target(production_); }
+  [[nodiscard]] std::string shadow() const { return target(shadow_); }
+
+  static Finished tool(std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), UNDERSTUDY_PATH);
+    return run_program(arguments);
+  }
+  void expect_tool(std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin() + 1, name_);
+    const Finished done = tool(arguments);
+    EXPECT_EQ(done.exit_code, 0) << arguments[0] << ": " << done.output;
+  }
+  void create_and_start() {
+    expect_tool({"create", "--production", production(), "--shadow", shadow()});
+    expect_tool({"start"});
+  }
+  nlohmann::json status() {
+    const Finished done = tool({"status", name_, "--json"});
+    EXPECT_EQ(done.exit_code, 0) << done.output;
+    return nlohmann::json::parse(done.output, nullptr, false);
+  }
+  /// SIGKILL to the migration's journald or replayer; false when there is none.
+  bool kill_process(const std::string& which) {
+    return run_program({"pkill", "-KILL", "-f", "understudy " + which + " " + name_}).exit_code ==
+           0;
+  }
+
+ private:
+  static std::string target(const std::string& part) { return "Driver=PostgreSQL Unicode;" + part; }
+  static void make_schema(const std::string& part) {
+    odbc::Connection db(target(part));
+    db.run("CREATE TABLE hot (id integer PRIMARY KEY, val bigint NOT NULL, ver bigint NOT NULL)");
+    db.run(
+        "CREATE TABLE audit (id bigserial PRIMARY KEY, hot_id integer, ver bigint, delta bigint)");
+  }
+
+  std::string name_;
+  std::string production_;
+  std::string shadow_;
+};
+
+}  // namespace understudy
