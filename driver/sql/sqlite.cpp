@@ -5,6 +5,7 @@
 
 #include "driver/sql/dialects.h"
 #include "driver/sql/functions.h"
+#include "journal/exact_text.h"
 
 namespace understudy::sql {
 namespace {
@@ -14,13 +15,15 @@ constexpr std::string_view kQueryPrefix = "WITH understudy_q AS (SELECT 1) ";
 
 /// Not with double quotes: SQLite reads "x" as a string when there is no such column, and a stale
 /// catalog would go unnoticed.
-std::string returned_column(std::string_view name) {
-  std::string out = "quote(`";
-  for (const char c : name) {
-    if (c == '`') out += '`';
-    out += c;
+std::string returned_column(const Column& column) {
+  std::string name = "`";
+  for (const char c : column.name) {
+    if (c == '`') name += '`';
+    name += c;
   }
-  return out += "`)";
+  name += '`';
+  // A generated key is a rowid: always an integer.
+  return column.identity ? "quote(" + name + ")" : sqlite_exact_text(name);
 }
 
 /// Walks along the tokens of one statement.
@@ -205,7 +208,7 @@ class SqliteAnalyzer {
     text += " RETURNING ";
     for (std::size_t i = 0; i < out_.columns.size(); ++i) {
       if (i != 0) text += ", ";
-      text += returned_column(table_->columns[out_.columns[i]].name);
+      text += returned_column(table_->columns[out_.columns[i]]);
     }
     text += text_.text.substr(text_.end());
     out_.rewritten = std::move(text);

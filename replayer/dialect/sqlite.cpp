@@ -5,6 +5,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "journal/exact_text.h"
 #include "replayer/dialect/sql_text.h"
 #include "replayer/dialect/sqlite_catalog.h"
 #include "replayer/dialect/sqlite_literal.h"
@@ -37,7 +38,7 @@ class SqliteDialect final : public SqlDialect {
   std::string page_sql(const Table& table, const std::vector<std::uint32_t>& columns,
                        bool has_after, std::uint64_t limit) const override {
     const auto name = [&](std::uint32_t c) { return "r." + quote(table.columns[c].name); };
-    const auto text = [&](std::uint32_t c) { return exact(name(c)); };
+    const auto text = [&](std::uint32_t c) { return sqlite_exact_text(name(c)); };
     const auto parameter = [](std::uint32_t) { return std::string("?"); };
     std::string list = join(columns, ", ", text);
     if (!list.empty()) list += ", ";
@@ -206,15 +207,6 @@ class SqliteDialect final : public SqlDialect {
   }
 
  private:
-  // quote(), except where it is not exact: it writes reals with 15 digits whenever SQLite's own
-  // reader (not strtod) gets the same number back, and it ends a text at its first NUL.
-  [[nodiscard]] static std::string exact(const std::string& name) {
-    return "CASE typeof(" + name + ") WHEN 'null' THEN NULL WHEN 'real' THEN printf('%!.20g', " +
-           name + ") WHEN 'text' THEN CASE instr(" + name + ", char(0)) WHEN 0 THEN quote(" + name +
-           ") ELSE 'CAST(' || quote(CAST(" + name + " AS BLOB)) || ' AS TEXT)' END ELSE quote(" +
-           name + ") END";
-  }
-
   // A key over nullable columns (SQLite allows NULLs in most primary keys) would lose rows to
   // `key > ?`. Tables WITHOUT ROWID have a key whose columns are NOT NULL.
   [[nodiscard]] static bool by_rowid(const Table& table) {
