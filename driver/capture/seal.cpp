@@ -89,6 +89,7 @@ SQLRETURN Session::commit(const EndsTransaction& commit) {
     lost();
     return ret;
   }
+  learn_server_txid();
   const bool schema_changed = transaction.schema_changed;
   const std::uint64_t txn_id = transaction.txn_id;
   Ring::Claim claim;

@@ -77,6 +77,9 @@ class Session {
   void note_uncaptured(const char* kind);
   /// After an error: asks the server what became of the transaction. See taint.cpp.
   void settle_taint();
+  /// The server's id of the transaction, when no statement of it could return it on its way:
+  /// without it nobody could find out whether a COMMIT that lost its answer took effect.
+  void learn_server_txid();
 
   /// A statement of our own on the real connection, for questions. Freed with the session.
   SQLHSTMT question();

@@ -3,6 +3,7 @@
 // the next modifying statement and before COMMIT, when the driver manager has long collected the
 // application's diagnostics.
 #include <cstdlib>
+#include <optional>
 
 #include "driver/capture/session.h"
 
@@ -24,16 +25,24 @@ std::int64_t first_number(const real::Library& library, SQLHSTMT statement) {
 
 enum class Kept { all, nothing, poisoned };
 
-Kept ask_postgresql(Session& session, SQLHSTMT statement) {
+// PostgreSQL's id of the open transaction: 0 when it has none, nullopt when it refuses to answer,
+// as it does in a transaction that it will roll back.
+std::optional<std::uint64_t> assigned_txid(const Session& session, SQLHSTMT statement) {
   const real::Library& library = *session.dbc.library;
   const SQLRETURN ret = real_exec_direct(
       library, statement, "SELECT pg_current_xact_id_if_assigned()::text", session.dbc.wide);
-  if (!SQL_SUCCEEDED(ret)) return Kept::poisoned;
+  if (!SQL_SUCCEEDED(ret)) return std::nullopt;
   const std::int64_t txid = first_number(library, statement);
   if (library.fn.FreeStmt != nullptr) library.fn.FreeStmt(statement, SQL_CLOSE);
-  if (txid <= 0) return Kept::nothing;
+  return txid > 0 ? static_cast<std::uint64_t>(txid) : 0;
+}
+
+Kept ask_postgresql(Session& session, SQLHSTMT statement) {
+  const std::optional<std::uint64_t> txid = assigned_txid(session, statement);
+  if (!txid) return Kept::poisoned;
+  if (*txid == 0) return Kept::nothing;
   const std::uint64_t known = session.transaction.server_txid;
-  return known == 0 || known == static_cast<std::uint64_t>(txid) ? Kept::all : Kept::nothing;
+  return known == 0 || known == *txid ? Kept::all : Kept::nothing;
 }
 
 // SQLite undoes the whole transaction only for a few errors (full disk, no memory, ON CONFLICT
@@ -69,6 +78,14 @@ void Session::settle_taint() {
   transaction.forget_entries();
   transaction.chunks = 0;
   transaction.txn_id = new_transaction_id();  // the server's transaction is another one
+}
+
+void Session::learn_server_txid() {
+  if (dialect != Dialect::postgresql || transaction.server_txid != 0) return;
+  SQLHSTMT statement = question();
+  if (statement == SQL_NULL_HSTMT) return;
+  transaction.server_txid = assigned_txid(*this, statement).value_or(0);
+  drop_question();
 }
 
 }  // namespace understudy::capture
