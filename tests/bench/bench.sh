@@ -130,6 +130,7 @@ measure_cutover() {
     2>"$scratch/load.log")
   load=$!
   read -r -t 60 -u "$output" line && [[ $line == running ]]
+  understudy verify bench
   kill -USR1 "$load"
   understudy cutover bench || code=$?
   sleep 1 # the load goes on, on the shadow
