@@ -70,7 +70,8 @@ Figures collect_figures(SegmentMap* map, const State& state, bool replayer_alive
   // Applied first: what is committed meanwhile then shows as backlog, never as less than nothing.
   out.applied = header.applied.load();
   out.journaled = header.journaled.load();
-  out.sealed = header.sealed.load();
+  // A process killed behind its seal has not counted it; journald has.
+  out.sealed = std::max(header.sealed.load(), out.journaled);
   if (has_backlog(state.phase))
     out.backlog_transactions = less(out.sealed, state.sealed_at_alignment + out.applied);
   const std::int64_t since = state.oldest_unsettled_us;
