@@ -20,6 +20,19 @@ constexpr std::size_t kMarkersKept = 65536;
 /// A joined batch changed other rows than expected; nobody outside this file sees it.
 struct Surprise {};
 
+/// An application that uses the ANSI entries may send texts in any encoding; a Unicode driver takes
+/// none but those that are UTF-8.
+template <class Use>
+auto sent_as_utf16(Use use) {
+  try {
+    return use();
+  } catch (const odbc::Error&) {
+    throw;
+  } catch (const std::runtime_error&) {
+    throw NoPlace("text is not UTF-8");
+  }
+}
+
 std::vector<odbc::Bind> recorded_parameters(const StatementEntry& statement) {
   std::vector<odbc::Bind> out;
   out.reserve(statement.parameters.size());
@@ -286,7 +299,7 @@ void Applier::Impl::enter(const std::vector<std::string>& statements, std::uint6
 void Applier::Impl::run_joined() {
   if (joined.empty()) return;
   ++figures.round_trips;
-  if (!joined.run()) throw Surprise{};
+  if (!sent_as_utf16([&] { return joined.run(); })) throw Surprise{};
 }
 
 // An application may bind more than the text has places for, which would shift all values behind.
@@ -297,7 +310,10 @@ bool Applier::Impl::joinable(std::string_view text, const TextId& id,
   auto found = markers.find(id);
   if (found == markers.end()) {
     odbc::Statement statement(shadow);
-    statement.prepare(text);
+    sent_as_utf16([&] {
+      statement.prepare(text);
+      return true;
+    });
     if (markers.size() >= kMarkersKept) markers.clear();
     found = markers.emplace(id, statement.parameter_count()).first;
   }
@@ -394,7 +410,9 @@ void Applier::Impl::flush() {
 
 long long Applier::Impl::run(std::string_view text, const std::vector<odbc::Bind>& parameters) {
   ++figures.round_trips;
-  return parameters.empty() ? prepared.run_once(text) : prepared.run(text, parameters);
+  return sent_as_utf16([&] {
+    return parameters.empty() ? prepared.run_once(text) : prepared.run(text, parameters);
+  });
 }
 
 void Applier::Impl::count(const FeedTransaction& /*transaction*/, const StatementEntry& statement,

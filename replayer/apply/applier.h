@@ -19,7 +19,8 @@ struct Divergence {
   /// "row-count"; "sqlstate 23505" (of a statement; the transaction was applied by its rows, or
   /// left out when it carries none); "no such table", "no such column", "no such key column", "no
   /// key" (the shadow has no place for a row); "context sqlstate 42501" and "context not reset"
-  /// (session settings); "uncaptured KIND" (the driver could not record it); "effects missing".
+  /// (session settings); "uncaptured KIND" (the driver could not record it); "effects
+  /// missing"; "text is not UTF-8".
   std::string kind;
   std::uint64_t first_seq = 0;
   std::uint64_t count = 0;

@@ -10,6 +10,7 @@
 #include <string>
 #include <unordered_map>
 
+#include "journal/segment_scan.h"
 #include "replayer/migration/failure.h"
 #include "replayer/tool/record_text.h"
 
@@ -25,6 +26,7 @@ struct JournalFigures {
   std::uint64_t first_seq = 0;
   std::uint64_t last_seq = 0;
   std::uint64_t segments = 0;
+  std::uint64_t end_offset = 0;  // behind the last record, in the last segment
   std::uint64_t notes = 0;
   std::int64_t first_sealed_us = 0;
   std::int64_t last_sealed_us = 0;
@@ -60,6 +62,7 @@ void add_record(const JournalReader& reader, const JournalRecord& record, Journa
   if (out->first_seq == 0) out->first_seq = record.seq;
   out->last_seq = record.seq;
   out->segments = record.segment;
+  out->end_offset = record.offset + record_bytes(record.payload.size());
   out->payload_bytes += record.payload.size();
   ++out->records[record.type];
   if (record.type == RecordType::transaction) {
@@ -112,12 +115,30 @@ void dump(const std::string& directory, bool show_values) {
   });
 }
 
+// Readers take what does not validate at the end as not written yet, and a writer that opens the
+// journal cuts it off when nothing proves that it was whole once. Whoever asks is told.
+void refuse_torn_tail(const std::string& directory, const JournalFigures& figures) {
+  if (figures.segments == 0) return;
+  const auto file = require(SegmentFile::open(directory, figures.segments));
+  const auto last = require(last_byte_from(*file, figures.end_offset));
+  if (!last) return;
+  throw Failure(
+      kExitNo,
+      fmt::format("records {} to {} hold together; behind them, in segment {} from offset {}, "
+                  "stand {} bytes that are no whole record: a write that was cut short, or damage "
+                  "to what was never known to be synced. While journald runs, ask again; "
+                  "otherwise start it, and it saves these bytes aside and goes on",
+                  figures.first_seq, figures.last_seq, figures.segments, figures.end_offset,
+                  *last - figures.end_offset));
+}
+
 void verify(const std::string& directory) {
   JournalFigures figures;
   for_each_record(directory, kExitNo, [&](const JournalReader& reader, const auto& record) {
     add_record(reader, record, &figures);
   });
   if (!figures.gap.empty()) throw Failure(kExitNo, figures.gap);
+  refuse_torn_tail(directory, figures);
   fmt::print("OK: {} segments, records {} to {}, {} transactions\n", figures.segments,
              figures.first_seq, figures.last_seq, figures.records[RecordType::transaction]);
 }

@@ -410,6 +410,16 @@ TEST_P(ApplierContextTest, CountsAContextThatTheShadowRefuses) {
   EXPECT_TRUE(applier_->figures().divergences[0].kind.starts_with("context sqlstate "));
 }
 
+TEST_P(ApplierContextTest, LeavesOutATextThatIsNotUtf8) {
+  applier_->apply(Recorded(1).statement(Verdict::keyed, kTake, 1, {"1", "1"}).make());
+  applier_->apply(Recorded(2)
+                      .statement(Verdict::keyed, "UPDATE item SET name = 'caf\xe9' WHERE id = 1", 1)
+                      .make());
+  applier_->commit();
+  EXPECT_EQ(kinds(), "text is not UTF-8 x1;");
+  EXPECT_EQ(value("SELECT stock FROM item WHERE id = 1"), "9");
+}
+
 TEST_P(ApplierContextTest, RunsWhatRefusesATransactionBlockOutsideOfOne) {
   run(Recorded(1).statement(Verdict::opaque, "VACUUM item", -1));
   EXPECT_EQ(kinds(), "");
