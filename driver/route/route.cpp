@@ -159,7 +159,8 @@ void prepare(Session& session, Handle& reporter) {
   State& state = session.route;
   const Status opened = open_shadow(session, reporter);
   reporter.diagnostics.clear();  // production is still in use: this is not the application's error
-  state.failed = !opened.ok();
+  state.failed.store(!opened.ok());
+  state.ready.store(opened.ok());
   if (opened.ok()) {
     session.slot().route.store(static_cast<std::uint32_t>(SlotRoute::prepared));
     return;
@@ -294,14 +295,18 @@ SQLRETURN at_boundary(Connection& dbc, Session& session, Handle& reporter) {
   const Mode mode = mode_of(header.mode_word.load(std::memory_order_acquire));
   if (mode == Mode::switched) {
     if (session.on_shadow) return SQL_SUCCESS;
-  } else if (header.prepare_route.load(std::memory_order_relaxed) == 0 ||
-             session.route.shadow != SQL_NULL_HDBC || session.route.failed) {
+  } else if (header.prepare_route.load(std::memory_order_relaxed) == 0) {
+    // A cutover that was given up: the next one may find the shadow within reach.
+    if (session.route.failed.exchange(false)) session.slot().pinned.fetch_and(~kPinnedRealDriver);
+    return SQL_SUCCESS;
+  } else if (session.route.ready.load() || session.route.failed.load()) {
     return SQL_SUCCESS;
   }
   const std::lock_guard lock(dbc.write_mutex);
   session.slot().last_call_ns.store(monotonic_ns(), std::memory_order_relaxed);
   if (mode != Mode::switched) {
-    if (session.route.shadow == SQL_NULL_HDBC && !session.route.failed) prepare(session, reporter);
+    if (session.route.shadow == SQL_NULL_HDBC && !session.route.failed.load())
+      prepare(session, reporter);
     return SQL_SUCCESS;
   }
   capture::Transaction& transaction = session.transaction;

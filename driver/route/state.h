@@ -10,12 +10,14 @@
 
 namespace understudy::route {
 
-/// Guarded by Connection::write_mutex, but for the count.
+/// Guarded by Connection::write_mutex, but for the atomics.
 struct State {
   // Opened ahead of the switch; null before, and again once the session has moved.
   SQLHDBC shadow = SQL_NULL_HDBC;
   const real::Library* shadow_library = nullptr;
-  bool failed = false;  // the shadow could not be reached; not tried again before the switch
+  // Looked at by every call of the connection, so apart from the handle.
+  std::atomic<bool> ready{false};
+  std::atomic<bool> failed{false};  // the shadow could not be reached; once for each cutover
   // After the move, while statements are left behind.
   SQLHDBC production = SQL_NULL_HDBC;
   const real::Library* production_library = nullptr;
