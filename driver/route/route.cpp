@@ -297,7 +297,9 @@ SQLRETURN at_boundary(Connection& dbc, Session& session, Handle& reporter) {
     if (session.on_shadow) return SQL_SUCCESS;
   } else if (header.prepare_route.load(std::memory_order_relaxed) == 0) {
     // A cutover that was given up: the next one may find the shadow within reach.
-    if (session.route.failed.exchange(false)) session.slot().pinned.fetch_and(~kPinnedRealDriver);
+    if (session.route.failed.load(std::memory_order_relaxed) &&
+        session.route.failed.exchange(false))
+      session.slot().pinned.fetch_and(~kPinnedRealDriver);
     return SQL_SUCCESS;
   } else if (session.route.ready.load() || session.route.failed.load()) {
     return SQL_SUCCESS;
