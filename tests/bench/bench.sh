@@ -139,7 +139,8 @@ measure_cutover() {
     printf "cutover under tpcb: longest call %s ms, errors %s\n", figure["longest_call_ms"],
       figure["errors"] }' <&"$output"
   wait "$load"
-  echo "cutover under tpcb: writers held $(own_figure last_hold_ms "$(own_status "$build" bench)") ms"
+  echo "cutover under tpcb: writers held $(printf %.1f "$(own_figure last_hold_ms \
+    "$(own_status "$build" bench)")") ms"
   return "$code"
 }
 
