@@ -33,6 +33,7 @@ mkdir -p "$UNDERSTUDY_HOME" "$ODBCSYSINI"
 source "$here/../support/postgres.sh"
 source "$here/../support/processes.sh"
 
+segments=
 finish() {
   local code=$?
   trap - EXIT
@@ -43,6 +44,7 @@ finish() {
   fi
   local pid
   for pid in $(own_processes "$build"); do kill "$pid" 2>/dev/null || true; done
+  [[ -z $segments ]] || rm -f $segments
   postgres_stop || true
   rm -rf "$scratch"
   exit "$code"
@@ -130,6 +132,7 @@ measure_cutover() {
     2>"$scratch/load.log")
   load=$!
   read -r -t 60 -u "$output" line && [[ $line == running ]]
+  segments="$(own_segments "$build")"
   understudy verify bench
   kill -USR1 "$load"
   understudy cutover bench || code=$?

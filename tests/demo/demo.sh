@@ -20,6 +20,7 @@ unset ODBCINSTINI
 mkdir -p "$UNDERSTUDY_HOME" "$ODBCSYSINI"
 
 program= # the application's process
+segments= # its shared memory
 if [[ ! -f $here/engine_$engine.sh ]]; then
   echo "demo.sh: no engine called $engine; use sqlite or postgres" >&2
   rm -rf "$scratch"
@@ -43,6 +44,7 @@ finish() {
   fi
   local pid
   for pid in $(own_processes "$build"); do kill "$pid" 2>/dev/null || true; done
+  [[ -z $segments ]] || rm -f $segments
   engine_stop || true
   if [[ -n ${UNDERSTUDY_DEMO_KEEP:-} ]]; then
     echo "demo: kept $scratch"
@@ -99,6 +101,7 @@ start_program() {
   local line
   read -r -t "$step_seconds_max" -u "$program_output" line || fail "the program did not start"
   [[ $line == running ]] || fail "the program said '$line'"
+  segments="$(own_segments "$build")"
 }
 
 end_program() {

@@ -13,6 +13,15 @@ own_processes() {
   return 0
 }
 
+# own_segments BUILD-DIRECTORY: the shared memory that those processes have mapped. It outlives a
+# migration, since programs may be connected; a script that throws its home away removes it.
+own_segments() {
+  local pid
+  for pid in $(own_processes "$1"); do
+    awk '$6 ~ "^/dev/shm/understudy-" { print $6 }' "/proc/$pid/maps" 2>/dev/null || true
+  done | sort -u
+}
+
 # own_status BUILD-DIRECTORY MIGRATION
 own_status() { "$1/understudy" status "$2" --json; }
 
