@@ -43,8 +43,9 @@ finish() {
     "$build/understudy" cancel bench >/dev/null 2>&1 || true
   fi
   local pid
+  [[ -n $segments ]] || segments="$(own_segments "$build" | grep -e '-bench$' || true)"
   for pid in $(own_processes "$build"); do kill "$pid" 2>/dev/null || true; done
-  [[ -z $segments ]] || rm -f $segments
+  [[ -z $segments ]] || rm -f "${segments%-bench}"-* # also that of the idle data source
   postgres_stop || true
   rm -rf "$scratch"
   exit "$code"
