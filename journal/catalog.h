@@ -25,20 +25,20 @@ std::optional<Dialect> dialect_from_name(std::string_view name);
 Dialect dialect_of_dbms(std::string_view dbms_name);
 
 enum class DefaultKind : std::uint8_t {
-  none,       // NULL when not given
-  constant,   // a literal
-  computed,   // made by the server: now(), nextval(), random()
+  none,      // NULL when not given
+  constant,  // a literal
+  computed,  // made by the server: now(), nextval(), random()
 };
 
 struct Column {
   std::string name;
-  std::string type;             // as the server writes it, usable in CAST
+  std::string type;  // as the server writes it, usable in CAST
   bool nullable = true;
-  bool generated = false;       // GENERATED ALWAYS AS (...): never written
-  bool identity = false;        // serial, IDENTITY, AUTOINCREMENT, rowid alias
+  bool generated = false;             // GENERATED ALWAYS AS (...): never written
+  bool identity = false;              // serial, IDENTITY, AUTOINCREMENT, rowid alias
   bool immutable_arithmetic = false;  // + - * / and || on it depend on nothing but their operands
   DefaultKind default_kind = DefaultKind::none;
-  std::string sequence;         // of the generated key, qualified; empty when unknown
+  std::string sequence;  // of the generated key, qualified; empty when unknown
 };
 
 struct ForeignKey {
@@ -54,7 +54,7 @@ struct Table {
   std::string schema;  // empty where the engine has none
   std::string name;
   std::vector<Column> columns;
-  std::vector<std::uint32_t> key;  // primary key: column indices; empty: none
+  std::vector<std::uint32_t> key;                       // primary key: column indices; empty: none
   std::vector<std::vector<std::uint32_t>> unique_keys;  // others
   std::vector<ForeignKey> foreign_keys;
   std::vector<std::string> triggers;
@@ -71,7 +71,8 @@ struct Catalog {
   Dialect dialect = Dialect::generic;
   std::vector<std::string> search_path;  // schemas an unqualified name is looked for in
   std::vector<Table> tables;
-  std::string shadow_connection;  // for routing; without credentials unless the migration names them
+  std::string
+      shadow_connection;  // for routing; without credentials unless the migration names them
 
   /// Engine rules: PostgreSQL folds unquoted names before calling; SQLite ignores ASCII case.
   /// `schema` empty: search_path. Null when unknown or (ambiguity) in doubt.

@@ -1,8 +1,9 @@
 // Layout of the shared-memory segment of a migration: header, session slots, byte ring.
 //
 // Every process that maps it agrees on these offsets; the layout hash in the header refuses a
-// process built from another version. No pointers, no locks: fixed-width atomics only. All times are
-// CLOCK_MONOTONIC nanoseconds unless the name says otherwise. Byte table: docs/internals/control-page.md.
+// process built from another version. No pointers, no locks: fixed-width atomics only. All times
+// are CLOCK_MONOTONIC nanoseconds unless the name says otherwise. Byte table:
+// docs/internals/control-page.md.
 #pragma once
 
 #include <atomic>
@@ -13,7 +14,7 @@ namespace understudy {
 
 inline constexpr char kControlMagic[8] = {'U', 'N', 'D', 'R', 'S', 'T', 'D', 'Y'};
 inline constexpr std::uint32_t kControlVersion = 1;
-inline constexpr std::uint32_t kSlotCount = 4096;            // connections per migration
+inline constexpr std::uint32_t kSlotCount = 4096;              // connections per migration
 inline constexpr std::uint64_t kRingBytesDefault = 64u << 20;  // a power of two
 inline constexpr std::uint64_t kRingBytesMin = 64u << 10;
 inline constexpr std::uint64_t kRingBytesMax = 4ull << 30;
@@ -36,28 +37,29 @@ enum PinnedBit : std::uint32_t {
   kPinnedTemporaryTable = 1u << 0,
   kPinnedLock = 1u << 1,
   kPinnedDescriptor = 1u << 2,
-  kPinnedRealDriver = 1u << 3,  // the shadow could not be reached with the application's credentials
+  kPinnedRealDriver =
+      1u << 3,  // the shadow could not be reached with the application's credentials
 };
 
 enum class SlotRoute : std::uint32_t { production = 0, prepared = 1, shadow = 2 };
 
 /// One connection. Written by its session; cleared by journald when the session's process is dead.
 struct alignas(128) Slot {
-  std::atomic<std::uint32_t> state;      // SlotState
-  std::atomic<std::uint32_t> pid;        // as the session's own pid namespace numbers it
-  std::atomic<std::uint64_t> start_time;  // field 22 of /proc/self/stat, clock ticks since boot
+  std::atomic<std::uint32_t> state;          // SlotState
+  std::atomic<std::uint32_t> pid;            // as the session's own pid namespace numbers it
+  std::atomic<std::uint64_t> start_time;     // field 22 of /proc/self/stat, clock ticks since boot
   std::atomic<std::uint64_t> pid_namespace;  // inode of /proc/self/ns/pid
   std::atomic<std::uint64_t> session_id;
-  std::atomic<std::uint32_t> in_flight;  // 1 from passing the commit gate to the outcome
-  std::atomic<std::uint32_t> writing;    // Writing
+  std::atomic<std::uint32_t> in_flight;     // 1 from passing the commit gate to the outcome
+  std::atomic<std::uint32_t> writing;       // Writing
   std::atomic<std::uint64_t> claim_intent;  // ring position + 1 of a claim being made; 0: none
   std::atomic<std::uint64_t> in_flight_txn;
-  std::atomic<std::uint64_t> sealed;     // transactions sealed by this session
-  std::atomic<std::uint32_t> route;      // SlotRoute
-  std::atomic<std::uint32_t> pinned;     // PinnedBit
+  std::atomic<std::uint64_t> sealed;  // transactions sealed by this session
+  std::atomic<std::uint32_t> route;   // SlotRoute
+  std::atomic<std::uint32_t> pinned;  // PinnedBit
   std::atomic<std::uint64_t> writing_since_ns;
   std::atomic<std::uint64_t> last_call_ns;
-  std::atomic<std::uint32_t> in_call;    // 1 while the application is inside the driver to write
+  std::atomic<std::uint32_t> in_call;  // 1 while the application is inside the driver to write
   std::atomic<std::uint32_t> reserved;
 };
 static_assert(sizeof(Slot) == 128);
@@ -77,15 +79,15 @@ struct ControlHeader {
   char boot_id[40];                  // kernel's random boot id, a zero-terminated string
 
   // 128: what drivers look at on every transaction
-  alignas(64) std::atomic<std::uint32_t> mode_word;    // futex; see mode.h
-  std::atomic<std::uint32_t> commit_gate;              // futex; odd: closed, value is a token
-  std::atomic<std::uint64_t> gate_deadline_ns;         // after it any waiter may open the gate
-  std::atomic<std::uint64_t> hold_deadline_ns;         // after it any waiter may end the hold
-  std::atomic<std::uint32_t> catalog_generation;       // grows when the catalog file was replaced
-  std::atomic<std::uint32_t> prepare_route;            // 1: sessions open their shadow connection
+  alignas(64) std::atomic<std::uint32_t> mode_word;  // futex; see mode.h
+  std::atomic<std::uint32_t> commit_gate;            // futex; odd: closed, value is a token
+  std::atomic<std::uint64_t> gate_deadline_ns;       // after it any waiter may open the gate
+  std::atomic<std::uint64_t> hold_deadline_ns;       // after it any waiter may end the hold
+  std::atomic<std::uint32_t> catalog_generation;     // grows when the catalog file was replaced
+  std::atomic<std::uint32_t> prepare_route;          // 1: sessions open their shadow connection
   std::atomic<std::uint64_t> next_session_id;
-  std::atomic<std::uint32_t> gate_clear;               // futex; bumped when a mark is cleared
-  std::atomic<std::uint32_t> durability_power;         // 1: COMMIT waits for durable_position
+  std::atomic<std::uint32_t> gate_clear;        // futex; bumped when a mark is cleared
+  std::atomic<std::uint32_t> durability_power;  // 1: COMMIT waits for durable_position
 
   // 192: producers
   alignas(64) std::atomic<std::uint64_t> tail;  // ring position: claimed up to here
@@ -100,22 +102,22 @@ struct ControlHeader {
   std::atomic<std::uint32_t> consumer_wake;  // futex
 
   // 384: figures
-  alignas(64) std::atomic<std::uint64_t> sealed;       // transactions
-  std::atomic<std::uint64_t> journaled;                // transactions
-  std::atomic<std::uint64_t> journaled_seq;            // journal sequence number written
-  std::atomic<std::uint64_t> durable_seq;              // journal sequence number on disk
-  std::atomic<std::uint64_t> opaque;                   // statements
-  std::atomic<std::uint64_t> uncaptured;               // statements that could not be recorded
-  std::atomic<std::uint64_t> tainted;                  // transactions probed after an error
-  std::atomic<std::uint64_t> in_doubt;                 // transactions; kept by journald and replayer
+  alignas(64) std::atomic<std::uint64_t> sealed;  // transactions
+  std::atomic<std::uint64_t> journaled;           // transactions
+  std::atomic<std::uint64_t> journaled_seq;       // journal sequence number written
+  std::atomic<std::uint64_t> durable_seq;         // journal sequence number on disk
+  std::atomic<std::uint64_t> opaque;              // statements
+  std::atomic<std::uint64_t> uncaptured;          // statements that could not be recorded
+  std::atomic<std::uint64_t> tainted;             // transactions probed after an error
+  std::atomic<std::uint64_t> in_doubt;            // transactions; kept by journald and replayer
   alignas(64) std::atomic<std::uint64_t> journal_bytes;
   std::atomic<std::uint64_t> hold_waits;
   std::atomic<std::uint64_t> hold_wait_ns_max;
   std::atomic<std::uint64_t> applied_seq;
-  std::atomic<std::uint64_t> applied;                  // transactions
-  std::atomic<std::uint32_t> reason_state;             // 0 empty, 1 being written, 2 readable
+  std::atomic<std::uint64_t> applied;       // transactions
+  std::atomic<std::uint32_t> reason_state;  // 0 empty, 1 being written, 2 readable
   std::atomic<std::uint32_t> reserved0;
-  char reason[kReasonBytes];                           // why the mode is `invalid`
+  char reason[kReasonBytes];               // why the mode is `invalid`
   std::atomic<std::uint32_t> ring_number;  // journald's name for this ring; 0: not given yet
   std::atomic<std::uint32_t> reserved1;
 };

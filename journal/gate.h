@@ -39,13 +39,13 @@ class Gate {
   void leave(Slot& slot);
 
   // --- the closer ---
-  /// Closes the gate until `deadline_ns` at the latest, and for kGateNsMax at most; the result is the
-  /// token. Code::full when it is closed already, Code::invalid in mode `invalid`.
+  /// Closes the gate until `deadline_ns` at the latest, and for kGateNsMax at most; the result is
+  /// the token. Code::full when it is closed already, Code::invalid in mode `invalid`.
   Result<std::uint32_t> close(std::uint64_t deadline_ns);
   /// Waits until no live session is in flight. Code::timeout at the deadline; the message names the
-  /// pid waited for. A dead session's mark does not hold it: its transaction is in doubt and counted
-  /// in *dead_in_flight (may be null). Its COMMIT may still be under way on the server: whoever takes
-  /// a snapshot under the gate must first learn from the server how it ended.
+  /// pid waited for. A dead session's mark does not hold it: its transaction is in doubt and
+  /// counted in *dead_in_flight (may be null). Its COMMIT may still be under way on the server:
+  /// whoever takes a snapshot under the gate must first learn from the server how it ended.
   Status wait_clear(std::uint64_t deadline_ns, std::uint32_t* dead_in_flight);
   /// Opens; Code::timeout when the gate was opened by a waiter meanwhile (the work done under it is
   /// void).
@@ -64,13 +64,13 @@ class Hold {
 
   // --- sessions: call before the first modifying statement of a transaction ---
   /// Marks the slot as writing and says how: `unrecorded` (mode idle or invalid: not captured),
-  /// `recorded`, or `moved` (mode switched: mark cleared, the session must be routed first unless it
-  /// already is on the shadow). While held it waits, at most until `deadline_ns` (the statement's own
-  /// query timeout; 0: the hold's deadline), then ends an expired hold itself.
-  /// `timed_out` is set when the session's own deadline passed first; the mark is then cleared and the
-  /// result says nothing. Nobody may end `switching` but its closer, so there the wait ends with
-  /// `timed_out` (deadline 0: kSwitchGraceNs after the hold's deadline). `invalid`: the mode word is
-  /// no mode; treat as unrecorded.
+  /// `recorded`, or `moved` (mode switched: mark cleared, the session must be routed first unless
+  /// it already is on the shadow). While held it waits, at most until `deadline_ns` (the
+  /// statement's own query timeout; 0: the hold's deadline), then ends an expired hold itself.
+  /// `timed_out` is set when the session's own deadline passed first; the mark is then cleared and
+  /// the result says nothing. Nobody may end `switching` but its closer, so there the wait ends
+  /// with `timed_out` (deadline 0: kSwitchGraceNs after the hold's deadline). `invalid`: the mode
+  /// word is no mode; treat as unrecorded.
   BeginWrite begin_write(Slot& slot, std::uint64_t deadline_ns, bool* timed_out, bool on_shadow);
   /// The transaction ended.
   void end_write(Slot& slot);
@@ -82,9 +82,9 @@ class Hold {
   /// Waits until no live session writes, `writing` being the kind waited for (unrecorded at start,
   /// recorded under a hold). Code::timeout names the pid and for how long it has been writing.
   Status wait_clear(Writing writing, std::uint64_t deadline_ns);
-  /// hold -> `next` (record or switching); Code::timeout when a waiter ended the hold before, or its
-  /// deadline has passed and `next` is switching (the hold is then ended); Code::invalid when the
-  /// migration became invalid.
+  /// hold -> `next` (record or switching); Code::timeout when a waiter ended the hold before, or
+  /// its deadline has passed and `next` is switching (the hold is then ended); Code::invalid when
+  /// the migration became invalid.
   Result<std::uint32_t> finish(std::uint32_t hold_word, Mode next);
   /// switching -> switched or record. Code::invalid when the mode is not `switching_word`.
   Status decide(std::uint32_t switching_word, Mode next);

@@ -16,13 +16,13 @@ struct JournaldOptions {
 };
 
 /// Runs until `stop` or an error. Takes kLockJournald (Code::full when another journald runs),
-/// recovers the journal, then: drains the ring in order; writes texts, transactions, chunks, outcomes
-/// and markers; publishes journaled_seq, durable_seq, durable_position and figures; frees the ring
-/// only after write_out. With durability_power every batch is synced before durable_position moves.
-/// Looks for dead sessions when the head does not move and at least once a second: a dead session's
-/// claimed record is skipped; a dead session in flight gets an outcome record `unknown` unless its
-/// outcome came; then its slot is freed. A write or sync error invalidates the migration with the
-/// reason (and writes a gap record when it can).
+/// recovers the journal, then: drains the ring in order; writes texts, transactions, chunks,
+/// outcomes and markers; publishes journaled_seq, durable_seq, durable_position and figures; frees
+/// the ring only after write_out. With durability_power every batch is synced before
+/// durable_position moves. Looks for dead sessions when the head does not move and at least once a
+/// second: a dead session's claimed record is skipped; a dead session in flight gets an outcome
+/// record `unknown` unless its outcome came; then its slot is freed. A write or sync error
+/// invalidates the migration with the reason (and writes a gap record when it can).
 Status run_journald(const JournaldOptions& options, std::atomic<bool>& stop);
 
 }  // namespace understudy

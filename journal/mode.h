@@ -21,13 +21,29 @@ enum class Mode : std::uint8_t {
 inline constexpr std::uint32_t mode_word(Mode mode, std::uint32_t epoch) {
   return (epoch << 8) | static_cast<std::uint32_t>(mode);
 }
-inline constexpr Mode mode_of(std::uint32_t word) { return static_cast<Mode>(word & 0xff); }
-inline constexpr std::uint32_t epoch_of(std::uint32_t word) { return word >> 8; }
+inline constexpr Mode mode_of(std::uint32_t word) {
+  return static_cast<Mode>(word & 0xff);
+}
+inline constexpr std::uint32_t epoch_of(std::uint32_t word) {
+  return word >> 8;
+}
 
 /// The names are part of the outward contract (`status --json`).
 enum class Phase : std::uint8_t {
-  preflight, recording, aligning, copying, replaying, verifying, ready, holding, switching,
-  switched, reversing, completed, cancelled, invalid,
+  preflight,
+  recording,
+  aligning,
+  copying,
+  replaying,
+  verifying,
+  ready,
+  holding,
+  switching,
+  switched,
+  reversing,
+  completed,
+  cancelled,
+  invalid,
 };
 
 std::string_view phase_name(Phase phase);

@@ -7,8 +7,8 @@
 //   journal payload := body
 //   transaction body := TransactionHead, then entry*   (a chunk's body: entry bytes only)
 //   entry := u32 size (of the whole entry), u8 type, fields
-// Entries of a chunked transaction are the concatenation of its chunks in order and the last record.
-// Byte tables: docs/internals/journal-format.md.
+// Entries of a chunked transaction are the concatenation of its chunks in order and the last
+// record. Byte tables: docs/internals/journal-format.md.
 //
 // Decoders check every bound; what they return are views into the payload. Nothing here locks.
 #pragma once
@@ -48,28 +48,28 @@ enum class Side : std::uint8_t { production = 0, shadow = 1 };
 enum class Outcome : std::uint8_t { committed = 1, rolled_back = 2, unknown = 3 };
 std::string_view outcome_name(Outcome outcome);
 
-inline constexpr std::uint32_t kTextBytesMax = 16u << 20;      // one statement text
+inline constexpr std::uint32_t kTextBytesMax = 16u << 20;  // one statement text
 inline constexpr std::uint32_t kTextsPerPayloadMax = 65536;
 inline constexpr std::uint32_t kParametersMax = 65535;
 inline constexpr std::uint32_t kColumnsMax = 4096;
-inline constexpr std::uint32_t kNullLength = 0xffffffff;       // a NULL value in a row
+inline constexpr std::uint32_t kNullLength = 0xffffffff;  // a NULL value in a row
 
 struct TransactionHead {
   std::uint64_t txn_id = 0;
   std::uint64_t server_txid = 0;  // PostgreSQL: pg_current_xact_id(); 0 when not known
   std::int64_t sealed_at_us = 0;  // wall clock
   std::uint64_t session_id = 0;
-  std::uint32_t entries = 0;      // in all chunks together
-  std::uint32_t chunks = 0;       // chunk records that precede
+  std::uint32_t entries = 0;  // in all chunks together
+  std::uint32_t chunks = 0;   // chunk records that precede
   Side side = Side::production;
-  std::uint8_t flags = 0;         // TransactionFlag
+  std::uint8_t flags = 0;  // TransactionFlag
   std::array<std::uint8_t, 6> reserved{};
 };
 static_assert(sizeof(TransactionHead) == 48);
 enum TransactionFlag : std::uint8_t {
   kTransactionAutocommit = 1,
-  kTransactionBarrier = 2,      // holds an opaque statement: applied alone
-  kTransactionUncaptured = 4,   // something in it could not be recorded; see its notes
+  kTransactionBarrier = 2,     // holds an opaque statement: applied alone
+  kTransactionUncaptured = 4,  // something in it could not be recorded; see its notes
 };
 
 /// One parameter as the application bound it, at the time of execution.
@@ -85,9 +85,9 @@ struct Parameter {
 
 /// Where the value of a key column of a keyed statement comes from (the write set).
 struct KeyPart {
-  std::uint32_t column = 0;               // index into the shape's columns
+  std::uint32_t column = 0;                // index into the shape's columns
   std::optional<std::uint32_t> parameter;  // 0-based; otherwise a literal
-  std::string literal;                    // SQL literal as written
+  std::string literal;                     // SQL literal as written
 };
 
 /// Columns of a statement's effects. Encoded as a dictionary text: fields separated by U+001F:
@@ -192,7 +192,8 @@ class EntryWriter {
   [[nodiscard]] Mark mark() const;
   bool rewind(const Mark& mark);  // false when a chunk has been taken since
 
-  /// Bytes of the ring payload for what is buffered: texts, then head (unless a chunk), then entries.
+  /// Bytes of the ring payload for what is buffered: texts, then head (unless a chunk), then
+  /// entries.
   [[nodiscard]] std::size_t payload_bytes(bool chunk) const;
   /// Writes it; `head` null for a chunk. `out.size()` must be payload_bytes().
   void write_payload(std::span<std::byte> out, const TransactionHead* head) const;
@@ -212,7 +213,7 @@ class EntryWriter {
   std::unordered_set<TextId, TextIdHash> known_;
   std::size_t texts_bytes_ = 0;
   std::size_t statement_start_ = 0;
-  std::size_t count_at_ = 0;  // where the running count of the open list stands
+  std::size_t count_at_ = 0;      // where the running count of the open list stands
   std::size_t row_count_at_ = 0;  // where the running count of the open row's values stands
   std::uint32_t taken_ = 0;
   std::uint32_t entries_ = 0;

@@ -1,17 +1,17 @@
 // The byte ring between the applications and journald: many producers, one consumer.
 //
 // A producer announces its intent in its slot, claims [position, position + length) by
-// compare-and-swap on the tail, writes the header with state `claimed`, clears the intent, fills the
-// payload, and publishes with state `prepared`. Ring order is the order of the claims. The consumer
-// zeroes what it has read before it moves the head, so memory ahead of the tail is always zero.
-// Within a header the length is written first and the kind last, so that the first word of a record
-// is never zero once anything of it was written, and a kind says that the rest is there. A claim that
-// does not fit before the end of the memory covers the rest of it with padding.
+// compare-and-swap on the tail, writes the header with state `claimed`, clears the intent, fills
+// the payload, and publishes with state `prepared`. Ring order is the order of the claims. The
+// consumer zeroes what it has read before it moves the head, so memory ahead of the tail is always
+// zero. Within a header the length is written first and the kind last, so that the first word of a
+// record is never zero once anything of it was written, and a kind says that the rest is there. A
+// claim that does not fit before the end of the memory covers the rest of it with padding.
 //
 // A producer may die at any of these points. The consumer resolves only when Slot liveness says
 // dead: `claimed` by a dead session is skipped (COMMIT was never sent); zeros where no live session
-// has an intent inside [head, tail) are skipped up to the next non-zero word or the tail. Nothing is
-// ever reclaimed by timeout. Byte table: docs/internals/control-page.md.
+// has an intent inside [head, tail) are skipped up to the next non-zero word or the tail. Nothing
+// is ever reclaimed by timeout. Byte table: docs/internals/control-page.md.
 #pragma once
 
 #include <cstddef>
@@ -40,7 +40,7 @@ struct RingHeader {
   std::uint32_t slot;                // of the producer
   std::uint64_t txn_id;
   std::uint32_t payload_bytes;
-  std::uint32_t session;             // low half of the producer's session id: slots are used again
+  std::uint32_t session;  // low half of the producer's session id: slots are used again
 };
 static_assert(sizeof(RingHeader) == 32);
 inline constexpr std::uint32_t kPaddingBytesMin = 8;  // padding has only the first two fields
@@ -78,8 +78,9 @@ class Ring {
     std::uint64_t next_position = 0;
     std::span<const std::byte> payload;  // valid until `consume`
   };
-  /// The record at the head: Code::end when there is none yet (empty, or claimed by a live session),
-  /// Code::corrupt when the bytes cannot be a record. Skips padding and what dead sessions left.
+  /// The record at the head: Code::end when there is none yet (empty, or claimed by a live
+  /// session), Code::corrupt when the bytes cannot be a record. Skips padding and what dead
+  /// sessions left.
   Result<Item> peek();
   /// The record after `item` without consuming it (for batches); same codes.
   Result<Item> peek_after(const Item& item);

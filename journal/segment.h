@@ -1,19 +1,20 @@
-// The journal on disk: numbered segment files of one migration, written by journald, read by anyone.
+// The journal on disk: numbered segment files of one migration, written by journald, read by
+// anyone.
 //
 //   NAME/journal/00000001.segment ...
 //   file   := 4096-byte SegmentHeader, then records, zero-filled to segment_bytes ahead of time
 //   record := RecordHeader, payload, zero padding to a multiple of 8
-// Each record's `chain` is XXH3-64 over header (chain field zero) and payload, seeded with the chain
-// of the record before it; the first is seeded from the header's `previous_chain`. So stale bytes
-// never validate and nothing can be taken out of the middle. Sequence numbers are dense over all
-// records of all segments. `group` is the flush group, named by the sequence number of its first
-// record: a group is begun only after the previous group's fdatasync returned, so a record whose
-// group began behind another record proves that the other one was on disk. A zero length is the
-// clean end. `ring` and `ring_position` say what of which ring a record came from, so that a journald
-// that was killed between writing and freeing the ring writes nothing twice.
-// Torn tail: a record that does not validate with no valid record of a *later group* behind it; the
-// writer saves the tail aside (NNNNNNNN.torn), truncates and goes on. Damage: everything else;
-// refused with segment, offset and remedy, never skipped. Byte tables: docs/internals/journal-format.md.
+// Each record's `chain` is XXH3-64 over header (chain field zero) and payload, seeded with the
+// chain of the record before it; the first is seeded from the header's `previous_chain`. So stale
+// bytes never validate and nothing can be taken out of the middle. Sequence numbers are dense over
+// all records of all segments. `group` is the flush group, named by the sequence number of its
+// first record: a group is begun only after the previous group's fdatasync returned, so a record
+// whose group began behind another record proves that the other one was on disk. A zero length is
+// the clean end. `ring` and `ring_position` say what of which ring a record came from, so that a
+// journald that was killed between writing and freeing the ring writes nothing twice. Torn tail: a
+// record that does not validate with no valid record of a *later group* behind it; the writer saves
+// the tail aside (NNNNNNNN.torn), truncates and goes on. Damage: everything else; refused with
+// segment, offset and remedy, never skipped. Byte tables: docs/internals/journal-format.md.
 #pragma once
 
 #include <array>
@@ -39,20 +40,20 @@ inline constexpr std::uint64_t kSegmentBytesMin = 64u << 10;
 inline constexpr std::uint32_t kRecordBytesMax = 1u << 30;
 
 enum class RecordType : std::uint8_t {
-  text = 1,         // TextId, then the text
-  transaction = 2,  // transaction body
-  chunk = 3,        // u64 txn_id, then entry bytes
-  outcome = 4,      // OutcomeRecord
-  marker = 5,       // MarkerRecord
-  abandon = 6,      // u64 txn_id
-  gap = 7,          // reason text: recording ended here, nothing after it can be trusted
-  next_segment = 8, // last record of a full segment; no payload
+  text = 1,          // TextId, then the text
+  transaction = 2,   // transaction body
+  chunk = 3,         // u64 txn_id, then entry bytes
+  outcome = 4,       // OutcomeRecord
+  marker = 5,        // MarkerRecord
+  abandon = 6,       // u64 txn_id
+  gap = 7,           // reason text: recording ended here, nothing after it can be trusted
+  next_segment = 8,  // last record of a full segment; no payload
 };
 
 struct RecordHeader {
-  std::uint32_t length;   // header and payload, without padding
-  std::uint8_t type;      // RecordType
-  std::uint8_t flags;     // bit 7: readers that do not know the type may skip the record
+  std::uint32_t length;  // header and payload, without padding
+  std::uint8_t type;     // RecordType
+  std::uint8_t flags;    // bit 7: readers that do not know the type may skip the record
   std::uint16_t version;
   std::uint64_t chain;
   std::uint64_t seq;
@@ -82,11 +83,11 @@ struct SegmentHeader {
   std::uint64_t number;
   std::uint64_t first_seq;
   std::uint64_t previous_chain;
-  std::uint64_t journal_id;    // random, the same in all segments of a journal
+  std::uint64_t journal_id;  // random, the same in all segments of a journal
   std::int64_t created_at_us;
   std::uint64_t segment_bytes;
   char boot_id[40];
-  std::uint64_t header_hash;   // XXH3-64 of the fields above
+  std::uint64_t header_hash;  // XXH3-64 of the fields above
 };
 static_assert(sizeof(SegmentHeader) == 112);
 
@@ -108,8 +109,8 @@ class JournalWriter {
     FileSystem* files = nullptr;  // null: the operating system's
     std::string boot_id;          // empty: the kernel's; tests give another
   };
-  /// Opens for appending; creates the directory (mode 0750) and the first segment when there is none.
-  /// Recovers a torn tail as described above; Code::corrupt on damage.
+  /// Opens for appending; creates the directory (mode 0750) and the first segment when there is
+  /// none. Recovers a torn tail as described above; Code::corrupt on damage.
   static Result<std::unique_ptr<JournalWriter>> open(const std::string& directory, Options options);
   ~JournalWriter();
 
@@ -126,8 +127,8 @@ class JournalWriter {
   Status reserve(std::uint64_t bytes);
   /// Hands everything to the kernel (write); readers see it.
   Status write_out();
-  /// write_out, then fdatasync; begins the next group. After an error every later call fails with the
-  /// same status: fsync is never retried.
+  /// write_out, then fdatasync; begins the next group. After an error every later call fails with
+  /// the same status: fsync is never retried.
   Status sync();
   [[nodiscard]] std::uint64_t last_seq() const;
   [[nodiscard]] std::uint64_t bytes() const;  // of the closed segments, and used of the last
@@ -149,8 +150,8 @@ class JournalReader {
   /// The next record; Code::end when there is none yet (call again later), Code::corrupt with
   /// segment, offset and remedy on damage. Text records are handed out too, and remembered.
   Result<JournalRecord> next();
-  /// Goes to the record with this sequence number, so that `next` returns it. Code::not_found when it
-  /// is not written yet: the reader then stands at the end, and `next` goes on from there.
+  /// Goes to the record with this sequence number, so that `next` returns it. Code::not_found when
+  /// it is not written yet: the reader then stands at the end, and `next` goes on from there.
   Status seek(std::uint64_t seq);
   /// A text of the dictionary of the segment read last. Code::corrupt when the segment has no such.
   Result<std::string_view> text(const std::array<std::uint8_t, 16>& id) const;

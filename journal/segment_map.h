@@ -19,13 +19,14 @@ std::string segment_name(std::string_view home, std::string_view migration);
 
 enum class Liveness { alive, dead };
 
-inline constexpr std::uint64_t kCreatorWaitNs = 2'000'000'000;  // for a creator that is still writing
+inline constexpr std::uint64_t kCreatorWaitNs =
+    2'000'000'000;  // for a creator that is still writing
 
 /// One mapping of one migration's segment. One per process and migration: a second open returns the
-/// same mapping. Closing any descriptor of a file drops all of the process's byte-range locks on it,
-/// also those of another copy of this code in the same process (the two driver libraries), so the
-/// descriptor is never closed before the process exits; a later open uses it again.
-/// All functions may be called from any thread.
+/// same mapping. Closing any descriptor of a file drops all of the process's byte-range locks on
+/// it, also those of another copy of this code in the same process (the two driver libraries), so
+/// the descriptor is never closed before the process exits; a later open uses it again. All
+/// functions may be called from any thread.
 class SegmentMap {
  public:
   /// Opens the segment, or creates it (mode 0660, group of the home when it exists) with
@@ -77,10 +78,10 @@ class SegmentMap {
   /// when the session lives after all. For journald, once the session's transaction is resolved.
   bool release_dead(std::uint32_t index);
 
-  /// Sets mode `invalid` with a reason, once; the first reason stays. Opens a closed commit gate (the
-  /// closer's `open` then fails) and wakes everyone who waits. Never blocks. In `switching` and
-  /// `switched` only the reason is recorded: the decision has been made, and sessions must not fall
-  /// back to production silently.
+  /// Sets mode `invalid` with a reason, once; the first reason stays. Opens a closed commit gate
+  /// (the closer's `open` then fails) and wakes everyone who waits. Never blocks. In `switching`
+  /// and `switched` only the reason is recorded: the decision has been made, and sessions must not
+  /// fall back to production silently.
   void invalidate(std::string_view reason);
   /// Empty when there is none, or when its writer died in the middle of it.
   [[nodiscard]] std::string reason();

@@ -1,5 +1,5 @@
-// Errors as values for ring, journal and capture. Nothing here throws; copying a Status that carries
-// a message may allocate. Values are immutable once made and may be read from any thread.
+// Errors as values for ring, journal and capture. Nothing here throws; copying a Status that
+// carries a message may allocate. Values are immutable once made and may be read from any thread.
 #pragma once
 
 #include <cassert>

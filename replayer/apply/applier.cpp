@@ -149,7 +149,7 @@ struct Applier::Impl {
   bool try_joined();
   void one_by_one();
   void apply_one(const FeedTransaction& transaction);
-  void apply_by_rows(const FeedTransaction& transaction, std::string kind);
+  void apply_by_rows(const FeedTransaction& transaction, const std::string& kind);
   void outside_transaction(const FeedTransaction& transaction);
   void leave_out(const FeedTransaction& transaction, Tally tally);
   void commit_at(std::uint64_t seq, const Tally& tally);
@@ -448,10 +448,10 @@ void Applier::Impl::run_rows(const FeedTransaction& transaction, const Statement
   if (plan.missing_columns() != 0) report("no such column");
   for (const auto& row : statement.rows) {
     const bool removes = row.verb == Verb::remove;
-    auto rows = run_row(plan, as_put && !removes ? Verb::put : row.verb, row);
+    const auto rows = run_row(plan, as_put && !removes ? Verb::put : row.verb, row);
     if (rows == 0 && row.verb == Verb::update) {
       report("row-count");
-      rows = run_row(plan, Verb::insert, row);
+      run_row(plan, Verb::insert, row);
     } else if (rows == 0 && removes && !as_put) {
       report("row-count");
     }
@@ -531,11 +531,11 @@ void Applier::Impl::apply_one(const FeedTransaction& transaction) {
     kind = problem.what();
   }
   undo();
-  apply_by_rows(transaction, std::move(kind));
+  apply_by_rows(transaction, kind);
 }
 
 // The second try, after an error: rows instead of statements wherever there are rows.
-void Applier::Impl::apply_by_rows(const FeedTransaction& transaction, std::string kind) {
+void Applier::Impl::apply_by_rows(const FeedTransaction& transaction, const std::string& kind) {
   const auto statement =
       std::find_if(transaction.entries.begin(), transaction.entries.end(),
                    [](const Entry& entry) { return entry.type == Entry::Type::statement; });

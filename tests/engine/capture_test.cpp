@@ -1,0 +1,765 @@
+// What the driver records, at its two outer boundaries: an ODBC program that goes through the
+// driver manager on one side, the records of the ring on the other.
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <map>
+#include <sstream>
+#include <unordered_map>
+
+#include "journal/mode.h"
+#include "journal/record.h"
+#include "journal/ring.h"
+#include "journal/segment_map.h"
+#include "tests/engine/databases.h"
+#include "tests/engine/raw_odbc.h"
+
+namespace understudy {
+namespace {
+
+struct SeenParameter {
+  int c_type = 0;
+  int sql_type = 0;
+  std::int64_t indicator = 0;
+  std::string bytes;
+};
+
+struct SeenRow {
+  Verb verb = Verb::other;
+  Row values;
+};
+
+struct SeenStatement {
+  Verdict verdict = Verdict::opaque;
+  Verb verb = Verb::other;
+  std::string text;
+  std::int64_t rows = 0;
+  std::vector<SeenParameter> parameters;
+  std::vector<KeyPart> key;
+  std::vector<SeenRow> effects;
+};
+
+struct SeenTransaction {
+  TransactionHead head;
+  std::optional<Outcome> outcome;
+  std::vector<SeenStatement> statements;
+  std::vector<std::string> notes;
+};
+
+struct Seen {
+  std::vector<SeenTransaction> transactions;
+  std::size_t chunks = 0;
+  std::vector<std::uint64_t> abandoned;
+
+  [[nodiscard]] std::vector<std::string> texts() const {
+    std::vector<std::string> out;
+    for (const auto& one : transactions) {
+      for (const auto& statement : one.statements) out.push_back(statement.text);
+    }
+    return out;
+  }
+};
+
+using Texts = std::unordered_map<TextId, std::string, TextIdHash>;
+
+template <class T>
+T must(Result<T> result) {
+  if (!result.ok()) throw std::runtime_error(result.status().message());
+  return std::move(*result);
+}
+
+SeenStatement seen_statement(const StatementEntry& entry, const Texts& texts) {
+  SeenStatement out;
+  out.verdict = entry.verdict;
+  out.verb = entry.verb;
+  out.text = texts.at(entry.text);
+  out.rows = entry.row_count;
+  for (const auto& one : entry.parameters) {
+    out.parameters.push_back({one.c_type, one.sql_type, one.indicator, std::string(one.bytes)});
+  }
+  out.key = entry.key;
+  for (const auto& row : entry.rows) {
+    auto& seen = out.effects.emplace_back();
+    seen.verb = row.verb;
+    for (const auto& value : row.values) {
+      seen.values.push_back(value ? std::optional(std::string(*value)) : std::nullopt);
+    }
+  }
+  return out;
+}
+
+void read_entries(const std::vector<std::byte>& bytes, const Texts& texts, SeenTransaction& out) {
+  EntryReader reader(bytes);
+  for (;;) {
+    const auto entry = reader.next();
+    if (!entry.ok()) {
+      if (entry.status().code() != Code::end) throw std::runtime_error(entry.status().message());
+      return;
+    }
+    if (entry->type == Entry::Type::statement) {
+      out.statements.push_back(seen_statement(entry->statement, texts));
+    } else if (entry->type == Entry::Type::note) {
+      out.notes.emplace_back(entry->note.kind);
+    }
+  }
+}
+
+/// Reads everything that stands in the ring.
+Seen drained(SegmentMap& map) {
+  Seen seen;
+  Ring ring(map);
+  Texts texts;
+  std::map<std::uint64_t, std::vector<std::byte>> begun;
+  for (;;) {
+    const auto item = ring.peek();
+    if (!item.ok()) {
+      if (item.status().code() != Code::end) throw std::runtime_error(item.status().message());
+      return seen;
+    }
+    const auto payload = must(split_ring_payload(item->payload));
+    for (const auto& [id, text] : payload.texts) texts[id] = text;
+    auto& bytes = begun[item->txn_id];
+    if (item->kind == RingKind::chunk) {
+      ++seen.chunks;
+      bytes.insert(bytes.end(), payload.body.begin(), payload.body.end());
+    } else if (item->kind == RingKind::transaction) {
+      auto& transaction = seen.transactions.emplace_back();
+      transaction.head = must(decode_head(payload.body));
+      const auto rest = payload.body.subspan(sizeof(TransactionHead));
+      bytes.insert(bytes.end(), rest.begin(), rest.end());
+      read_entries(bytes, texts, transaction);
+    } else if (item->kind == RingKind::outcome) {
+      const auto outcome = must(plain_body<OutcomeRecord>(payload.body));
+      for (auto& one : seen.transactions) {
+        if (one.head.txn_id == outcome.txn_id) one.outcome = outcome.outcome;
+      }
+    } else if (item->kind == RingKind::abandon) {
+      seen.abandoned.push_back(item->txn_id);
+    }
+    ring.consume(*item);
+  }
+}
+
+OdbcEnvironment::Keys keys_of(const std::string& target) {
+  OdbcEnvironment::Keys keys;
+  std::istringstream parts(target);
+  for (std::string part; std::getline(parts, part, ';');) {
+    const auto equals = part.find('=');
+    if (equals == std::string::npos) continue;
+    // psqlodbc knows the short names in connection strings only.
+    std::string key = part.substr(0, equals);
+    if (key == "Server") key = "Servername";
+    if (key == "Uid") key = "Username";
+    keys[key] = part.substr(equals + 1);
+  }
+  return keys;
+}
+
+/// A database behind Understudy under the name of a migration, in mode `record` after `record()`.
+class Production {
+ public:
+  explicit Production(Dialect dialect, const OdbcEnvironment::Keys& extra = {})
+      : dialect_(dialect) {
+    auto& environment = OdbcEnvironment::shared();
+    static int count = 0;
+    name_ = "capture" + std::to_string(++count);
+    const bool sqlite = dialect == Dialect::sqlite;
+    const std::string real = sqlite ? "SQLite3" : "PostgreSQL Unicode";
+    const std::string database = sqlite ? "Database=" + folder_.path() + "/production.db;"
+                                        : PostgresServer::shared().new_database();
+    bare_ = "Driver={" + real + "};" + database;
+    auto keys = keys_of(database);
+    keys["Driver"] = "Understudy Unicode";
+    keys["RealDriver"] = real;
+    for (const auto& [key, value] : extra) keys[key] = value;
+    environment.add_data_source(name_, keys);
+    map_ = must(SegmentMap::open_or_create(environment.home(), name_));
+  }
+
+  [[nodiscard]] const std::string& bare() const { return bare_; }
+  [[nodiscard]] std::string through() const { return "DSN=" + name_ + ";"; }
+  [[nodiscard]] SegmentMap& map() { return *map_; }
+  [[nodiscard]] Seen drain() { return drained(*map_); }
+
+  void define(const std::vector<std::string_view>& statements) {
+    odbc::Connection db(bare_);
+    run_all(db, statements);
+  }
+  std::string scalar(const std::string& sql) {
+    odbc::Connection db(bare_);
+    return db.scalar(sql).value_or("NULL");
+  }
+  void record() {
+    const std::string folder = OdbcEnvironment::shared().home() + "/" + name_;
+    ::mkdir(folder.c_str(), 0750);
+    odbc::Connection db(bare_);
+    const Status saved = sql_dialect(dialect_).read_catalog(db).save(folder + "/catalog");
+    if (!saved.ok()) throw std::runtime_error(saved.message());
+    const Status reserved = map_->reserve_ring();
+    if (!reserved.ok()) throw std::runtime_error(reserved.message());
+    map_->header().catalog_generation.fetch_add(1);
+    auto& word = map_->header().mode_word;
+    word = mode_word(Mode::record, epoch_of(word) + 1);
+  }
+  [[nodiscard]] Mode mode() { return mode_of(map_->header().mode_word); }
+
+ private:
+  Dialect dialect_;
+  TempDir folder_;
+  std::string name_;
+  std::string bare_;
+  std::shared_ptr<SegmentMap> map_;
+};
+
+/// An application's connection; the test fails when it cannot be made.
+class Application : public raw::Connection {
+ public:
+  explicit Application(const std::string& target) {
+    if (!SQL_SUCCEEDED(connect(target))) throw std::runtime_error(problems());
+  }
+  SQLRETURN autocommit(bool on) {
+    const SQLULEN value = on ? SQL_AUTOCOMMIT_ON : SQL_AUTOCOMMIT_OFF;
+    return SQLSetConnectAttr(dbc, SQL_ATTR_AUTOCOMMIT, reinterpret_cast<SQLPOINTER>(value), 0);
+  }
+  SQLRETURN commit() { return SQLEndTran(SQL_HANDLE_DBC, dbc, SQL_COMMIT); }
+  SQLRETURN rollback() { return SQLEndTran(SQL_HANDLE_DBC, dbc, SQL_ROLLBACK); }
+};
+
+/// Runs a text on a handle of its own.
+SQLRETURN run(Application& app, const std::string& sql) {
+  raw::Statement stmt(app);
+  return stmt.run(sql);
+}
+
+#define RUN(app, sql) ASSERT_TRUE(SQL_SUCCEEDED(run(app, sql))) << (sql)
+
+class CaptureTest : public testing::TestWithParam<Dialect> {
+ protected:
+  void SetUp() override {
+    production_.define({sqlite() ? "CREATE TABLE items (id INTEGER PRIMARY KEY AUTOINCREMENT,"
+                                   " v int, note text)"
+                                 : "CREATE TABLE items (id serial PRIMARY KEY, v int, note text)",
+                        "INSERT INTO items (v, note) VALUES (1, 'one')",
+                        "INSERT INTO items (v, note) VALUES (2, 'two')"});
+  }
+  [[nodiscard]] static bool sqlite() { return GetParam() == Dialect::sqlite; }
+  /// An application that meets the migration recording.
+  Application& recording() {
+    production_.record();
+    app_ = std::make_unique<Application>(production_.through());
+    return *app_;
+  }
+  Application& in_transactions() {
+    Application& app = recording();
+    app.autocommit(false);
+    return app;
+  }
+  [[nodiscard]] std::string insert_key_question() const {
+    return sqlite() ? "SELECT last_insert_rowid()" : "SELECT lastval()";
+  }
+
+  Production production_{GetParam()};
+  std::unique_ptr<Application> app_;
+};
+
+INSTANTIATE_TEST_SUITE_P(Engines, CaptureTest,
+                         testing::Values(Dialect::sqlite, Dialect::postgresql),
+                         [](const auto& one) { return std::string(dialect_name(one.param)); });
+
+// --- transactions ---
+
+TEST_P(CaptureTest, AnAutocommitStatementIsOneCommittedTransaction) {
+  Application& app = recording();
+  RUN(app, "INSERT INTO items (v) VALUES (7)");
+  const Seen seen = production_.drain();
+  ASSERT_EQ(seen.transactions.size(), 1u);
+  EXPECT_EQ(seen.transactions[0].outcome, Outcome::committed);
+  EXPECT_TRUE(seen.transactions[0].head.flags & kTransactionAutocommit);
+  EXPECT_EQ(production_.scalar("SELECT count(*) FROM items"), "3");
+}
+
+TEST_P(CaptureTest, TheApplicationStillSeesAutocommitOn) {
+  Application& app = recording();
+  RUN(app, "INSERT INTO items (v) VALUES (7)");
+  SQLULEN on = 77;
+  SQLGetConnectAttr(app.dbc, SQL_ATTR_AUTOCOMMIT, &on, sizeof on, nullptr);
+  EXPECT_EQ(static_cast<SQLUINTEGER>(on), SQLUINTEGER{SQL_AUTOCOMMIT_ON});
+}
+
+TEST_P(CaptureTest, ARolledBackTransactionIsNotRecorded) {
+  Application& app = in_transactions();
+  RUN(app, "INSERT INTO items (v) VALUES (7)");
+  ASSERT_TRUE(SQL_SUCCEEDED(app.rollback()));
+  EXPECT_TRUE(production_.drain().transactions.empty());
+}
+
+TEST_P(CaptureTest, AStatementThatChangesNoRowIsNotRecorded) {
+  Application& app = in_transactions();
+  run(app, "UPDATE items SET v = 5 WHERE id = 99");
+  run(app, "DELETE FROM items WHERE v > 100");
+  ASSERT_TRUE(SQL_SUCCEEDED(app.commit()));
+  EXPECT_TRUE(production_.drain().transactions.empty());
+}
+
+TEST_P(CaptureTest, ASelectLeavesNoRecord) {
+  Application& app = in_transactions();
+  RUN(app, "SELECT * FROM items");
+  ASSERT_TRUE(SQL_SUCCEEDED(app.commit()));
+  EXPECT_TRUE(production_.drain().transactions.empty());
+}
+
+TEST_P(CaptureTest, StatementsOfATransactionStandInOrder) {
+  Application& app = in_transactions();
+  const std::vector<std::string> texts = {"INSERT INTO items (v, note) VALUES (3, 'three')",
+                                          "UPDATE items SET v = v + 10",
+                                          "DELETE FROM items WHERE v = 12"};
+  for (const auto& sql : texts) RUN(app, sql);
+  ASSERT_TRUE(SQL_SUCCEEDED(app.commit()));
+  const Seen seen = production_.drain();
+  ASSERT_EQ(seen.transactions.size(), 1u);
+  EXPECT_EQ(seen.texts(), texts);
+  const auto& update = seen.transactions[0].statements[1];
+  EXPECT_EQ(update.rows, 3);
+  ASSERT_EQ(update.effects.size(), 3u);
+  std::vector<std::string> values;
+  for (const auto& row : update.effects) values.push_back(row.values[1].value_or("NULL"));
+  std::sort(values.begin(), values.end());
+  EXPECT_EQ(values, (std::vector<std::string>{"11", "12", "13"}));
+}
+
+TEST_P(CaptureTest, ASavepointRolledBackDropsOnlyWhatCameAfter) {
+  Application& app = in_transactions();
+  RUN(app, "INSERT INTO items (v) VALUES (10)");
+  RUN(app, "SAVEPOINT here");
+  RUN(app, "INSERT INTO items (v) VALUES (11)");
+  RUN(app, "ROLLBACK TO SAVEPOINT here");
+  RUN(app, "INSERT INTO items (v) VALUES (12)");
+  ASSERT_TRUE(SQL_SUCCEEDED(app.commit()));
+  EXPECT_EQ(production_.drain().texts(),
+            (std::vector<std::string>{"INSERT INTO items (v) VALUES (10)",
+                                      "INSERT INTO items (v) VALUES (12)"}));
+}
+
+TEST_P(CaptureTest, BeginAndCommitAsTextMakeOneTransaction) {
+  Application& app = recording();
+  RUN(app, "BEGIN");
+  RUN(app, "INSERT INTO items (v) VALUES (10)");
+  RUN(app, "INSERT INTO items (v) VALUES (11)");
+  RUN(app, "COMMIT");
+  const Seen seen = production_.drain();
+  ASSERT_EQ(seen.transactions.size(), 1u);
+  EXPECT_EQ(seen.transactions[0].statements.size(), 2u);
+  EXPECT_EQ(seen.transactions[0].outcome, Outcome::committed);
+  EXPECT_EQ(production_.scalar("SELECT count(*) FROM items"), "4");
+}
+
+TEST_P(CaptureTest, RollbackAsTextLeavesNoRecord) {
+  Application& app = recording();
+  RUN(app, "BEGIN");
+  RUN(app, "INSERT INTO items (v) VALUES (10)");
+  RUN(app, "ROLLBACK");
+  EXPECT_TRUE(production_.drain().transactions.empty());
+  EXPECT_EQ(production_.scalar("SELECT count(*) FROM items"), "2");
+}
+
+TEST_P(CaptureTest, TurningAutocommitOnCommitsAndIsRecorded) {
+  Application& app = in_transactions();
+  RUN(app, "INSERT INTO items (v) VALUES (10)");
+  ASSERT_TRUE(SQL_SUCCEEDED(app.autocommit(true)));
+  const Seen seen = production_.drain();
+  ASSERT_EQ(seen.transactions.size(), 1u);
+  EXPECT_EQ(seen.transactions[0].outcome, Outcome::committed);
+  EXPECT_EQ(production_.scalar("SELECT count(*) FROM items"), "3");
+}
+
+TEST_P(CaptureTest, IdleModeRecordsNothingAndMarksATransactionThatHasWritten) {
+  Application app(production_.through());
+  app.autocommit(false);
+  const auto writing = [&] {
+    std::uint32_t count = 0;
+    for (std::uint32_t i = 0; i < kSlotCount; ++i) {
+      const Slot& slot = production_.map().slot(i);
+      if (slot.writing == static_cast<std::uint32_t>(Writing::unrecorded)) ++count;
+    }
+    return count;
+  };
+  EXPECT_EQ(writing(), 0u);
+  RUN(app, "INSERT INTO items (v) VALUES (10)");
+  EXPECT_EQ(writing(), 1u);
+  ASSERT_TRUE(SQL_SUCCEEDED(app.commit()));
+  EXPECT_EQ(writing(), 0u);
+  const Seen seen = production_.drain();
+  EXPECT_TRUE(seen.transactions.empty());
+}
+
+TEST_P(CaptureTest, ATransactionThatBeganUnrecordedIsNotRecordedInPart) {
+  Application app(production_.through());
+  app.autocommit(false);
+  RUN(app, "INSERT INTO items (v) VALUES (10)");
+  if (sqlite()) {
+    app.rollback();
+    GTEST_SKIP() << "SQLite's writer would lock out the catalog's reader: there is no such case";
+  }
+  production_.record();
+  RUN(app, "INSERT INTO items (v) VALUES (11)");
+  ASSERT_TRUE(SQL_SUCCEEDED(app.commit()));
+  EXPECT_TRUE(production_.drain().transactions.empty());
+}
+
+// --- statements ---
+
+TEST_P(CaptureTest, AnInsertWithAGeneratedKeyRecordsTheRow) {
+  Application& app = recording();
+  RUN(app, "INSERT INTO items (v) VALUES (7)");
+  const Seen seen = production_.drain();
+  ASSERT_EQ(seen.texts().size(), 1u);
+  const auto& insert = seen.transactions[0].statements[0];
+  EXPECT_EQ(insert.verdict, Verdict::effects);
+  EXPECT_EQ(insert.verb, Verb::insert);
+  ASSERT_EQ(insert.effects.size(), 1u);
+  const std::string null = sqlite() ? "NULL" : "";
+  const auto& values = insert.effects[0].values;
+  ASSERT_EQ(values.size(), 3u);
+  EXPECT_EQ(values[0], "3");
+  EXPECT_EQ(values[1], "7");
+  EXPECT_TRUE(!values[2] || *values[2] == null);
+}
+
+TEST_P(CaptureTest, AfterARewrittenInsertTheApplicationSeesACountAndNoResult) {
+  Application& app = recording();
+  raw::Statement stmt(app);
+  ASSERT_EQ(stmt.run("INSERT INTO items (v) VALUES (7)"), SQL_SUCCESS) << stmt.problems();
+  SQLLEN rows = -1;
+  SQLSMALLINT columns = -1;
+  EXPECT_EQ(SQLRowCount(stmt.handle, &rows), SQL_SUCCESS);
+  EXPECT_EQ(rows, 1);
+  EXPECT_EQ(SQLNumResultCols(stmt.handle, &columns), SQL_SUCCESS);
+  EXPECT_EQ(columns, 0);
+  EXPECT_EQ(SQLFetch(stmt.handle), SQL_ERROR);
+  EXPECT_EQ(stmt.problems().substr(0, 5), "24000");
+  EXPECT_EQ(stmt.scalar(insert_key_question()), "3");
+}
+
+TEST_P(CaptureTest, AnUpdateByKeyIsKeyed) {
+  Application& app = recording();
+  raw::Statement stmt(app);
+  SQLINTEGER v = 50;
+  SQLINTEGER id = 2;
+  SQLBindParameter(stmt.handle, 1, SQL_PARAM_INPUT, SQL_C_LONG, SQL_INTEGER, 0, 0, &v, 0, nullptr);
+  SQLBindParameter(stmt.handle, 2, SQL_PARAM_INPUT, SQL_C_LONG, SQL_INTEGER, 0, 0, &id, 0, nullptr);
+  ASSERT_EQ(stmt.run("UPDATE items SET v = ? WHERE id = ?"), SQL_SUCCESS) << stmt.problems();
+  const Seen seen = production_.drain();
+  ASSERT_EQ(seen.texts().size(), 1u);
+  const auto& update = seen.transactions[0].statements[0];
+  EXPECT_EQ(update.verdict, Verdict::keyed);
+  EXPECT_EQ(update.verb, Verb::update);
+  EXPECT_EQ(update.rows, 1);
+  ASSERT_EQ(update.key.size(), 1u);
+  EXPECT_EQ(update.key[0].column, 0u);
+  EXPECT_EQ(update.key[0].parameter, 1u);
+}
+
+TEST_P(CaptureTest, AStatementWithItsOwnReturningIsOpaqueAndItsRowsReachTheApplication) {
+  Application& app = recording();
+  raw::Statement stmt(app);
+  // libsqliteodbc shows no rows of such a statement, with the bare driver either.
+  EXPECT_EQ(stmt.scalar("INSERT INTO items (v) VALUES (7) RETURNING id"), sqlite() ? "" : "3");
+  const Seen seen = production_.drain();
+  ASSERT_EQ(seen.texts().size(), 1u);
+  EXPECT_EQ(seen.transactions[0].statements[0].verdict, Verdict::opaque);
+  EXPECT_TRUE(seen.transactions[0].head.flags & kTransactionBarrier);
+  EXPECT_EQ(production_.scalar("SELECT count(*) FROM items"), "3");
+}
+
+TEST_P(CaptureTest, AStatementPreparedOnceIsRecordedWithTheValuesOfEachExecution) {
+  Application& app = recording();
+  raw::Statement stmt(app);
+  SQLINTEGER v = 0;
+  ASSERT_EQ(SQLPrepare(stmt.handle, raw::text("INSERT INTO items (v) VALUES (?)"), SQL_NTS),
+            SQL_SUCCESS);
+  SQLBindParameter(stmt.handle, 1, SQL_PARAM_INPUT, SQL_C_LONG, SQL_INTEGER, 0, 0, &v, 0, nullptr);
+  for (v = 20; v < 22; ++v) {
+    ASSERT_EQ(SQLExecute(stmt.handle), SQL_SUCCESS) << stmt.problems();
+  }
+  const Seen seen = production_.drain();
+  ASSERT_EQ(seen.transactions.size(), 2u);
+  for (int i = 0; i < 2; ++i) {
+    const auto& statement = seen.transactions[static_cast<std::size_t>(i)].statements.at(0);
+    EXPECT_EQ(statement.effects.at(0).values.at(1), std::to_string(20 + i));
+    SQLINTEGER bound = 0;
+    ASSERT_EQ(statement.parameters.at(0).bytes.size(), sizeof bound);
+    std::memcpy(&bound, statement.parameters[0].bytes.data(), sizeof bound);
+    EXPECT_EQ(bound, 20 + i);
+  }
+}
+
+TEST_P(CaptureTest, ASchemaChangeEndsRecordingWithAReasonAndSucceeds) {
+  Application& app = recording();
+  RUN(app, "ALTER TABLE items ADD COLUMN more int");
+  EXPECT_EQ(production_.mode(), Mode::invalid);
+  EXPECT_NE(production_.map().reason().find("schema"), std::string::npos);
+  RUN(app, "UPDATE items SET more = 1");
+  EXPECT_EQ(production_.scalar("SELECT sum(more) FROM items"), "2");
+}
+
+TEST_P(CaptureTest, ARolledBackSchemaChangeEndsNothing) {
+  Application& app = in_transactions();
+  RUN(app, "ALTER TABLE items ADD COLUMN more int");
+  ASSERT_TRUE(SQL_SUCCEEDED(app.rollback()));
+  EXPECT_EQ(production_.mode(), Mode::record);
+}
+
+TEST_P(CaptureTest, ADuplicateKeyIsReportedAsByTheBareDriver) {
+  Application& app = recording();
+  Application plain(production_.bare());
+  std::string seen[2];
+  Application* both[] = {&plain, &app};
+  for (int i = 0; i < 2; ++i) {
+    raw::Statement stmt(*both[i]);
+    EXPECT_EQ(stmt.run("INSERT INTO items (id, v, note) SELECT 1, 5, 'x'"), SQL_ERROR);
+    for (const auto& line : raw::diagnostics(SQL_HANDLE_STMT, stmt.handle)) {
+      seen[i] += line.substr(0, 5) + " ";
+    }
+  }
+  EXPECT_NE(seen[0], "");
+  EXPECT_EQ(seen[1], seen[0]);
+  EXPECT_TRUE(production_.drain().transactions.empty());
+}
+
+// --- what cannot be recorded ---
+
+TEST_P(CaptureTest, DataAtExecutionIsCountedAndNamed) {
+  Application& app = in_transactions();
+  raw::Statement stmt(app);
+  SQLLEN later = SQL_LEN_DATA_AT_EXEC(5);
+  int token = 0;
+  SQLBindParameter(stmt.handle, 1, SQL_PARAM_INPUT, SQL_C_CHAR, SQL_VARCHAR, 5, 0, &token, 0,
+                   &later);
+  ASSERT_EQ(stmt.run("INSERT INTO items (note) VALUES (?)"), SQL_NEED_DATA) << stmt.problems();
+  SQLPOINTER which = nullptr;
+  ASSERT_EQ(SQLParamData(stmt.handle, &which), SQL_NEED_DATA);
+  EXPECT_EQ(which, &token);
+  char piece[] = "later";
+  ASSERT_EQ(SQLPutData(stmt.handle, piece, 5), SQL_SUCCESS);
+  ASSERT_EQ(SQLParamData(stmt.handle, &which), SQL_SUCCESS) << stmt.problems();
+  ASSERT_TRUE(SQL_SUCCEEDED(app.commit()));
+  const Seen seen = production_.drain();
+  ASSERT_EQ(seen.transactions.size(), 1u);
+  EXPECT_EQ(seen.transactions[0].notes, std::vector<std::string>{"data-at-execution"});
+  EXPECT_TRUE(seen.transactions[0].head.flags & kTransactionUncaptured);
+  EXPECT_EQ(production_.map().header().uncaptured, 1u);
+  EXPECT_EQ(production_.scalar("SELECT note FROM items WHERE id = 3"), "later");
+}
+
+TEST_P(CaptureTest, AParameterArrayIsCountedAndNamed) {
+  Application& app = recording();
+  raw::Statement stmt(app);
+  SQLINTEGER values[] = {31, 32, 33};
+  SQLLEN lengths[] = {0, 0, 0};
+  ASSERT_EQ(SQLSetStmtAttr(stmt.handle, SQL_ATTR_PARAMSET_SIZE, reinterpret_cast<SQLPOINTER>(3), 0),
+            SQL_SUCCESS);
+  SQLBindParameter(stmt.handle, 1, SQL_PARAM_INPUT, SQL_C_LONG, SQL_INTEGER, 0, 0, values, 0,
+                   lengths);
+  ASSERT_TRUE(SQL_SUCCEEDED(stmt.run("INSERT INTO items (v) VALUES (?)"))) << stmt.problems();
+  const Seen seen = production_.drain();
+  ASSERT_EQ(seen.transactions.size(), 1u);
+  EXPECT_EQ(seen.transactions[0].notes, std::vector<std::string>{"parameter-array"});
+  EXPECT_EQ(production_.map().header().uncaptured, 1u);
+}
+
+// --- long transactions ---
+
+TEST_P(CaptureTest, ALongTransactionArrivesInChunksAndComplete) {
+  Application& app = in_transactions();
+  for (int i = 0; i < 20; ++i) {
+    RUN(app, "INSERT INTO items (v, note) VALUES (" + std::to_string(i) + ", '" +
+                 std::string(32 << 10, 'x') + "')");
+  }
+  ASSERT_TRUE(SQL_SUCCEEDED(app.commit()));
+  const Seen seen = production_.drain();
+  EXPECT_GT(seen.chunks, 0u);
+  ASSERT_EQ(seen.transactions.size(), 1u);
+  const auto& transaction = seen.transactions[0];
+  EXPECT_EQ(transaction.head.chunks, seen.chunks);
+  ASSERT_EQ(transaction.statements.size(), 20u);
+  for (std::size_t i = 0; i < 20; ++i) {
+    EXPECT_EQ(transaction.statements[i].effects.at(0).values.at(1), std::to_string(i));
+  }
+  EXPECT_EQ(transaction.outcome, Outcome::committed);
+}
+
+TEST_P(CaptureTest, ARollbackAbandonsTheChunks) {
+  Application& app = in_transactions();
+  for (int i = 0; i < 20; ++i) {
+    RUN(app, "INSERT INTO items (note) VALUES ('" + std::string(32 << 10, 'x') + "')");
+  }
+  ASSERT_TRUE(SQL_SUCCEEDED(app.rollback()));
+  const Seen seen = production_.drain();
+  EXPECT_GT(seen.chunks, 0u);
+  EXPECT_TRUE(seen.transactions.empty());
+  EXPECT_EQ(seen.abandoned.size(), 1u);
+}
+
+// --- bound values ---
+
+struct Value {
+  const char* name;
+  SQLSMALLINT c_type;
+  SQLSMALLINT sql_type;
+  const char* column_type;  // of PostgreSQL
+  SQLULEN size;
+  SQLSMALLINT digits;
+  std::string bytes;
+  bool sqlite = true;  // libsqliteodbc takes this C type
+};
+
+template <class T>
+std::string bytes_of(const T& value) {
+  return {reinterpret_cast<const char*>(&value), sizeof value};
+}
+
+std::vector<Value> values() {
+  const std::u16string wide = u"gr\u00fc\u00df \U0001f600";
+  SQL_NUMERIC_STRUCT numeric{};
+  numeric.precision = 5;
+  numeric.scale = 2;
+  numeric.sign = 1;
+  numeric.val[0] = 0x39;
+  numeric.val[1] = 0x30;
+  return {
+      {"Char", SQL_C_CHAR, SQL_VARCHAR, "text", 20, 0, "a 'text'"},
+      {"EmptyChar", SQL_C_CHAR, SQL_VARCHAR, "text", 20, 0, ""},
+      {"Wide", SQL_C_WCHAR, SQL_WVARCHAR, "text", 20, 0,
+       std::string(reinterpret_cast<const char*>(wide.data()), wide.size() * 2)},
+      {"Long", SQL_C_LONG, SQL_INTEGER, "int", 0, 0, bytes_of(SQLINTEGER{-123456})},
+      {"Bigint", SQL_C_SBIGINT, SQL_BIGINT, "bigint", 0, 0, bytes_of(SQLBIGINT{-1} << 60)},
+      {"Double", SQL_C_DOUBLE, SQL_DOUBLE, "double precision", 0, 0, bytes_of(0.1)},
+      {"Bit", SQL_C_BIT, SQL_BIT, "boolean", 0, 0, std::string(1, '\1')},
+      {"Binary", SQL_C_BINARY, SQL_VARBINARY, "bytea", 20, 0, std::string("\0\1\xff\0", 4)},
+      {"Timestamp", SQL_C_TYPE_TIMESTAMP, SQL_TYPE_TIMESTAMP, "timestamp", 26, 6,
+       bytes_of(SQL_TIMESTAMP_STRUCT{2024, 2, 29, 23, 59, 58, 123456000})},
+      {"Numeric", SQL_C_NUMERIC, SQL_NUMERIC, "numeric", 5, 2, bytes_of(numeric), false},
+      {"Mebibyte", SQL_C_CHAR, SQL_LONGVARCHAR, "text", 1 << 20, 0, std::string(1 << 20, 'm')},
+  };
+}
+
+class CapturedValue : public testing::TestWithParam<std::tuple<Dialect, Value>> {};
+
+INSTANTIATE_TEST_SUITE_P(Values, CapturedValue,
+                         testing::Combine(testing::Values(Dialect::sqlite, Dialect::postgresql),
+                                          testing::ValuesIn(values())),
+                         [](const auto& one) {
+                           return std::string(dialect_name(std::get<0>(one.param))) +
+                                  std::get<1>(one.param).name;
+                         });
+
+// Runs an insert with one bound value and returns what was recorded of it.
+void insert_bound(Production& production, const Value& value, SQLLEN indicator,
+                  SeenParameter* seen_parameter) {
+  production.define(
+      {"CREATE TABLE kinds (id int PRIMARY KEY, v " + std::string(value.column_type) + ")"});
+  production.record();
+  Application app(production.through());
+  raw::Statement stmt(app);
+  std::string buffer = value.bytes;
+  const SQLRETURN bound =
+      SQLBindParameter(stmt.handle, 1, SQL_PARAM_INPUT, value.c_type, value.sql_type, value.size,
+                       value.digits, buffer.data(), static_cast<SQLLEN>(buffer.size()), &indicator);
+  ASSERT_EQ(bound, SQL_SUCCESS) << stmt.problems();
+  ASSERT_EQ(stmt.run("INSERT INTO kinds (id, v) VALUES (1, ?)"), SQL_SUCCESS) << stmt.problems();
+  const Seen seen = production.drain();
+  ASSERT_EQ(seen.texts().size(), 1u);
+  const auto& parameters = seen.transactions[0].statements[0].parameters;
+  ASSERT_EQ(parameters.size(), 1u);
+  *seen_parameter = parameters[0];
+  EXPECT_EQ(parameters[0].c_type, value.c_type);
+  EXPECT_EQ(parameters[0].sql_type, value.sql_type);
+}
+
+TEST_P(CapturedValue, ArrivesWithItsTypeLengthAndBytes) {
+  const auto& [dialect, value] = GetParam();
+  if (dialect == Dialect::sqlite && !value.sqlite)
+    GTEST_SKIP() << "libsqliteodbc does not take this C type";
+  Production production(dialect);
+  SeenParameter seen;
+  insert_bound(production, value, static_cast<SQLLEN>(value.bytes.size()), &seen);
+  EXPECT_EQ(seen.indicator, static_cast<std::int64_t>(value.bytes.size()));
+  EXPECT_TRUE(seen.bytes == value.bytes) << seen.bytes.size() << " bytes";
+}
+
+TEST_P(CapturedValue, ArrivesAsNull) {
+  const auto& [dialect, value] = GetParam();
+  if (dialect == Dialect::sqlite && !value.sqlite)
+    GTEST_SKIP() << "libsqliteodbc does not take this C type";
+  Production production(dialect);
+  SeenParameter seen;
+  insert_bound(production, value, SQL_NULL_DATA, &seen);
+  EXPECT_EQ(seen.indicator, SQL_NULL_DATA);
+  EXPECT_EQ(seen.bytes, "");
+}
+
+// --- PostgreSQL alone ---
+
+TEST(CapturePostgresql, ATransactionCarriesTheServersId) {
+  Production production(Dialect::postgresql);
+  production.define(
+      {"CREATE TABLE t (id int PRIMARY KEY, v bigint)", "INSERT INTO t VALUES (1, 0)"});
+  production.record();
+  Application app(production.through());
+  app.autocommit(false);
+  RUN(app, "UPDATE t SET v = 1 WHERE id = 1");
+  raw::Statement stmt(app);
+  const std::string txid = stmt.scalar("SELECT pg_current_xact_id()::text");
+  ASSERT_TRUE(SQL_SUCCEEDED(app.commit()));
+  const Seen seen = production.drain();
+  ASSERT_EQ(seen.transactions.size(), 1u);
+  EXPECT_EQ(std::to_string(seen.transactions[0].head.server_txid), txid);
+}
+
+TEST(CapturePostgresql, ARefusedCommitIsInDoubt) {
+  Production production(Dialect::postgresql);
+  production.define({"CREATE TABLE parent (id int PRIMARY KEY)",
+                     "CREATE TABLE child (id int PRIMARY KEY, parent int REFERENCES parent"
+                     " DEFERRABLE INITIALLY DEFERRED)"});
+  production.record();
+  Application app(production.through());
+  app.autocommit(false);
+  RUN(app, "INSERT INTO child (id, parent) VALUES (1, 99)");
+  EXPECT_EQ(app.commit(), SQL_ERROR);
+  const Seen seen = production.drain();
+  ASSERT_EQ(seen.transactions.size(), 1u);
+  EXPECT_EQ(seen.transactions[0].outcome, Outcome::unknown);
+  EXPECT_EQ(production.scalar("SELECT count(*) FROM child"), "0");
+}
+
+class CaptureProtocol : public testing::TestWithParam<const char*> {};
+
+INSTANTIATE_TEST_SUITE_P(Protocols, CaptureProtocol, testing::Values("7.4-0", "7.4-1", "7.4-2"),
+                         [](const auto& one) { return std::string("Level") + one.param[4]; });
+
+TEST_P(CaptureProtocol, AfterAnErrorWhatIsKeptIsWhatIsRecorded) {
+  Production production(Dialect::postgresql, {{"Protocol", GetParam()}});
+  production.define({"CREATE TABLE t (id int PRIMARY KEY)", "INSERT INTO t VALUES (1)"});
+  production.record();
+  Application app(production.through());
+  app.autocommit(false);
+  run(app, "INSERT INTO t (id) VALUES (2)");
+  EXPECT_EQ(run(app, "INSERT INTO t (id) VALUES (1)"), SQL_ERROR);
+  run(app, "INSERT INTO t (id) VALUES (3)");
+  app.commit();
+  const Seen seen = production.drain();
+  std::string recorded;
+  for (const auto& text : seen.texts()) recorded += text.substr(text.size() - 2, 1);
+  const std::string kept = production.scalar(
+      "SELECT coalesce(string_agg(id::text, '' ORDER BY id), '') FROM t"
+      " WHERE id > 1");
+  const std::map<std::string, std::string> expected = {
+      {"7.4-0", ""}, {"7.4-1", "3"}, {"7.4-2", "23"}};
+  EXPECT_EQ(kept, expected.at(GetParam()));
+  EXPECT_EQ(recorded, kept);
+  for (const auto& one : seen.transactions) EXPECT_EQ(one.outcome, Outcome::committed);
+}
+
+}  // namespace
+}  // namespace understudy
