@@ -11,7 +11,7 @@
 namespace understudy {
 namespace {
 
-class Segment : public SegmentTest {
+class SharedSegment : public SegmentTest {
  protected:
   /// Creates the segment's file as a creator would that has not come far, locking kLockCreate.
   void half_create() const {
@@ -32,14 +32,14 @@ class Segment : public SegmentTest {
   }
 };
 
-TEST_F(Segment, NameDependsOnHomeAndMigration) {
+TEST_F(SharedSegment, NameDependsOnHomeAndMigration) {
   EXPECT_NE(segment_name("/a", "m"), segment_name("/b", "m"));
   EXPECT_NE(segment_name("/a", "m"), segment_name("/a", "n"));
   EXPECT_EQ(segment_name("/a/", "m"), segment_name("/a", "m"));
   EXPECT_EQ(segment_name("/a", "m").size(), std::strlen("/understudy-") + 16 + 2);
 }
 
-TEST_F(Segment, RefusesMigrationNamesThatLeaveTheHome) {
+TEST_F(SharedSegment, RefusesMigrationNamesThatLeaveTheHome) {
   EXPECT_TRUE(valid_migration_name("orders-2.prod_A"));
   EXPECT_FALSE(valid_migration_name(""));
   EXPECT_FALSE(valid_migration_name(".."));
@@ -48,11 +48,11 @@ TEST_F(Segment, RefusesMigrationNamesThatLeaveTheHome) {
   EXPECT_EQ(SegmentMap::open_or_create(home_, "a/b").status().code(), Code::invalid);
 }
 
-TEST_F(Segment, OpenSaysWhenThereIsNone) {
+TEST_F(SharedSegment, OpenSaysWhenThereIsNone) {
   EXPECT_EQ(SegmentMap::open(home_, kName).status().code(), Code::not_found);
 }
 
-TEST_F(Segment, IsUnusedMemoryWithTheSizesAskedFor) {
+TEST_F(SharedSegment, IsUnusedMemoryWithTheSizesAskedFor) {
   SegmentMap& map = create(2 * kRingBytesMin);
   EXPECT_EQ(map.ring_bytes(), 2 * kRingBytesMin);
   EXPECT_EQ(map.header().tail.load(), 0u);
@@ -60,19 +60,19 @@ TEST_F(Segment, IsUnusedMemoryWithTheSizesAskedFor) {
   EXPECT_GT(std::strlen(map.header().boot_id), 30u);
 }
 
-TEST_F(Segment, IsOpenToTheGroupOnly) {
+TEST_F(SharedSegment, IsOpenToTheGroupOnly) {
   create();
   struct stat info {};
   ASSERT_EQ(::stat(("/dev/shm" + segment_name(home_, kName)).c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 0777, 0660u);
 }
 
-TEST_F(Segment, SecondOpenInAProcessIsTheSameMapping) {
+TEST_F(SharedSegment, SecondOpenInAProcessIsTheSameMapping) {
   create();
   EXPECT_EQ(SegmentMap::open(home_, kName)->get(), map_.get());
 }
 
-TEST_F(Segment, RemovedNameMakesANewSegmentWhileOldMappingsStay) {
+TEST_F(SharedSegment, RemovedNameMakesANewSegmentWhileOldMappingsStay) {
   create().header().sealed = 7;
   const auto old = map_;
   ASSERT_TRUE(SegmentMap::remove(home_, kName).ok());
@@ -81,31 +81,31 @@ TEST_F(Segment, RemovedNameMakesANewSegmentWhileOldMappingsStay) {
   EXPECT_EQ(old->header().sealed.load(), 7u);
 }
 
-TEST_F(Segment, KeepsItsRingSizeWhateverALaterOpenerAsksFor) {
+TEST_F(SharedSegment, KeepsItsRingSizeWhateverALaterOpenerAsksFor) {
   create(kRingBytesMin);
   map_.reset();
   EXPECT_EQ(create(4 * kRingBytesMin).ring_bytes(), kRingBytesMin);
 }
 
-TEST_F(Segment, RefusesARingSizeThatIsNoPowerOfTwo) {
+TEST_F(SharedSegment, RefusesARingSizeThatIsNoPowerOfTwo) {
   EXPECT_EQ(SegmentMap::open_or_create(home_, kName, kRingBytesMin + 8).status().code(),
             Code::invalid);
 }
 
-TEST_F(Segment, RefusesAnotherLayout) {
+TEST_F(SharedSegment, RefusesAnotherLayout) {
   EXPECT_EQ(open_after([](ControlHeader& header) { ++header.layout_hash; }).code(),
             Code::unsupported);
 }
 
-TEST_F(Segment, RefusesAnotherVersion) {
+TEST_F(SharedSegment, RefusesAnotherVersion) {
   EXPECT_EQ(open_after([](ControlHeader& header) { ++header.version; }).code(), Code::unsupported);
 }
 
-TEST_F(Segment, RefusesAForeignFile) {
+TEST_F(SharedSegment, RefusesAForeignFile) {
   EXPECT_EQ(open_after([](ControlHeader& header) { header.magic[0] = 'X'; }).code(), Code::corrupt);
 }
 
-TEST_F(Segment, RefusesARingThatLeavesTheFile) {
+TEST_F(SharedSegment, RefusesARingThatLeavesTheFile) {
   EXPECT_EQ(open_after([](ControlHeader& header) {
               header.ring_bytes *= 2;
               header.segment_bytes = kRingOffset + header.ring_bytes;
@@ -113,20 +113,20 @@ TEST_F(Segment, RefusesARingThatLeavesTheFile) {
             Code::corrupt);
 }
 
-TEST_F(Segment, RefusesAFileThatAnyoneMayWrite) {
+TEST_F(SharedSegment, RefusesAFileThatAnyoneMayWrite) {
   create();
   map_.reset();
   ASSERT_EQ(::chmod(("/dev/shm" + segment_name(home_, kName)).c_str(), 0666), 0);
   EXPECT_EQ(SegmentMap::open(home_, kName).status().code(), Code::invalid);
 }
 
-TEST_F(Segment, CreatorThatDiedBeforeReadyIsReplaced) {
+TEST_F(SharedSegment, CreatorThatDiedBeforeReadyIsReplaced) {
   in_killed_child([&] { half_create(); });
   EXPECT_EQ(SegmentMap::open(home_, kName).status().code(), Code::not_found);
   EXPECT_EQ(create().ring_bytes(), kRingBytesMin);
 }
 
-TEST_F(Segment, CreatorThatLivesButNeverFinishesEndsInATimeout) {
+TEST_F(SharedSegment, CreatorThatLivesButNeverFinishesEndsInATimeout) {
   int ready[2];
   ASSERT_EQ(::pipe(ready), 0);
   Child child([&] {
@@ -142,7 +142,7 @@ TEST_F(Segment, CreatorThatLivesButNeverFinishesEndsInATimeout) {
   ::close(ready[1]);
 }
 
-TEST_F(Segment, ManyProcessesMayCreateItAtOnce) {
+TEST_F(SharedSegment, ManyProcessesMayCreateItAtOnce) {
   int go[2];
   ASSERT_EQ(::pipe(go), 0);
   std::vector<Child> children;
@@ -163,7 +163,7 @@ TEST_F(Segment, ManyProcessesMayCreateItAtOnce) {
 
 // --- locks ---
 
-TEST_F(Segment, LockIsRefusedWhileAnotherProcessHoldsIt) {
+TEST_F(SharedSegment, LockIsRefusedWhileAnotherProcessHoldsIt) {
   create();
   ASSERT_TRUE(map_->lock(kLockJournald).ok());
   Child child([&] {
@@ -174,20 +174,20 @@ TEST_F(Segment, LockIsRefusedWhileAnotherProcessHoldsIt) {
   EXPECT_EQ(map_->lock(kLockJournald).code(), Code::full);
 }
 
-TEST_F(Segment, LockEndsWithItsProcess) {
+TEST_F(SharedSegment, LockEndsWithItsProcess) {
   create();
   in_killed_child([&] { ASSERT_TRUE(map_->lock(kLockReplayer).ok()); });
   EXPECT_TRUE(map_->lock(kLockReplayer).ok());
 }
 
-TEST_F(Segment, LockEndsWithItsMapping) {
+TEST_F(SharedSegment, LockEndsWithItsMapping) {
   ASSERT_TRUE(create().lock(kLockJournald).ok());
   map_.reset();
   Child child([&] { return (*SegmentMap::open(home_, kName))->lock(kLockJournald).ok(); });
   EXPECT_EQ(child.wait(), 0);
 }
 
-TEST_F(Segment, LocksStayWhenTheMappingIsOpenedAndDroppedAgain) {
+TEST_F(SharedSegment, LocksStayWhenTheMappingIsOpenedAndDroppedAgain) {
   ASSERT_TRUE(create().lock(kLockJournald).ok());
   SegmentMap::open(home_, kName)->reset();
   Child child([&] { return map_->locked_elsewhere(kLockJournald); });
@@ -196,7 +196,7 @@ TEST_F(Segment, LocksStayWhenTheMappingIsOpenedAndDroppedAgain) {
 
 // --- sessions ---
 
-TEST_F(Segment, EachSessionHasItsSlotAndItsId) {
+TEST_F(SharedSegment, EachSessionHasItsSlotAndItsId) {
   create();
   const auto first = map_->register_session();
   const auto second = map_->register_session();
@@ -206,7 +206,7 @@ TEST_F(Segment, EachSessionHasItsSlotAndItsId) {
   EXPECT_EQ(map_->slot(*first).pid.load(), static_cast<std::uint32_t>(::getpid()));
 }
 
-TEST_F(Segment, SlotOfAnEndedSessionIsUsedAgainAndClean) {
+TEST_F(SharedSegment, SlotOfAnEndedSessionIsUsedAgainAndClean) {
   create();
   const std::uint32_t first = *map_->register_session();
   map_->slot(first).writing = 1;
@@ -215,18 +215,18 @@ TEST_F(Segment, SlotOfAnEndedSessionIsUsedAgainAndClean) {
   EXPECT_EQ(map_->slot(first).writing.load(), 0u);
 }
 
-TEST_F(Segment, RefusesASessionMoreThanItHasSlots) {
+TEST_F(SharedSegment, RefusesASessionMoreThanItHasSlots) {
   create();
   for (std::uint32_t i = 0; i < kSlotCount; ++i) ASSERT_TRUE(map_->register_session().ok());
   EXPECT_EQ(map_->register_session().status().code(), Code::full);
 }
 
-TEST_F(Segment, SessionOfTheOwnProcessIsAlive) {
+TEST_F(SharedSegment, SessionOfTheOwnProcessIsAlive) {
   const std::uint32_t index = *create().register_session();
   EXPECT_EQ(map_->liveness(index), Liveness::alive);
 }
 
-TEST_F(Segment, StoppedProcessIsAliveAndAKilledOneIsDeadBeforeItIsReaped) {
+TEST_F(SharedSegment, StoppedProcessIsAliveAndAKilledOneIsDeadBeforeItIsReaped) {
   create();
   Child child([&] {
     if (!map_->register_session().ok()) return false;
@@ -242,7 +242,7 @@ TEST_F(Segment, StoppedProcessIsAliveAndAKilledOneIsDeadBeforeItIsReaped) {
   EXPECT_EQ(map_->liveness(0), Liveness::dead);
 }
 
-TEST_F(Segment, ProcessThatClosedAllDescriptorsIsAlive) {
+TEST_F(SharedSegment, ProcessThatClosedAllDescriptorsIsAlive) {
   create();
   Child child([&] {
     if (!map_->register_session().ok()) return false;
@@ -256,7 +256,7 @@ TEST_F(Segment, ProcessThatClosedAllDescriptorsIsAlive) {
   EXPECT_EQ(map_->liveness(0), Liveness::alive);
 }
 
-TEST_F(Segment, ProcessThatClosedAllDescriptorsCanRegisterAgain) {
+TEST_F(SharedSegment, ProcessThatClosedAllDescriptorsCanRegisterAgain) {
   create();
   Child child([&] {
     if (!map_->register_session().ok()) return false;
@@ -271,7 +271,7 @@ TEST_F(Segment, ProcessThatClosedAllDescriptorsCanRegisterAgain) {
   EXPECT_TRUE(map_->locked_elsewhere(kLockSlot0 + 1));
 }
 
-TEST_F(Segment, PidUsedAgainByAnotherProgramIsNotTheSession) {
+TEST_F(SharedSegment, PidUsedAgainByAnotherProgramIsNotTheSession) {
   create();
   in_killed_child([&] { ASSERT_TRUE(map_->register_session().ok()); });
   Child other([] {
@@ -283,7 +283,7 @@ TEST_F(Segment, PidUsedAgainByAnotherProgramIsNotTheSession) {
   EXPECT_EQ(map_->liveness(0), Liveness::dead);
 }
 
-TEST_F(Segment, PidOfAnotherNamespaceIsNotBelieved) {
+TEST_F(SharedSegment, PidOfAnotherNamespaceIsNotBelieved) {
   create();
   in_killed_child([&] { ASSERT_TRUE(map_->register_session().ok()); });
   map_->slot(0).pid = 1;
@@ -292,7 +292,7 @@ TEST_F(Segment, PidOfAnotherNamespaceIsNotBelieved) {
   EXPECT_EQ(map_->liveness(0), Liveness::dead);
 }
 
-TEST_F(Segment, DeadSessionsSlotCanBeReleased) {
+TEST_F(SharedSegment, DeadSessionsSlotCanBeReleased) {
   create();
   in_killed_child([&] {
     const std::uint32_t index = *map_->register_session();
@@ -303,7 +303,7 @@ TEST_F(Segment, DeadSessionsSlotCanBeReleased) {
   EXPECT_EQ(map_->slot(0).in_flight.load(), 0u);
 }
 
-TEST_F(Segment, ForkedChildDoesNotOwnItsParentsSlots) {
+TEST_F(SharedSegment, ForkedChildDoesNotOwnItsParentsSlots) {
   create();
   const std::uint32_t parents = *map_->register_session();
   Child child([&] {
@@ -318,7 +318,7 @@ TEST_F(Segment, ForkedChildDoesNotOwnItsParentsSlots) {
   EXPECT_EQ(map_->liveness(parents + 1), Liveness::dead);
 }
 
-TEST_F(Segment, ForkedChildThatDropsItsCopyKeepsTheParentsLocks) {
+TEST_F(SharedSegment, ForkedChildThatDropsItsCopyKeepsTheParentsLocks) {
   create();
   const std::uint32_t index = *map_->register_session();
   Child child([&] {
@@ -330,7 +330,7 @@ TEST_F(Segment, ForkedChildThatDropsItsCopyKeepsTheParentsLocks) {
   EXPECT_EQ(observer.wait(), 0);
 }
 
-TEST_F(Segment, SessionsComingAndGoingInManyProcessesNeverShareASlot) {
+TEST_F(SharedSegment, SessionsComingAndGoingInManyProcessesNeverShareASlot) {
   const std::uint64_t seed = test_seed();
   create();
   std::vector<Child> children;
@@ -357,7 +357,7 @@ TEST_F(Segment, SessionsComingAndGoingInManyProcessesNeverShareASlot) {
 
 // --- invalidate ---
 
-TEST_F(Segment, InvalidateSetsModeAndKeepsTheFirstReason) {
+TEST_F(SharedSegment, InvalidateSetsModeAndKeepsTheFirstReason) {
   create();
   set_mode(Mode::record);
   map_->invalidate("the disk is full");
@@ -366,7 +366,7 @@ TEST_F(Segment, InvalidateSetsModeAndKeepsTheFirstReason) {
   EXPECT_EQ(map_->reason(), "the disk is full");
 }
 
-TEST_F(Segment, InvalidateDoesNotBringSwitchedSessionsBack) {
+TEST_F(SharedSegment, InvalidateDoesNotBringSwitchedSessionsBack) {
   create();
   for (const Mode mode : {Mode::switching, Mode::switched}) {
     set_mode(mode);
@@ -376,13 +376,13 @@ TEST_F(Segment, InvalidateDoesNotBringSwitchedSessionsBack) {
   EXPECT_EQ(map_->reason(), "too late");
 }
 
-TEST_F(Segment, ReasonIsCutAtItsLimit) {
+TEST_F(SharedSegment, ReasonIsCutAtItsLimit) {
   create();
   map_->invalidate(std::string(2 * kReasonBytes, 'x'));
   EXPECT_EQ(map_->reason(), std::string(kReasonBytes - 1, 'x'));
 }
 
-TEST_F(Segment, ReasonWhoseWriterDiedIsEmptyAndInvalidateStillWorks) {
+TEST_F(SharedSegment, ReasonWhoseWriterDiedIsEmptyAndInvalidateStillWorks) {
   create();
   set_mode(Mode::record);
   map_->header().reason_state = 1;
@@ -391,7 +391,7 @@ TEST_F(Segment, ReasonWhoseWriterDiedIsEmptyAndInvalidateStillWorks) {
   EXPECT_EQ(map_->reason(), "");
 }
 
-TEST_F(Segment, FutexWaitEndsAtItsDeadlineAndWithoutOneAtOnce) {
+TEST_F(SharedSegment, FutexWaitEndsAtItsDeadlineAndWithoutOneAtOnce) {
   create();
   EXPECT_FALSE(futex_wait_until(meeting(), 0, shortly()));
   EXPECT_FALSE(futex_wait_until(meeting(), 0, 0));
