@@ -120,7 +120,7 @@ SQLPOINTER integer_attribute(T value) {
 
 }  // namespace
 
-Error::Error(std::string sqlstate, long native, std::string action, std::string server_text,
+Error::Error(std::string sqlstate, long native, const std::string& action, std::string server_text,
              bool lost)
     : std::runtime_error(action + " failed with SQLSTATE " + sqlstate +
                          (native != 0 ? " (native " + std::to_string(native) + ")" : "")),

@@ -22,7 +22,7 @@ namespace understudy::odbc {
 /// since that may quote row values; server_text() has it for terminals that asked for values.
 class Error : public std::runtime_error {
  public:
-  Error(std::string sqlstate, long native, std::string action, std::string server_text,
+  Error(std::string sqlstate, long native, const std::string& action, std::string server_text,
         bool lost = false);
   [[nodiscard]] const std::string& sqlstate() const { return sqlstate_; }
   [[nodiscard]] const std::string& server_text() const { return server_text_; }
