@@ -1,4 +1,4 @@
-// Empty databases of both engines for the replayer's tests, and short ways to fill and read them.
+// Empty databases of each engine for the replayer's tests, and short ways to fill and read them.
 #pragma once
 
 #include <memory>
@@ -17,6 +17,10 @@ inline std::string postgres_target() {
 
 inline std::string sqlite_target(const TempDir& folder, const std::string& name) {
   return "Driver=SQLite3;Database=" + std::string(folder.path()) + "/" + name + ".db;";
+}
+
+inline std::string mariadb_target() {
+  return "Driver=MariaDB Unicode;" + MariaDbServer::shared().new_database();
 }
 
 inline void run_all(odbc::Connection& db, const std::vector<std::string_view>& statements) {

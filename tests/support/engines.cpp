@@ -265,6 +265,121 @@ std::string PostgresServer::psql(const std::string& database, const std::string&
   return done.output;
 }
 
+// ---- MariaDB ----
+
+MariaDbServer::MariaDbServer(std::vector<std::string> settings) : settings_(std::move(settings)) {
+  make_data();
+  start();
+  sql("", "CREATE USER app@'%'; GRANT ALL ON `test%`.* TO app@'%'");
+}
+
+MariaDbServer::~MariaDbServer() {
+  stop_with(SIGKILL);
+}
+
+MariaDbServer& MariaDbServer::shared() {
+  static MariaDbServer server;
+  return server;
+}
+
+void MariaDbServer::make_data() {
+  const Finished made =
+      run_program({"mariadb-install-db", "--no-defaults", "--datadir=" + folder_.path() + "/data",
+                   "--auth-root-authentication-method=normal", "--skip-test-db"});
+  if (made.exit_code != 0) throw std::runtime_error("mariadb-install-db failed: " + made.output);
+}
+
+// The server runs as root only when told so by name. It must not change to another account after
+// its start: the kernel then forgets the signal that a dying parent is to cause.
+void MariaDbServer::spawn() {
+  const std::string socket = folder_.path() + "/socket";
+  std::vector<std::string> arguments{"mariadbd",
+                                     "--no-defaults",
+                                     "--datadir=" + folder_.path() + "/data",
+                                     "--socket=" + socket,
+                                     "--pid-file=" + folder_.path() + "/pid",
+                                     "--port=" + std::to_string(port_),
+                                     "--bind-address=127.0.0.1",
+                                     "--skip-name-resolve",
+                                     "--max-connections=300",
+                                     "--innodb-buffer-pool-size=32M",
+                                     "--innodb-log-file-size=32M",
+                                     "--innodb-flush-log-at-trx-commit=0",
+                                     "--innodb-flush-method=nosync",
+                                     "--key-buffer-size=1M",
+                                     "--aria-pagecache-buffer-size=4M",
+                                     "--character-set-server=utf8mb4"};
+  if (geteuid() == 0) arguments.emplace_back("--user=root");
+  arguments.insert(arguments.end(), settings_.begin(), settings_.end());
+  const std::string log = folder_.path() + "/server.log";
+  process_ = fork();
+  if (process_ != 0) return;
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  const int file = open(log.c_str(), O_CREAT | O_WRONLY | O_APPEND, 0600);
+  dup2(file, 1);
+  dup2(file, 2);
+  execute(arguments);
+}
+
+std::vector<std::string> MariaDbServer::client() const {
+  return {"mariadb", "--no-defaults", "--socket=" + folder_.path() + "/socket", "--user=root",
+          "--default-character-set=utf8mb4"};
+}
+
+bool MariaDbServer::wait_until_ready() {
+  const auto deadline = steady_clock::now() + kStartMax;
+  auto ask = client();
+  ask.emplace_back("--execute=SELECT 1");
+  while (steady_clock::now() < deadline) {
+    if (waitpid(process_, nullptr, WNOHANG) == process_) break;
+    if (run_program(ask).exit_code == 0) return true;
+    poll(nullptr, 0, static_cast<int>(kReadyPoll.count()));
+  }
+  process_ = -1;
+  return false;
+}
+
+// Another port when somebody has taken the first.
+void MariaDbServer::start() {
+  const bool again = port_ != 0;
+  for (int attempt = 0; attempt < kPortAttempts; ++attempt) {
+    if (!again) port_ = free_port();
+    spawn();
+    if (wait_until_ready()) return;
+  }
+  throw std::runtime_error("MariaDB does not start; see server.log in its folder");
+}
+
+void MariaDbServer::stop_with(int signal) {
+  if (process_ <= 0) return;
+  ::kill(process_, signal);
+  waitpid(process_, nullptr, 0);
+  process_ = -1;
+}
+
+void MariaDbServer::stop() {
+  stop_with(SIGTERM);
+}
+
+void MariaDbServer::kill() {
+  stop_with(SIGKILL);
+}
+
+std::string MariaDbServer::new_database() {
+  const std::string name = "test" + std::to_string(++databases_);
+  sql("", "CREATE DATABASE " + name + " CHARACTER SET utf8mb4");
+  return "Server=127.0.0.1;Port=" + std::to_string(port_) + ";Uid=app;Database=" + name + ";";
+}
+
+std::string MariaDbServer::sql(const std::string& database, const std::string& sql) const {
+  auto arguments = client();
+  arguments.insert(arguments.end(), {"--batch", "--raw", "--skip-column-names", "--unbuffered"});
+  if (!database.empty()) arguments.push_back(database);
+  const Finished done = run_program(arguments, sql);
+  if (done.exit_code != 0) throw std::runtime_error("mariadb failed: " + done.output);
+  return done.output;
+}
+
 // ---- ODBC ----
 
 OdbcEnvironment& OdbcEnvironment::shared() {
@@ -283,6 +398,7 @@ OdbcEnvironment::OdbcEnvironment() {
   add_driver("PostgreSQL Unicode", {{"Driver", PSQLODBCW_PATH}});
   add_driver("PostgreSQL ANSI", {{"Driver", PSQLODBCA_PATH}});
   add_driver("SQLite3", {{"Driver", SQLITE3ODBC_PATH}});
+  add_driver("MariaDB Unicode", {{"Driver", MAODBC_PATH}});
 }
 
 OdbcEnvironment::~OdbcEnvironment() {

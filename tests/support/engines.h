@@ -1,4 +1,4 @@
-// Real engines for tests: a PostgreSQL server of one's own, temporary folders, ODBC's
+// Real engines for tests: a PostgreSQL or MariaDB server of one's own, temporary folders, ODBC's
 // configuration.
 //
 // Nothing global is touched: servers listen on a random loopback port below a temporary folder and
@@ -76,10 +76,52 @@ class PostgresServer {
   int databases_ = 0;
 };
 
+/// The installed MariaDB with a data directory of its own. User app, no password, with all rights
+/// on the databases made here and none beyond, as an application has. Nothing is synced to disk.
+class MariaDbServer {
+ public:
+  /// `settings` as on the server's command line, such as "--innodb-rollback-on-timeout=ON".
+  explicit MariaDbServer(std::vector<std::string> settings = {});
+  ~MariaDbServer();
+  MariaDbServer(const MariaDbServer&) = delete;
+  MariaDbServer& operator=(const MariaDbServer&) = delete;
+
+  /// One server for all tests of a program that need nothing special.
+  static MariaDbServer& shared();
+
+  [[nodiscard]] int port() const { return port_; }
+  /// A new empty database (utf8mb4), as the part of a connection string that names it:
+  /// "Server=..;Port=..;Uid=..;Database=..;".
+  std::string new_database();
+  /// The name of the newest database, for `sql`.
+  [[nodiscard]] std::string database() const { return "test" + std::to_string(databases_); }
+  /// Runs SQL as the server's root and returns what it prints: tabs between columns, no headings.
+  /// `database` may be empty. Throws when it fails.
+  std::string sql(const std::string& database, const std::string& sql) const;
+
+  void start();  // after stop or kill, on the same port
+  void stop();   // connections are cut, everything is written
+  void kill();   // as in a power failure of the process: SIGKILL
+
+ private:
+  void make_data();
+  void spawn();
+  void stop_with(int signal);
+  bool wait_until_ready();
+  [[nodiscard]] std::vector<std::string> client() const;
+
+  std::vector<std::string> settings_;
+  TempDir folder_;
+  int port_ = 0;
+  pid_t process_ = -1;
+  int databases_ = 0;
+};
+
 /// ODBC's configuration for this process and its children: odbcinst.ini with the sections
-/// "Understudy Unicode", "Understudy ANSI", "PostgreSQL Unicode", "PostgreSQL ANSI" and "SQLite3",
-/// all with absolute paths, and an odbc.ini to add data sources to. UNDERSTUDY_HOME is a folder of
-/// its own as well; segments of data sources added here are removed at the end.
+/// "Understudy Unicode", "Understudy ANSI", "PostgreSQL Unicode", "PostgreSQL ANSI", "SQLite3" and
+/// "MariaDB Unicode", all with absolute paths, and an odbc.ini to add data sources to.
+/// UNDERSTUDY_HOME is a folder of its own as well; segments of data sources added here are removed
+/// at the end.
 class OdbcEnvironment {
  public:
   /// Made at the first call, which has to come before the first ODBC call of the process.
