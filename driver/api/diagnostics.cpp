@@ -206,6 +206,23 @@ SQLRETURN wide_field(const real::Entries& fn, SQLSMALLINT type, SQLHANDLE real, 
   });
 }
 
+// Records of a driver that is asked by SQLError have no further fields, only places that are 0: so
+// the driver manager answers when it asks such a driver itself. The header is the driver's own.
+bool has_no_record_fields(const Source& from, SQLSMALLINT record) {
+  return record > 0 && from.library != nullptr && has_only_error(*from.library);
+}
+
+SQLRETURN place_only(SQLSMALLINT field, SQLPOINTER value) {
+  if (field == SQL_DIAG_ROW_NUMBER) return number(value, SQLLEN{0});
+  if (field == SQL_DIAG_COLUMN_NUMBER) return number(value, SQLINTEGER{0});
+  return SQL_ERROR;
+}
+
+bool asks_real_header(const Source& from, SQLSMALLINT record) {
+  return record == 0 && from.library != nullptr && from.real != SQL_NULL_HANDLE &&
+         has_only_error(*from.library);
+}
+
 }  // namespace
 
 UNDERSTUDY_ENTRY_POINT SQLGetDiagRec(SQLSMALLINT type, SQLHANDLE handle, SQLSMALLINT record,
@@ -249,6 +266,12 @@ UNDERSTUDY_ENTRY_POINT SQLGetDiagRecW(SQLSMALLINT type, SQLHANDLE handle, SQLSMA
 UNDERSTUDY_ENTRY_POINT SQLGetDiagField(SQLSMALLINT type, SQLHANDLE handle, SQLSMALLINT record,
                                        SQLSMALLINT field, SQLPOINTER value, SQLSMALLINT capacity,
                                        SQLSMALLINT* length) {
+  const Source from = source_of(type, handle);
+  if (has_no_record_fields(from, record)) return place_only(field, value);
+  if (asks_real_header(from, record)) {
+    if (from.library->fn.GetDiagField == nullptr) return SQL_NO_DATA;
+    return from.library->fn.GetDiagField(type, from.real, record, field, value, capacity, length);
+  }
   return answer(
       type, handle,
       [&](const Handle& own) {
@@ -265,6 +288,11 @@ UNDERSTUDY_ENTRY_POINT SQLGetDiagField(SQLSMALLINT type, SQLHANDLE handle, SQLSM
 UNDERSTUDY_ENTRY_POINT SQLGetDiagFieldW(SQLSMALLINT type, SQLHANDLE handle, SQLSMALLINT record,
                                         SQLSMALLINT field, SQLPOINTER value, SQLSMALLINT capacity,
                                         SQLSMALLINT* length) {
+  const Source from = source_of(type, handle);
+  if (has_no_record_fields(from, record)) return place_only(field, value);
+  if (asks_real_header(from, record)) {
+    return wide_field(from.library->fn, type, from.real, record, field, value, capacity, length);
+  }
   return answer(
       type, handle,
       [&](const Handle& own) {

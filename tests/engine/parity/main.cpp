@@ -1,0 +1,177 @@
+// Runs every case three ways and compares what was seen, line by line.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "tests/engine/parity/case.h"
+#include "tests/engine/parity/program.h"
+#include "tests/engine/parity/world.h"
+#include "tests/support/engines.h"
+
+namespace understudy::parity {
+namespace {
+
+constexpr std::size_t kLinesShown = 12;
+constexpr std::size_t kLinesBefore = 3;
+
+using Lines = std::vector<std::string>;
+
+const std::vector<Target>& targets() {
+  constexpr Style kNarrow{"Narrow", SQL_OV_ODBC3, false};
+  constexpr Style kWide{"Wide", SQL_OV_ODBC3, true};
+  constexpr Style kOdbc38{"Odbc38", SQL_OV_ODBC3_80, true};
+  constexpr Style kOdbc2{"Odbc2", SQL_OV_ODBC2, false};
+  static const std::vector<Target> all = {
+      {"PostgresUnicodeWide", kPostgres, "PostgreSQL Unicode", "Understudy Unicode", kWide},
+      {"PostgresUnicodeNarrow", kPostgres, "PostgreSQL Unicode", "Understudy Unicode", kNarrow},
+      {"PostgresUnicodeOdbc38", kPostgres, "PostgreSQL Unicode", "Understudy Unicode", kOdbc38},
+      {"PostgresUnicodeOdbc2", kPostgres, "PostgreSQL Unicode", "Understudy Unicode", kOdbc2},
+      {"PostgresAnsiNarrow", kPostgres, "PostgreSQL ANSI", "Understudy ANSI", kNarrow},
+      {"SqliteNarrow", kSqlite, "SQLite3", "Understudy ANSI", kNarrow},
+      {"SqliteWide", kSqlite, "SQLite3", "Understudy ANSI", kWide},
+      {"SqliteOdbc2", kSqlite, "SQLite3", "Understudy ANSI", kOdbc2},
+  };
+  return all;
+}
+
+const Cases& cases() {
+  static const Cases all = [] {
+    Cases list;
+    add_catalog_cases(list);
+    add_attribute_cases(list);
+    add_descriptor_cases(list);
+    add_result_cases(list);
+    add_type_cases(list);
+    add_parameter_cases(list);
+    add_cursor_cases(list);
+    add_transaction_cases(list);
+    add_error_cases(list);
+    add_connection_cases(list);
+    add_odbc2_cases(list);
+    return list;
+  }();
+  return all;
+}
+
+std::map<std::string, std::unique_ptr<World>>& worlds() {
+  static std::map<std::string, std::unique_ptr<World>> all;
+  return all;
+}
+
+World& world_of(const Target& target) {
+  auto& place = worlds()[target.name];
+  if (place == nullptr) place = std::make_unique<World>(target, cases());
+  return *place;
+}
+
+/// UNDERSTUDY_PARITY_FOLDER: whole transcripts go there, for reading.
+void keep(const Target& target, const Case& one, const char* way, const Lines& lines) {
+  const char* folder = std::getenv("UNDERSTUDY_PARITY_FOLDER");
+  if (folder == nullptr) return;
+  std::ofstream out(std::string(folder) + "/" + target.name + "." + one.name + "." + way);
+  for (const auto& line : lines) out << line << "\n";
+}
+
+Lines transcript(const Target& target, const Case& one, const char* name, const Way& way) {
+  Program program(way, target.style, World::table_of(one));
+  if (one.own_connections || program.connect()) one.body(program);
+  keep(target, one, name, program.lines());
+  return program.lines();
+}
+
+std::string excerpt(const Lines& lines, std::size_t from) {
+  std::string out;
+  for (std::size_t at = from; at < std::min(lines.size(), from + kLinesShown); ++at) {
+    out += "    " + lines[at] + "\n";
+  }
+  return out.empty() ? "    (the end)\n" : out;
+}
+
+void expect_same(const std::string& what, const Lines& bare, const Lines& shim) {
+  if (bare == shim) return;
+  const auto first = std::mismatch(bare.begin(), bare.end(), shim.begin(), shim.end()).first;
+  const auto at = static_cast<std::size_t>(first - bare.begin());
+  const std::size_t from = at < kLinesBefore ? 0 : at - kLinesBefore;
+  const Lines before(bare.begin() + static_cast<std::ptrdiff_t>(from), first);
+  ADD_FAILURE() << what << " differs from line " << at + 1 << " on, after\n"
+                << excerpt(before, 0) << "  bare driver:\n"
+                << excerpt(bare, at) << "  " << what << ":\n"
+                << excerpt(shim, at);
+}
+
+class ParityTest : public testing::Test {
+ public:
+  ParityTest(const Target& target, const Case* one) : target_(target), case_(one) {}
+
+  void TestBody() override {
+    if (case_ == nullptr) {
+      compare_databases();
+    } else {
+      compare_transcripts();
+    }
+  }
+
+ private:
+  void compare_transcripts() {
+    World& world = world_of(target_);
+    const Lines bare = transcript(target_, *case_, "bare", world.bare());
+    expect_same("idle", bare, transcript(target_, *case_, "idle", world.idle()));
+    world.record();
+    expect_same("recording", bare, transcript(target_, *case_, "live", world.live()));
+    const std::string reason = world.not_recording();
+    if (reason.empty()) return;
+    ADD_FAILURE() << reason;
+    world.renew();
+  }
+  void compare_databases() {
+    World& world = world_of(target_);
+    world.record();
+    const Finished verified = world.verify();
+    EXPECT_EQ(verified.exit_code, 0) << verified.output;
+    const auto figures = nlohmann::json::parse(world.figures(), nullptr, false);
+    for (const char* key : {"sealed", "applied", "opaque", "uncaptured_writes", "in_doubt",
+                            "divergences", "rows_compared", "rows_different"}) {
+      std::printf("  %s %s", key, figures.value(key, nlohmann::json()).dump().c_str());
+    }
+    std::printf("\n");
+  }
+
+  const Target& target_;
+  const Case* case_;
+};
+
+/// Ends all migrations before the process does.
+class Teardown : public testing::Environment {
+ public:
+  void TearDown() override { worlds().clear(); }
+};
+
+void add_test(const std::string& suite, const char* name, const Target& target, const Case* one) {
+  testing::RegisterTest(suite.c_str(), name, nullptr, nullptr, __FILE__, __LINE__,
+                        [&target, one]() -> ParityTest* { return new ParityTest(target, one); });
+}
+
+void add_tests() {
+  for (const Target& target : targets()) {
+    for (const Case& one : cases()) {
+      if ((one.engines & target.engine) == 0) continue;
+      add_test(std::string(target.name) + one.group, one.name, target, &one);
+    }
+    add_test(std::string(target.name) + "Shadow", "EqualsProduction", target, nullptr);
+  }
+}
+
+}  // namespace
+}  // namespace understudy::parity
+
+int main(int argc, char** argv) {
+  testing::InitGoogleTest(&argc, argv);
+  understudy::OdbcEnvironment::shared();  // libodbc reads its configuration at the first connect
+  understudy::parity::add_tests();
+  testing::AddGlobalTestEnvironment(new understudy::parity::Teardown);
+  return RUN_ALL_TESTS();
+}

@@ -1,0 +1,155 @@
+#include "tests/engine/parity/world.h"
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "journal/mode.h"
+#include "replayer/odbc/odbc.h"
+#include "tests/engine/parity/text.h"
+
+namespace understudy::parity {
+namespace {
+
+Finished tool(std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), UNDERSTUDY_PATH);
+  return run_program(arguments);
+}
+
+void must_succeed(const std::vector<std::string>& arguments) {
+  const Finished done = tool(arguments);
+  if (done.exit_code != 0) throw std::runtime_error(arguments[0] + ": " + done.output);
+}
+
+int next_number() {
+  static int count = 9;  // two digits always: names of equal length
+  return ++count;
+}
+
+}  // namespace
+
+std::string World::table_of(const Case& one) {
+  std::string table = std::string("t_") + one.name;
+  std::transform(table.begin(), table.end(), table.begin(), [](unsigned char c) {
+    return static_cast<char>(c >= 'A' && c <= 'Z' ? c + 'a' - 'A' : c);
+  });
+  return table;
+}
+
+World::World(const Target& target, const Cases& cases) : target_(target), number_(next_number()) {
+  for (const Case& one : cases) {
+    if ((one.engines & target.engine) == 0) continue;
+    for (const char* sql : one.schema) {
+      schema_.push_back(Program::expand(sql, target.engine, table_of(one)));
+    }
+  }
+  make_databases();
+}
+
+World::~World() {
+  end_migration();
+}
+
+void World::end_migration() {
+  if (!recording_) return;
+  recording_ = false;
+  (void)tool({"cancel", name("live")});
+}
+
+void World::renew() {
+  end_migration();
+  number_ = next_number();
+  make_databases();
+}
+
+void World::make_databases() {
+  if (target_.engine == kPostgres) make_postgres_databases();
+  if (target_.engine == kSqlite) {
+    for (const char* way : {"bare", "idle", "live", "shad"}) make_sqlite_database(way);
+  }
+  for (const char* way : {"bare", "idle", "live"}) add_data_source(way);
+}
+
+std::string World::name(const char* way) const {
+  return "parity-" + std::to_string(number_) + "-" + way;
+}
+
+std::string World::database(const char* way) const {
+  if (target_.engine == kSqlite) {
+    return folder_.path() + "/" + std::to_string(number_) + way + ".db";
+  }
+  return "parity_" + std::to_string(number_) + "_" + way;
+}
+
+std::string World::connection(const char* way) const {
+  const std::string driver = std::string("Driver={") + target_.real_driver + "};";
+  if (target_.engine == kSqlite) return driver + "Database=" + database(way) + ";";
+  return driver + "Server=127.0.0.1;Port=" + std::to_string(PostgresServer::shared().port()) +
+         ";Uid=postgres;Database=" + database(way) + ";";
+}
+
+Way World::way(const char* which) const {
+  return {name(which), database(which), target_.engine};
+}
+
+// Copies of one database, so that catalog functions give the same object numbers.
+void World::make_postgres_databases() {
+  std::string all;
+  for (const std::string& sql : schema_) all += sql + ";\n";
+  PostgresServer& server = PostgresServer::shared();
+  server.psql("postgres", "CREATE DATABASE " + database("bare"));
+  server.psql(database("bare"), all);
+  for (const char* way : {"idle", "live", "shad"}) {
+    server.psql("postgres",
+                "CREATE DATABASE " + database(way) + " TEMPLATE " + database("bare") +
+                    " STRATEGY FILE_COPY");
+  }
+}
+
+void World::make_sqlite_database(const char* way) {
+  odbc::Connection db(connection(way));
+  db.scalar("PRAGMA journal_mode=WAL");
+  db.set_autocommit(false);
+  for (const std::string& sql : schema_) db.run(sql);
+  db.commit();
+}
+
+void World::add_data_source(const char* way) {
+  OdbcEnvironment::Keys keys;
+  if (target_.engine == kSqlite) {
+    keys = {{"Database", database(way)}, {"Timeout", "2000"}};
+  } else {
+    keys = {{"Servername", "127.0.0.1"},
+            {"Port", std::to_string(PostgresServer::shared().port())},
+            {"Username", "postgres"},
+            {"Database", database(way)}};
+  }
+  const bool bare = std::string(way) == "bare";
+  keys["Driver"] = bare ? target_.real_driver : target_.shim;
+  if (!bare) keys["RealDriver"] = target_.real_driver;
+  OdbcEnvironment::shared().add_data_source(name(way), keys);
+}
+
+void World::record() {
+  if (recording_) return;
+  must_succeed({"create", name("live"), "--production", connection("live"), "--shadow",
+                connection("shad")});
+  recording_ = true;
+  must_succeed({"start", name("live")});
+}
+
+std::string World::not_recording() {
+  const auto map = SegmentMap::open(OdbcEnvironment::shared().home(), name("live"));
+  if (!map.ok()) return "no segment: " + map.status().message();
+  if (mode_of((*map)->header().mode_word) == Mode::record) return {};
+  return "the migration no longer records: " + (*map)->reason();
+}
+
+Finished World::verify() {
+  return tool({"verify", name("live")});
+}
+
+std::string World::figures() {
+  return tool({"status", name("live"), "--json"}).output;
+}
+
+}  // namespace understudy::parity
