@@ -27,11 +27,17 @@ SQLRETURN keep(Connection& dbc, Attribute attribute) {
   return SQL_SUCCESS;
 }
 
+bool can_set(const real::Entries& fn) {
+  return fn.SetConnectAttr != nullptr || fn.SetConnectAttrW != nullptr ||
+         fn.SetConnectOption != nullptr;
+}
+
 SQLRETURN set_on_connection(Connection& dbc, SQLINTEGER attribute, SQLPOINTER value,
                             SQLINTEGER length, bool wide) {
   auto copy = copy_attribute(attribute, value, length, wide);
   if (!copy) return dbc.fail("HY090", "the value of the attribute is too long");
   const bool autocommit = attribute == SQL_ATTR_AUTOCOMMIT;
+  if (dbc.connected && !can_set(api::entries(dbc))) return api::missing(dbc);
   SQLRETURN ret = SQL_SUCCESS;
   if (dbc.connected) {
     ret = autocommit ? capture::set_autocommit(dbc, as_number(value), wide)
@@ -166,6 +172,10 @@ SQLRETURN set_on_statement(Statement& stmt, SQLINTEGER attribute, SQLPOINTER val
   if (is_descriptor(attribute)) return use_descriptor(stmt, attribute, value);
   auto copy = copy_attribute(attribute, value, length, wide);
   if (!copy) return stmt.fail("HY090", "the value of the attribute is too long");
+  const real::Entries& fn = api::entries(stmt);
+  if (fn.SetStmtAttr == nullptr && fn.SetStmtAttrW == nullptr && fn.SetStmtOption == nullptr) {
+    return api::missing(stmt);
+  }
   const SQLRETURN ret = set_stmt_attribute(*stmt.library, stmt.real, *copy);
   if (!SQL_SUCCEEDED(ret)) return ret;
   note_array(stmt, attribute, value);

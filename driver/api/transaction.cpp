@@ -14,6 +14,8 @@ SQLRETURN end(SQLHDBC handle, SQLSMALLINT completion) {
     if (completion != SQL_COMMIT && completion != SQL_ROLLBACK) {
       return dbc.fail("HY012", "the transaction can be committed or rolled back, nothing else");
     }
+    const real::Entries& fn = api::entries(dbc);
+    if (fn.EndTran == nullptr && fn.Transact == nullptr) return api::missing(dbc);
     return capture::end_tran(dbc, completion);
   });
 }
