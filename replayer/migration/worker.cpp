@@ -112,7 +112,10 @@ void Worker::pause(std::uint64_t ns) {
 // --- phases ---
 
 void Worker::run() {
-  started_ = phase_goes_on(migration_.state->get().phase);
+  if (phase_goes_on(migration_.state->get().phase)) {
+    const std::lock_guard guard(mutex_);
+    started_ = true;  // never false here: the command `start` may have come before this thread
+  }
   while (!migration_.stop) {
     wait_for_start();
     if (migration_.stop) return;
