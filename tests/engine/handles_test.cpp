@@ -1,0 +1,350 @@
+// Handles and the life of processes and threads, with real engines and recording on: pools, forks,
+// threads, signals, and ends of all kinds.
+#include <gtest/gtest.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <csignal>
+#include <functional>
+#include <thread>
+
+#include "tests/engine/recording.h"
+
+namespace understudy {
+namespace {
+
+constexpr int kChildFailed = 17;
+
+/// Runs `work` in a forked child; 0 when it returned true.
+int in_child(const std::function<bool()>& work, bool through_exit = false) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const int code = work() ? 0 : kChildFailed;
+    if (through_exit) std::exit(code);
+    ::_exit(code);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+class HandlesTest : public testing::TestWithParam<Dialect> {
+ protected:
+  void SetUp() override {
+    production_.define({"CREATE TABLE items (id integer PRIMARY KEY, v integer)",
+                        "INSERT INTO items VALUES (1, 1)"});
+    production_.record();
+  }
+  [[nodiscard]] static bool sqlite() { return GetParam() == Dialect::sqlite; }
+  [[nodiscard]] std::string rows() { return production_.scalar("SELECT count(*) FROM items"); }
+  [[nodiscard]] std::uint32_t writing() {
+    std::uint32_t count = 0;
+    for (std::uint32_t i = 0; i < kSlotCount; ++i) {
+      if (production_.map().slot(i).writing.load() != static_cast<std::uint32_t>(Writing::none)) {
+        ++count;
+      }
+    }
+    return count;
+  }
+  [[nodiscard]] std::uint32_t sessions() {
+    std::uint32_t count = 0;
+    for (std::uint32_t i = 0; i < kSlotCount; ++i) {
+      if (production_.map().slot(i).session_id.load() != 0) ++count;
+    }
+    return count;
+  }
+
+  Production production_{GetParam()};
+};
+
+INSTANTIATE_TEST_SUITE_P(Engines, HandlesTest,
+                         testing::Values(Dialect::postgresql, Dialect::sqlite),
+                         [](const auto& one) {
+                           return one.param == Dialect::sqlite ? "Sqlite" : "Postgres";
+                         });
+
+std::string insert(int id) {
+  return "INSERT INTO items VALUES (" + std::to_string(id) + ", 0)";
+}
+
+// ---- disconnecting ----
+
+TEST_P(HandlesTest, ADisconnectEndsStatementsThatAreStillAlive) {
+  raw::Connection app;
+  ASSERT_TRUE(SQL_SUCCEEDED(app.connect(production_.through()))) << app.problems();
+  std::vector<SQLHSTMT> statements(5);
+  for (SQLHSTMT& stmt : statements) {
+    ASSERT_EQ(SQLAllocHandle(SQL_HANDLE_STMT, app.dbc, &stmt), SQL_SUCCESS);
+    ASSERT_EQ(SQLExecDirect(stmt, raw::text(std::string("SELECT * FROM items")), SQL_NTS),
+              SQL_SUCCESS);
+  }
+  SQLHDESC desc = SQL_NULL_HDESC;  // libsqliteodbc has no explicit ones
+  ASSERT_EQ(SQL_SUCCEEDED(SQLAllocHandle(SQL_HANDLE_DESC, app.dbc, &desc)), !sqlite());
+  EXPECT_TRUE(SQL_SUCCEEDED(SQLDisconnect(app.dbc)));
+  app.connected = false;
+  ASSERT_TRUE(SQL_SUCCEEDED(app.connect(production_.through()))) << app.problems();
+  raw::Statement again(app);
+  EXPECT_TRUE(SQL_SUCCEEDED(again.run(insert(2))));
+  EXPECT_EQ(production_.drain().texts(), std::vector<std::string>{insert(2)});
+}
+
+TEST_P(HandlesTest, ADisconnectWithAnOpenTransactionLeavesNoRecordAndNoMark) {
+  {
+    Application app(production_.through());
+    app.autocommit(false);
+    RUN(app, insert(2));
+    EXPECT_EQ(writing(), 1u);
+    const SQLRETURN ret = SQLDisconnect(app.dbc);
+    app.connected = !SQL_SUCCEEDED(ret);
+  }
+  EXPECT_EQ(writing(), 0u);
+  EXPECT_EQ(rows(), "1");
+  EXPECT_TRUE(production_.drain().transactions.empty());
+}
+
+// ---- several connections, several drivers ----
+
+TEST(Handles, AnEndOnTheEnvironmentEndsAllItsConnections) {
+  Production production(Dialect::postgresql);
+  production.define({"CREATE TABLE items (id integer PRIMARY KEY, v integer)"});
+  production.record();
+  Application app(production.through());
+  SQLHDBC second = SQL_NULL_HDBC;
+  ASSERT_EQ(SQLAllocHandle(SQL_HANDLE_DBC, app.env, &second), SQL_SUCCESS);
+  ASSERT_TRUE(SQL_SUCCEEDED(SQLDriverConnect(second, nullptr, raw::text(production.through()),
+                                             SQL_NTS, nullptr, 0, nullptr, SQL_DRIVER_NOPROMPT)));
+  for (SQLHDBC dbc : {app.dbc, second}) {
+    SQLSetConnectAttr(dbc, SQL_ATTR_AUTOCOMMIT, nullptr, 0);
+    SQLHSTMT stmt = SQL_NULL_HSTMT;
+    SQLAllocHandle(SQL_HANDLE_STMT, dbc, &stmt);
+    const std::string sql = insert(dbc == second ? 3 : 2);
+    EXPECT_TRUE(SQL_SUCCEEDED(SQLExecDirect(stmt, raw::text(sql), SQL_NTS)));
+    SQLFreeHandle(SQL_HANDLE_STMT, stmt);
+  }
+  EXPECT_EQ(SQLEndTran(SQL_HANDLE_ENV, app.env, SQL_COMMIT), SQL_SUCCESS);
+  EXPECT_EQ(production.scalar("SELECT count(*) FROM items"), "2");
+  const Seen seen = production.drain();
+  ASSERT_EQ(seen.transactions.size(), 2u);
+  for (const auto& one : seen.transactions) EXPECT_EQ(one.outcome, Outcome::committed);
+  SQLDisconnect(second);
+  SQLFreeHandle(SQL_HANDLE_DBC, second);
+}
+
+TEST(Handles, TwoRealDriversLiveInOneEnvironment) {
+  Production left(Dialect::postgresql);
+  Production right(Dialect::sqlite);
+  for (Production* one : {&left, &right}) {
+    one->define({"CREATE TABLE items (id integer PRIMARY KEY, v integer)"});
+    one->record();
+  }
+  Application app(left.through());
+  SQLHDBC second = SQL_NULL_HDBC;
+  ASSERT_EQ(SQLAllocHandle(SQL_HANDLE_DBC, app.env, &second), SQL_SUCCESS);
+  ASSERT_TRUE(SQL_SUCCEEDED(SQLDriverConnect(second, nullptr, raw::text(right.through()), SQL_NTS,
+                                             nullptr, 0, nullptr, SQL_DRIVER_NOPROMPT)));
+  RUN(app, insert(1));
+  SQLHSTMT stmt = SQL_NULL_HSTMT;
+  ASSERT_EQ(SQLAllocHandle(SQL_HANDLE_STMT, second, &stmt), SQL_SUCCESS);
+  EXPECT_TRUE(SQL_SUCCEEDED(SQLExecDirect(stmt, raw::text(insert(2)), SQL_NTS)));
+  SQLFreeHandle(SQL_HANDLE_STMT, stmt);
+  EXPECT_EQ(left.drain().texts(), std::vector<std::string>{insert(1)});
+  EXPECT_EQ(right.drain().texts(), std::vector<std::string>{insert(2)});
+  SQLDisconnect(second);
+  SQLFreeHandle(SQL_HANDLE_DBC, second);
+}
+
+// ---- threads ----
+
+TEST_P(HandlesTest, ThreadsShareAConnection) {
+  constexpr int kThreads = 4;
+  constexpr int kEach = 20;
+  Application app(production_.through());
+  std::atomic<int> failed{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < kEach; ++i) {
+        if (!SQL_SUCCEEDED(run(app, insert(100 + t * kEach + i)))) ++failed;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(failed.load(), 0);
+  EXPECT_EQ(rows(), std::to_string(1 + kThreads * kEach));
+  EXPECT_EQ(production_.drain().texts().size(), static_cast<std::size_t>(kThreads * kEach));
+  EXPECT_EQ(writing(), 0u);
+}
+
+TEST_P(HandlesTest, ThreadsConnectWriteAndDisconnectAtOnce) {
+  constexpr int kThreads = 4;
+  std::atomic<int> failed{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < 4; ++i) {
+        raw::Connection app;
+        if (!SQL_SUCCEEDED(app.connect(production_.through() + "Timeout=30000;"))) {
+          ++failed;
+          continue;
+        }
+        raw::Statement stmt(app);
+        if (!SQL_SUCCEEDED(stmt.run(insert(10 + t * 4 + i)))) ++failed;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(failed.load(), 0);
+  EXPECT_EQ(production_.drain().texts().size(), static_cast<std::size_t>(kThreads * 4));
+}
+
+TEST(Handles, CancelFromAnotherThreadEndsARecordedStatement) {
+  Production production(Dialect::postgresql);
+  production.define({"CREATE TABLE items (id integer PRIMARY KEY, v integer)",
+                     "INSERT INTO items VALUES (1, 1)"});
+  production.record();
+  Application app(production.through());
+  Application blocker(production.through());
+  blocker.autocommit(false);
+  RUN(blocker, "UPDATE items SET v = 2 WHERE id = 1");
+  raw::Statement stmt(app);
+  std::atomic<bool> done{false};
+  std::thread canceller([&] {
+    // Until the server is at it there is nothing to cancel: asked again until it has worked.
+    while (!done) {
+      SQLCancel(stmt.handle);
+      ::usleep(20000);
+    }
+  });
+  EXPECT_EQ(stmt.run("UPDATE items SET v = 3 WHERE id = 1"), SQL_ERROR);
+  done = true;
+  canceller.join();
+  ASSERT_TRUE(SQL_SUCCEEDED(blocker.commit()));
+  EXPECT_EQ(production.scalar("SELECT v FROM items"), "2");
+  EXPECT_EQ(production.drain().texts(),
+            std::vector<std::string>{"UPDATE items SET v = 2 WHERE id = 1"});
+}
+
+// ---- forks ----
+
+TEST_P(HandlesTest, AForkedChildRecordsThroughAConnectionOfItsOwn) {
+  Application app(production_.through());
+  RUN(app, insert(2));
+  EXPECT_EQ(in_child([&] {
+              Application own(production_.through());
+              return SQL_SUCCEEDED(run(own, insert(3)));
+            }),
+            0);
+  RUN(app, insert(4));
+  EXPECT_EQ(rows(), "4");
+  EXPECT_EQ(production_.drain().texts(),
+            (std::vector<std::string>{insert(2), insert(3), insert(4)}));
+}
+
+TEST_P(HandlesTest, AChildThatDoesNotUseTheParentsConnectionDoesNotDisturbIt) {
+  Application app(production_.through());
+  app.autocommit(false);
+  RUN(app, insert(2));
+  const std::uint32_t before = sessions();
+  EXPECT_EQ(in_child([] { return true; }), 0);
+  EXPECT_EQ(sessions(), before);
+  EXPECT_EQ(writing(), 1u);
+  RUN(app, insert(3));
+  ASSERT_TRUE(SQL_SUCCEEDED(app.commit()));
+  const Seen seen = production_.drain();
+  ASSERT_EQ(seen.transactions.size(), 1u);
+  EXPECT_EQ(seen.transactions[0].statements.size(), 2u);
+  EXPECT_EQ(seen.transactions[0].outcome, Outcome::committed);
+}
+
+TEST_P(HandlesTest, AChildThatExecutesAnotherProgramLeavesTheParentRecording) {
+  Application app(production_.through());
+  app.autocommit(false);
+  RUN(app, insert(2));
+  EXPECT_EQ(in_child([] {
+              ::execl("/bin/true", "true", nullptr);
+              return false;
+            }),
+            0);
+  ASSERT_TRUE(SQL_SUCCEEDED(app.commit()));
+  EXPECT_EQ(production_.drain().texts(), std::vector<std::string>{insert(2)});
+}
+
+TEST_P(HandlesTest, AProcessThatLoadedTheDriverBeforeItsForksRecordsInEachChild) {
+  { const Application loaded(production_.through()); }
+  for (const int id : {2, 3, 4}) {
+    EXPECT_EQ(in_child([&] {
+                Application own(production_.through());
+                return SQL_SUCCEEDED(run(own, insert(id)));
+              }),
+              0);
+  }
+  EXPECT_EQ(production_.drain().texts().size(), 3u);
+}
+
+// ---- ends of processes ----
+
+TEST_P(HandlesTest, AProcessMayExitWithItsConnectionAndTransactionOpen) {
+  EXPECT_EQ(in_child(
+                [&] {
+                  auto* app = new Application(production_.through());
+                  app->autocommit(false);
+                  return SQL_SUCCEEDED(run(*app, insert(2)));
+                },
+                false),
+            0);
+  Application app(production_.through());
+  RUN(app, insert(3));
+  EXPECT_EQ(production_.drain().texts(), std::vector<std::string>{insert(3)});
+}
+
+// ---- signals ----
+
+std::atomic<int> ticks{0};
+
+/// Interrupts this process's system calls a thousand times a second.
+class SignalStorm {
+ public:
+  SignalStorm() {
+    struct sigaction action {};
+    action.sa_handler = [](int) { ticks.fetch_add(1, std::memory_order_relaxed); };
+    ::sigaction(SIGALRM, &action, &before_);  // without SA_RESTART
+    set(1000);
+  }
+  ~SignalStorm() {
+    set(0);
+    ::sigaction(SIGALRM, &before_, nullptr);
+  }
+  SignalStorm(const SignalStorm&) = delete;
+  SignalStorm& operator=(const SignalStorm&) = delete;
+
+ private:
+  static void set(int microseconds) {
+    const itimerval timer{{0, microseconds}, {0, microseconds}};
+    ::setitimer(ITIMER_REAL, &timer, nullptr);
+  }
+  struct sigaction before_ {};
+};
+
+TEST_P(HandlesTest, ASignalStormLosesNoRecord) {
+  Application app(production_.through());
+  app.autocommit(false);
+  ticks = 0;
+  int committed = 0;
+  {
+    const SignalStorm storm;
+    for (int i = 0; i < 100; ++i) {
+      RUN(app, insert(10 + i));
+      ASSERT_TRUE(SQL_SUCCEEDED(app.commit()));
+      ++committed;
+    }
+  }
+  EXPECT_GT(ticks.load(), 0);
+  const Seen seen = production_.drain();
+  EXPECT_EQ(seen.transactions.size(), static_cast<std::size_t>(committed));
+  for (const auto& one : seen.transactions) EXPECT_EQ(one.outcome, Outcome::committed);
+}
+
+}  // namespace
+}  // namespace understudy
