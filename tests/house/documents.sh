@@ -31,5 +31,17 @@ for document in "${documents[@]}"; do
   done
 done
 
+# The page of entry points names in the first column of its tables what the libraries export.
+page=docs/reference/odbc-entry-points.md
+listed="$(sed -n 's/^| \(`SQL[^|]*\)|.*/\1/p' "$page" | grep -oE 'SQL[A-Za-z]+' | sort)"
+twice="$(uniq -d <<<"$listed")"
+[[ -z $twice ]] || complain "$page names twice: $(tr '\n' ' ' <<<"$twice")"
+for kind in w a; do
+  exported="$(nm -D --defined-only --format=just-symbols "$build/libunderstudy$kind.so" | sort)"
+  [[ $kind == w ]] || listed="$(grep -v 'W$' <<<"$listed")"
+  drift="$(diff <(echo "$listed") <(echo "$exported") | grep '^[<>]' | tr '\n' ' ' || true)"
+  [[ -z $drift ]] || complain "$page (<) and libunderstudy$kind.so (>) differ: $drift"
+done
+
 ((failures == 0)) || exit 1
 echo "documents: commands and links are there"
