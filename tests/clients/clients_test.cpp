@@ -105,7 +105,7 @@ class Clients : public ::testing::TestWithParam<Case> {
     const std::string engine = script_argument(GetParam().engine);
     odbc::Connection db(target(part));
     if (GetParam().engine == Engine::sqlite) db.scalar("PRAGMA journal_mode=WAL");
-    std::ifstream file(std::string(CLIENTS_FOLDER) + "/schema/" + engine + ".sql");
+    std::ifstream file(std::string(CLIENTS_FOLDER) + "/schema_" + engine + ".sql");
     int statements = 0;
     for (std::string line; std::getline(file, line); ++statements) db.run(line);
     ASSERT_GT(statements, 0);
