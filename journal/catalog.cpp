@@ -369,6 +369,12 @@ const Table* Catalog::find(std::string_view schema, std::string_view name) const
     return found;
   };
   bool doubtful = false;
+  if (dialect == Dialect::mariadb) {
+    // All tables are the connection's own database's, which the search path names.
+    const bool ours = schema.empty() || (!search_path.empty() && search_path[0] == schema);
+    const Table* found = ours ? in_schema(nullptr, &doubtful) : nullptr;
+    return doubtful ? nullptr : found;
+  }
   if (!schema.empty()) {
     const Table* found = in_schema(&schema, &doubtful);
     return doubtful ? nullptr : found;

@@ -59,6 +59,12 @@ bool outside_the_statement(const odbc::Error& error, Dialect dialect) {
     return code != kConstraint && code != kError && code != kMismatch && code != kRange &&
            code != kTooBig && code != 0;
   }
+  if (dialect == Dialect::mariadb) {
+    // Lock wait timeout, deadlock, full disk, full table, shutdown, too many connections.
+    for (const long code : {1205L, 1213L, 1021L, 1114L, 1053L, 1040L}) {
+      if (error.native() == code) return true;
+    }
+  }
   static constexpr std::string_view kClasses[] = {"40", "53", "55", "57", "58", "XX"};
   const std::string_view state(error.sqlstate());
   return std::any_of(std::begin(kClasses), std::end(kClasses),
@@ -170,6 +176,7 @@ struct Applier::Impl {
                      bool by_rows, Tally& tally);
   void run_rows(const FeedTransaction& transaction, const StatementEntry& statement, bool as_put,
                 Tally& tally);
+  bool is_there(ShapePlan& plan, const RowEffect& row);
   long long run_row(ShapePlan& plan, Verb verb, const RowEffect& row);
   void count(const FeedTransaction& transaction, const StatementEntry& statement, Tally& tally);
   void note(const FeedTransaction& transaction, const Note& note, Tally& tally);
@@ -430,10 +437,22 @@ void Applier::Impl::note(const FeedTransaction& transaction, const Note& note, T
                    transaction.seq);
 }
 
+bool Applier::Impl::is_there(ShapePlan& plan, const RowEffect& row) {
+  const std::string& remove = plan.sql(Verb::remove);
+  odbc::Statement look(shadow);
+  look.prepare("SELECT 1" + remove.substr(remove.find(" FROM ")));
+  const auto key = plan.bind(Verb::remove, row);
+  look.bind(key);
+  look.execute();
+  return look.fetch();
+}
+
 long long Applier::Impl::run_row(ShapePlan& plan, Verb verb, const RowEffect& row) {
   const Verb first = verb == Verb::put ? Verb::update : verb;
   const auto rows = run(plan.sql(first), plan.bind(first, row));
   if (verb != Verb::put || rows != 0) return rows;
+  // MariaDB counts only rows that an UPDATE made different.
+  if (dialect.kind() == Dialect::mariadb && is_there(plan, row)) return 1;
   return run(plan.sql(Verb::insert), plan.bind(Verb::insert, row));
 }
 

@@ -18,11 +18,12 @@ const SqlDialect& sql_dialect(Dialect dialect) {
     case Dialect::sqlite:
       return sqlite_dialect();
     case Dialect::mariadb:
+      return mariadb_dialect();
     case Dialect::generic:
       break;
   }
   throw std::runtime_error("databases of the kind '" + std::string(dialect_name(dialect)) +
-                           "' cannot be copied or replayed to; use PostgreSQL or SQLite");
+                           "' cannot be copied or replayed to; use PostgreSQL, SQLite or MariaDB");
 }
 
 Dialect dialect_of(odbc::Connection& db) {

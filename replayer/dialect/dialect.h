@@ -2,7 +2,7 @@
 // values, snapshots, sequences, the applied position, resolving doubt.
 //
 // Exact text form (docs/reference/values.md): PostgreSQL `column::text`; SQLite a literal as by
-// `quote(column)`. A row read in it from one
+// `quote(column)`; MariaDB a plain text, hexadecimal for bytes. A row read in it from one
 // side and written with `insert_sql` + `bind` to the other is the same row. All methods throw
 // odbc::Error; a dialect object is stateless and may be shared by threads.
 #pragma once
@@ -48,6 +48,9 @@ class SqlDialect {
   /// bind_place(after).
   virtual std::string page_sql(const Table& table, const std::vector<std::uint32_t>& columns,
                                bool has_after, std::uint64_t limit) const = 0;
+  /// A column (as written in SQL) in exact text form, as page_sql reads it.
+  [[nodiscard]] virtual std::string exact_text(const Column& column,
+                                               const std::string& written) const = 0;
   /// How many ordering columns page_sql appends.
   [[nodiscard]] virtual std::size_t place_columns(const Table& table) const = 0;
   virtual std::vector<odbc::Bind> bind_place(const Table& table, const Row& after) const = 0;
@@ -79,6 +82,11 @@ class SqlDialect {
   virtual void close_snapshot(odbc::Connection& db) const = 0;
   /// Whether a snapshot held open leaves writers undisturbed (SQLite: only in WAL mode); a remedy.
   virtual bool snapshot_is_free(odbc::Connection& db, std::string* remedy) const = 0;
+  /// What the engine cannot keep exactly in this database: one sentence each, with a remedy.
+  virtual std::vector<std::string> weak_spots(odbc::Connection& db) const {
+    (void)db;
+    return {};
+  }
   [[nodiscard]] virtual double estimated_rows(odbc::Connection& db, const Table& table) const = 0;
 
   /// Whether this session refuses a row whose parent is absent.
@@ -102,7 +110,7 @@ class SqlDialect {
   virtual TxnStatus txn_status(odbc::Connection& production, std::uint64_t server_txid) const = 0;
 };
 
-/// Code by dialect; throws std::runtime_error for one that has none yet (mariadb, generic).
+/// Code by dialect; throws std::runtime_error for one that has none yet (generic).
 const SqlDialect& sql_dialect(Dialect dialect);
 /// Connects, asks SQL_DBMS_NAME.
 Dialect dialect_of(odbc::Connection& db);

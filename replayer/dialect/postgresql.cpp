@@ -113,6 +113,11 @@ class PostgresqlDialect final : public SqlDialect {
            (table.key.empty() ? "" : " ORDER BY " + order) + " LIMIT " + std::to_string(limit);
   }
 
+  [[nodiscard]] std::string exact_text(const Column& /*column*/,
+                                       const std::string& written) const override {
+    return written + "::text";
+  }
+
   [[nodiscard]] std::size_t place_columns(const Table& table) const override {
     return std::max<std::size_t>(table.key.size(), 1);
   }

@@ -37,5 +37,6 @@ std::vector<Row> read_rows(odbc::Connection& db, std::string_view sql);
 
 const SqlDialect& postgresql_dialect();
 const SqlDialect& sqlite_dialect();
+const SqlDialect& mariadb_dialect();
 
 }  // namespace understudy

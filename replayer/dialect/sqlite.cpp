@@ -57,6 +57,11 @@ class SqliteDialect final : public SqlDialect {
            " LIMIT " + std::to_string(limit);
   }
 
+  [[nodiscard]] std::string exact_text(const Column& /*column*/,
+                                       const std::string& written) const override {
+    return sqlite_exact_text(written);
+  }
+
   [[nodiscard]] std::size_t place_columns(const Table& table) const override {
     return by_rowid(table) ? 1 : table.key.size();
   }

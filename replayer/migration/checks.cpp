@@ -81,7 +81,7 @@ void check_connections(Report& report, const Settings& settings, Sides& sides) {
                   connection.info(SQL_DBMS_VER));
   });
   if (first_failure(report.checks)) return;
-  report.run("dialect_supported", "both sides must be PostgreSQL or SQLite for now", [&] {
+  report.run("dialect_supported", "both sides must be PostgreSQL, SQLite or MariaDB", [&] {
     Database production = open_production(settings);
     Database shadow = open_shadow(settings);
     sides.production_catalog = production.sql().read_catalog(production.db());
@@ -177,6 +177,15 @@ Check check_snapshot(Database& database, const char* side) {
           fmt::format("a snapshot held open on {} blocks its writers", side), remedy, false};
 }
 
+Check check_weak_spots(const Sides& sides) {
+  const auto found = sides.production->sql().weak_spots(sides.production->db());
+  if (found.empty()) return passed("none of production's tables is kept less than exactly");
+  const std::size_t shown = std::min(found.size(), kNamesShownMax);
+  return {"", CheckVerdict::warn,
+          fmt::format("{}", fmt::join(found.begin(), found.begin() + shown, "; ")),
+          "change these tables, or run verify --repair before the cutover", false};
+}
+
 Check check_disk(const Home& home, const Sides& sides) {
   double bytes = 0;
   for (const Table& table : sides.production_catalog.tables) {
@@ -232,6 +241,7 @@ const std::vector<std::string>& check_names() {
                                                   "shadow_not_empty",
                                                   "snapshot",
                                                   "shadow_snapshot",
+                                                  "weak_spots",
                                                   "disk_room",
                                                   "shared_memory_room",
                                                   "sequences"};
@@ -267,6 +277,7 @@ std::vector<Check> run_checks(const Home& home, const Settings& settings, const 
     if (out.verdict == CheckVerdict::fail) out.verdict = CheckVerdict::warn;
     return out;
   });
+  run("weak_spots", [&] { return check_weak_spots(sides); });
   run("disk_room", [&] { return check_disk(home, sides); });
   report.run("shared_memory_room", "see that /dev/shm is mounted",
              [&] { return check_shared_memory(home, settings); });

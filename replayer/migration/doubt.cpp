@@ -59,7 +59,8 @@ std::optional<Outcome> DoubtResolver::ask_server(std::uint64_t server_txid) {
 
 std::optional<Outcome> DoubtResolver::compare_rows(const FeedWait& wait, const Database& shadow,
                                                    const Catalog& shadow_catalog) {
-  if (production().sql().kind() != Dialect::sqlite) {
+  const Dialect kind = production().sql().kind();
+  if (kind != Dialect::sqlite && kind != Dialect::mariadb) {
     reason_ = "the server cannot be asked how it ended; cancel the migration and start a new one";
     return std::nullopt;
   }

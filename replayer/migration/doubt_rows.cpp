@@ -128,8 +128,9 @@ std::optional<Key> look_up(const Database& side, const Table& table, const Touch
     const auto column = table.column(row.shape.columns[i]);
     if (!column) throw Failure(kExitFailed, "a recorded column is not in " + table.display_name());
     if (i < row.shape.key_count) key.push_back(*column);
-    columns += (i ? ", NULLIF(quote(" : "NULLIF(quote(") + side.sql().quote(row.shape.columns[i]) +
-               "), 'NULL')";
+    if (i != 0) columns += ", ";
+    columns +=
+        side.sql().exact_text(table.columns[*column], side.sql().quote(row.shape.columns[i]));
   }
   // "DELETE FROM table WHERE key" with the dialect's own parameter places, turned into a SELECT.
   const std::string remove = side.sql().delete_sql(table, key);

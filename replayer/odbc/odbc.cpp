@@ -109,6 +109,18 @@ bool wide_driver(std::string name) {
   return name.ends_with('w') || name.find("maodbc") != std::string::npos;
 }
 
+bool reads_bytes(const std::string& name) {
+  return lower(name).find("maodbc") != std::string::npos;
+}
+
+bool is_character_or_bytes(SQLLEN type) {
+  for (const int one : {SQL_CHAR, SQL_VARCHAR, SQL_LONGVARCHAR, SQL_WCHAR, SQL_WVARCHAR,
+                        SQL_WLONGVARCHAR, SQL_BINARY, SQL_VARBINARY, SQL_LONGVARBINARY}) {
+    if (type == one) return true;
+  }
+  return false;
+}
+
 bool ascii(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x80; });
 }
@@ -145,6 +157,7 @@ Connection::Connection(const std::string& target, bool read_only) {
       close();
       connect(text, true, read_only);
     }
+    bytes_ = reads_bytes(info(SQL_DRIVER_NAME));
   } catch (...) {
     close();
     throw;
@@ -340,6 +353,7 @@ int Statement::column_count() {
 }
 
 bool Statement::next_result() {
+  as_bytes_.clear();
   const auto answer = SQLMoreResults(handle_);
   if (answer == SQL_NO_DATA) return false;
   if (SQL_SUCCEEDED(answer)) return true;
@@ -353,17 +367,34 @@ bool Statement::fetch() {
   raise(SQL_HANDLE_STMT, handle_, connection_.dbc_, connection_.wide_, "reading a row");
 }
 
+// MariaDB's driver cuts long texts in two when they are read as SQL_C_WCHAR, and ends them at NUL
+// (Connector/ODBC 3.1.15); as bytes it gives what the server sent.
+bool Statement::as_bytes(int column) {
+  if (!connection_.bytes_) return false;
+  const auto place = static_cast<std::size_t>(column);
+  if (as_bytes_.size() <= place) as_bytes_.resize(place + 1, Known::no_answer_yet);
+  auto& known = as_bytes_[place];
+  if (known == Known::no_answer_yet) {
+    SQLLEN type = 0;
+    const auto answer = SQLColAttribute(handle_, static_cast<SQLUSMALLINT>(column),
+                                        SQL_DESC_CONCISE_TYPE, nullptr, 0, nullptr, &type);
+    known = SQL_SUCCEEDED(answer) && is_character_or_bytes(type) ? Known::bytes : Known::text;
+  }
+  return known == Known::bytes;
+}
+
 OptionalText Statement::text(int column) {
-  const bool wide = connection_.wide_;
-  const std::size_t unit = wide ? sizeof(SQLWCHAR) : 1;
+  const bool bytes = as_bytes(column);
+  const bool wide = connection_.wide_ && !bytes;
+  const std::size_t unit = wide ? sizeof(SQLWCHAR) : bytes ? 0 : 1;  // of the NUL at the end
+  const SQLSMALLINT c_type = bytes ? SQL_C_BINARY : wide ? SQL_C_WCHAR : SQL_C_CHAR;
   if (buffer_.size() < kFirstPieceBytes) buffer_.resize(kFirstPieceBytes);
   std::size_t filled = 0;
   while (true) {
     SQLLEN left = 0;  // before this call
     const std::size_t room = buffer_.size() - filled;
-    const auto answer =
-        SQLGetData(handle_, static_cast<SQLUSMALLINT>(column), wide ? SQL_C_WCHAR : SQL_C_CHAR,
-                   buffer_.data() + filled, static_cast<SQLLEN>(room), &left);
+    const auto answer = SQLGetData(handle_, static_cast<SQLUSMALLINT>(column), c_type,
+                                   buffer_.data() + filled, static_cast<SQLLEN>(room), &left);
     if (answer == SQL_NO_DATA) break;
     if (!SQL_SUCCEEDED(answer)) {
       raise(SQL_HANDLE_STMT, handle_, connection_.dbc_, wide, "reading a column");
@@ -384,6 +415,7 @@ OptionalText Statement::text(int column) {
 }
 
 void Statement::close() {
+  as_bytes_.clear();
   SQLFreeStmt(handle_, SQL_CLOSE);
 }
 

@@ -86,6 +86,9 @@ class Statement {
   SQLHSTMT handle_ = SQL_NULL_HSTMT;
   std::vector<Bind> converted_;  // of the bound parameters, those sent as UTF-16
   std::string buffer_;           // of text(), kept for the next column
+  enum class Known : std::uint8_t { no_answer_yet, text, bytes };
+  bool as_bytes(int column);
+  std::vector<Known> as_bytes_;  // by column, of the present result
 };
 
 class Connection {
@@ -115,6 +118,7 @@ class Connection {
   SQLHENV env_ = SQL_NULL_HENV;
   SQLHDBC dbc_ = SQL_NULL_HDBC;
   bool wide_ = false;
+  bool bytes_ = false;  // character columns are read as bytes in UTF-8
 };
 
 }  // namespace understudy::odbc

@@ -1,0 +1,182 @@
+#include "replayer/dialect/mariadb_catalog.h"
+
+#include <cctype>
+#include <map>
+#include <string>
+#include <utility>
+
+#include "journal/exact_text.h"
+#include "replayer/dialect/sql_text.h"
+
+namespace understudy {
+namespace {
+
+constexpr std::string_view kTables = R"(
+SELECT TABLE_NAME, IF(TABLE_TYPE LIKE '%VIEW', '1', '0') FROM information_schema.TABLES
+WHERE TABLE_SCHEMA = DATABASE() AND TABLE_TYPE <> 'SEQUENCE' AND TABLE_NAME NOT LIKE 'understudy\_%'
+ORDER BY TABLE_NAME)";
+
+constexpr std::string_view kColumns = R"(
+SELECT TABLE_NAME, COLUMN_NAME, COLUMN_TYPE, IS_NULLABLE, COLUMN_DEFAULT, EXTRA, IS_GENERATED
+FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE()
+ORDER BY TABLE_NAME, ORDINAL_POSITION)";
+
+constexpr std::string_view kKeys = R"(
+SELECT TABLE_NAME, INDEX_NAME, COLUMN_NAME FROM information_schema.STATISTICS
+WHERE TABLE_SCHEMA = DATABASE() AND NON_UNIQUE = 0
+ORDER BY TABLE_NAME, INDEX_NAME, SEQ_IN_INDEX)";
+
+constexpr std::string_view kForeignKeys = R"(
+SELECT k.TABLE_NAME, k.CONSTRAINT_NAME,
+  IF(k.REFERENCED_TABLE_SCHEMA = DATABASE(), '', k.REFERENCED_TABLE_SCHEMA),
+  k.REFERENCED_TABLE_NAME, k.COLUMN_NAME, k.REFERENCED_COLUMN_NAME,
+  IF(r.UPDATE_RULE IN ('NO ACTION', 'RESTRICT') AND r.DELETE_RULE IN ('NO ACTION', 'RESTRICT'),
+    '0', '1')
+FROM information_schema.KEY_COLUMN_USAGE k JOIN information_schema.REFERENTIAL_CONSTRAINTS r
+  ON r.CONSTRAINT_SCHEMA = k.CONSTRAINT_SCHEMA AND r.CONSTRAINT_NAME = k.CONSTRAINT_NAME
+  AND r.TABLE_NAME = k.TABLE_NAME
+WHERE k.TABLE_SCHEMA = DATABASE() AND k.REFERENCED_TABLE_NAME IS NOT NULL
+ORDER BY k.TABLE_NAME, k.CONSTRAINT_NAME, k.ORDINAL_POSITION)";
+
+constexpr std::string_view kTriggers = R"(
+SELECT EVENT_OBJECT_TABLE, TRIGGER_NAME FROM information_schema.TRIGGERS
+WHERE EVENT_OBJECT_SCHEMA = DATABASE() ORDER BY EVENT_OBJECT_TABLE, TRIGGER_NAME)";
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  for (auto& c : out) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return out;
+}
+
+// Of enum('A','b') only the word is folded: the values are data.
+std::string type_text(const std::string& type) {
+  const std::size_t end = type.find('(');
+  const std::string base = lower(type.substr(0, end));
+  if (base == "enum" || base == "set") return base + type.substr(end);
+  return lower(type);
+}
+
+// What the operators + - * / make of two values of the type depends on no setting. Dates count from
+// texts in forms that depend on sql_mode, FLOAT is rounded when it is stored, which is the same
+// everywhere.
+bool immutable_arithmetic(std::string_view type) {
+  const std::string_view base = mariadb_base_type(type);
+  for (const std::string_view word : {"decimal", "float", "double", "char", "varchar"}) {
+    if (base == word) return true;
+  }
+  return base.ends_with("int") || base.ends_with("text");
+}
+
+// Collects the tables by name, which is exact: MariaDB's information_schema returns stored names.
+class Reader {
+ public:
+  explicit Reader(odbc::Connection& db) : db_(db) {}
+
+  Catalog read() {
+    catalog_.dialect = Dialect::mariadb;
+    if (auto database = db_.scalar("SELECT DATABASE()")) catalog_.search_path.push_back(*database);
+    for (const auto& row : read_rows(db_, kTables)) {
+      by_name_[*row[0]] = catalog_.tables.size();
+      auto& table = catalog_.tables.emplace_back();
+      table.name = *row[0];
+      table.is_view = row[1] == "1";
+    }
+    for (const auto& row : read_rows(db_, kColumns)) add_column(row);
+    read_keys();
+    read_foreign_keys();
+    for (const auto& row : read_rows(db_, kTriggers)) {
+      if (auto* table = find(row[0])) table->triggers.push_back(*row[1]);
+    }
+    return std::move(catalog_);
+  }
+
+ private:
+  Table* find(const odbc::OptionalText& name) {
+    const auto found = by_name_.find(*name);
+    return found == by_name_.end() ? nullptr : &catalog_.tables[found->second];
+  }
+
+  void add_column(const Row& row) {
+    auto* table = find(row[0]);
+    if (table == nullptr) return;
+    const std::string extra = lower(row[5].value_or(""));
+    auto& column = table->columns.emplace_back();
+    column.name = *row[1];
+    column.type = type_text(*row[2]);
+    column.nullable = row[3] == "YES";
+    column.generated = row[6] == "ALWAYS";
+    column.identity = extra.find("auto_increment") != std::string::npos;
+    column.immutable_arithmetic = immutable_arithmetic(column.type);
+    if (column.identity || column.generated) {
+      column.default_kind = DefaultKind::computed;
+    } else if (row[4]) {
+      column.default_kind = mariadb_default_kind(*row[4]);
+    }
+    if (extra.find("on update") != std::string::npos) column.type += " on update current_timestamp";
+  }
+
+  void read_keys() {
+    std::pair<std::string, std::string> index;
+    for (const auto& row : read_rows(db_, kKeys)) {
+      auto* table = find(row[0]);
+      const auto ordinal = table == nullptr ? std::nullopt : table->column(*row[2]);
+      if (!ordinal) continue;
+      const bool primary = row[1] == "PRIMARY";
+      if (!primary && index != std::pair(*row[0], *row[1])) table->unique_keys.emplace_back();
+      index = {*row[0], *row[1]};
+      (primary ? table->key : table->unique_keys.back()).push_back(*ordinal);
+    }
+  }
+
+  void read_foreign_keys() {
+    std::pair<std::string, std::string> constraint;
+    for (const auto& row : read_rows(db_, kForeignKeys)) {
+      auto* table = find(row[0]);
+      if (table == nullptr) continue;
+      if (constraint != std::pair(*row[0], *row[1])) {
+        auto& key = table->foreign_keys.emplace_back();
+        key.name = *row[1];
+        key.parent_schema = row[2].value_or("");
+        key.parent_table = *row[3];
+        key.cascades = row[6] == "1";
+      }
+      constraint = {*row[0], *row[1]};
+      table->foreign_keys.back().columns.push_back(*row[4]);
+      table->foreign_keys.back().parent_columns.push_back(*row[5]);
+    }
+  }
+
+  odbc::Connection& db_;
+  Catalog catalog_;
+  std::map<std::string, std::size_t> by_name_;
+};
+
+}  // namespace
+
+DefaultKind mariadb_default_kind(std::string_view expression) {
+  if (expression == "NULL") return DefaultKind::none;
+  if (expression.starts_with("b'") || expression.starts_with("x'")) expression.remove_prefix(1);
+  if (expression.starts_with('\'')) {
+    for (std::size_t i = 1; i < expression.size(); ++i) {
+      if (expression[i] == '\\') {
+        ++i;
+      } else if (expression[i] == '\'' && expression.substr(i, 2) == "''") {
+        ++i;
+      } else if (expression[i] == '\'') {
+        return i + 1 == expression.size() ? DefaultKind::constant : DefaultKind::computed;
+      }
+    }
+    return DefaultKind::computed;
+  }
+  if (expression.starts_with('-')) expression.remove_prefix(1);
+  const bool number = !expression.empty() &&
+                      expression.find_first_not_of("0123456789.e+-") == std::string_view::npos &&
+                      std::isdigit(static_cast<unsigned char>(expression.front())) != 0;
+  return number ? DefaultKind::constant : DefaultKind::computed;
+}
+
+Catalog read_mariadb_catalog(odbc::Connection& db) {
+  return Reader(db).read();
+}
+
+}  // namespace understudy
