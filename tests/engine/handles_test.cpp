@@ -7,6 +7,8 @@
 
 #include <atomic>
 #include <csignal>
+#include <cstdlib>
+#include <fstream>
 #include <functional>
 #include <thread>
 
@@ -348,6 +350,118 @@ TEST_P(HandlesTest, ASignalStormLosesNoRecord) {
   const Seen seen = production_.drain();
   EXPECT_EQ(seen.transactions.size(), static_cast<std::size_t>(committed));
   for (const auto& one : seen.transactions) EXPECT_EQ(one.outcome, Outcome::committed);
+}
+
+// ---- the driver manager's ways: pools, threading levels, unloading ----
+
+/// Runs the program of steps with a copy of this process's configuration and, if asked for, a pool.
+class Steps {
+ public:
+  explicit Steps(bool pooled) {
+    const std::string system = std::getenv("ODBCSYSINI");
+    std::ifstream sections(system + "/odbcinst.ini");
+    std::ofstream out(folder_.path() + "/odbcinst.ini");
+    if (pooled) out << "[ODBC]\nPooling=Yes\n\n";
+    for (std::string line; std::getline(sections, line);) {
+      out << line << "\n";
+      if (pooled && line.starts_with("[")) out << "CPTimeout=60\n";
+    }
+  }
+  Finished run(const std::string& target, const std::vector<std::string>& steps) {
+    std::vector<std::string> arguments{"env", "ODBCSYSINI=" + folder_.path(), ODBC_STEPS_APP_PATH,
+                                       target};
+    arguments.insert(arguments.end(), steps.begin(), steps.end());
+    return run_program(arguments);
+  }
+
+ private:
+  TempDir folder_;
+};
+
+std::vector<std::string> committed_texts(const Seen& seen) {
+  std::vector<std::string> out;
+  for (const auto& one : seen.transactions) {
+    if (one.outcome != Outcome::committed) continue;
+    for (const auto& statement : one.statements) out.push_back(statement.text);
+  }
+  return out;
+}
+
+TEST_P(HandlesTest, ATransactionLeftInThePoolIsCommittedByTheNextBorrower) {
+  const Finished done = Steps(true).run(
+      production_.through(),
+      {"connect", "manual", insert(2), "disconnect", "connect", insert(3), "commit", "disconnect"});
+  ASSERT_EQ(done.exit_code, 0) << done.output;
+  EXPECT_EQ(rows(), "3") << done.output;
+  EXPECT_EQ(committed_texts(production_.drain()), (std::vector<std::string>{insert(2), insert(3)}))
+      << done.output;
+}
+
+TEST_P(HandlesTest, ATransactionLeftInThePoolIsRolledBackByTheNextBorrower) {
+  const Finished done = Steps(true).run(
+      production_.through(), {"connect", "manual", insert(2), "disconnect", "connect", "rollback",
+                              insert(3), "commit", "disconnect"});
+  ASSERT_EQ(done.exit_code, 0) << done.output;
+  EXPECT_EQ(rows(), "2") << done.output;
+  EXPECT_EQ(committed_texts(production_.drain()), std::vector<std::string>{insert(3)})
+      << done.output;
+}
+
+TEST_P(HandlesTest, AnExitWithAPooledTransactionLeavesNoRecordAndNoMark) {
+  const Finished done = Steps(true).run(production_.through(),
+                                        {"connect", "manual", insert(2), "disconnect", "exit"});
+  ASSERT_EQ(done.exit_code, 0) << done.output;
+  EXPECT_EQ(rows(), "1");
+  EXPECT_TRUE(production_.drain().transactions.empty());
+}
+
+TEST_P(HandlesTest, AnExitWithAnOpenTransactionEndsInOrder) {
+  for (const char* end : {"exit", "exit-in-thread"}) {
+    const Finished done = Steps(false).run(
+        production_.through(),
+        {"connect", insert(2), "DELETE FROM items WHERE id = 2", "manual", insert(3), end});
+    EXPECT_EQ(done.exit_code, 0) << done.output;
+    EXPECT_EQ(rows(), "1") << end;
+    EXPECT_EQ(committed_texts(production_.drain()).size(), 2u) << end;
+  }
+}
+
+/// A driver section of ours with one more key, and a database behind it.
+std::string section_with(const std::string& key, const std::string& value) {
+  static int count = 0;
+  const std::string name = "Understudy " + key + std::to_string(++count);
+  OdbcEnvironment::shared().add_driver(name, {{"Driver", UNDERSTUDYW_PATH}, {key, value}});
+  return name;
+}
+
+TEST(Handles, EachThreadingLevelOfTheDriverManagerRecordsAll) {
+  for (const char* level : {"0", "1", "2", "3"}) {
+    Production production(Dialect::postgresql, {{"Driver", section_with("Threading", level)}});
+    production.define({"CREATE TABLE items (id integer PRIMARY KEY, v integer)"});
+    production.record();
+    Application app(production.through());
+    std::atomic<int> failed{0};
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 3; ++t) {
+      threads.emplace_back([&, t] {
+        for (int i = 0; i < 10; ++i) failed += SQL_SUCCEEDED(run(app, insert(t * 10 + i))) ? 0 : 1;
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_EQ(failed.load(), 0) << level;
+    EXPECT_EQ(production.drain().texts().size(), 30u) << level;
+  }
+}
+
+TEST(Handles, ADriverThatMayBeUnloadedIsUsedAgain) {
+  Production production(Dialect::postgresql, {{"Driver", section_with("DontDLClose", "0")}});
+  production.define({"CREATE TABLE items (id integer PRIMARY KEY, v integer)"});
+  production.record();
+  for (const int id : {1, 2, 3}) {
+    Application app(production.through());
+    RUN(app, insert(id));
+  }
+  EXPECT_EQ(production.drain().texts().size(), 3u);
 }
 
 }  // namespace

@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# Builds the driver's and the journal's tests under each sanitizer and runs them; a report fails.
+set -euo pipefail
+
+readonly here="$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
+readonly root="$here/../.."
+readonly prefix="${1:?usage: run.sh PREFIX-OF-BUILD-DIRECTORIES [address|thread]}"
+
+# Programs without the sanitizer's runtime cannot load the driver.
+readonly starts_programs='Configuration.WorksWithIsql'
+
+export ASAN_OPTIONS='detect_stack_use_after_return=1:strict_string_checks=1'
+export UBSAN_OPTIONS='print_stacktrace=1:halt_on_error=1'
+export LSAN_OPTIONS="suppressions=$here/leaks.txt:print_suppressions=0"
+export TSAN_OPTIONS="suppressions=$here/threads.txt:die_after_fork=0:halt_on_error=1"
+
+build() {
+  local directory="$1" sanitizers="$2"
+  cmake -S "$root" -B "$directory" -G Ninja -DCMAKE_BUILD_TYPE=Debug \
+    -DCMAKE_CXX_FLAGS_DEBUG='-O1 -g1' -DUNDERSTUDY_SANITIZE="$sanitizers" >/dev/null
+  cmake --build "$directory" -j "$(nproc)" --target unit_tests driver_tests
+}
+
+run_quietly() {
+  local log="$1" status=0
+  shift
+  "$@" >"$log" 2>&1 || status=$?
+  if [[ $status -ne 0 ]]; then
+    grep -vE '^\[ +(RUN|OK) ' "$log" >&2
+    echo "sanitizers: $1 failed with $status; see $log" >&2
+    exit 1
+  fi
+}
+
+check() {
+  local directory="$prefix-$1" sanitizers="$2"
+  build "$directory" "$sanitizers"
+  run_quietly "$directory/unit_tests.log" "$directory/tests/unit/unit_tests"
+  run_quietly "$directory/driver_tests.log" "$directory/tests/engine/driver_tests" \
+    "--gtest_filter=-$starts_programs"
+  echo "sanitizers: nothing to report with $sanitizers"
+}
+
+case "${2:-all}" in
+  address) check address address,undefined ;;
+  thread) check thread thread ;;
+  all)
+    check address address,undefined
+    check thread thread
+    ;;
+  *)
+    echo 'usage: run.sh PREFIX-OF-BUILD-DIRECTORIES [address|thread]' >&2
+    exit 2
+    ;;
+esac
