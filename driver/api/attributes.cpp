@@ -89,11 +89,11 @@ SQLRETURN get_wide(Connection& dbc, SQLINTEGER attribute, SQLPOINTER value, SQLI
 // Capture may hold the real connection in manual mode; the application sees its own setting.
 template <class Get>
 SQLRETURN get_from_connection(Connection& dbc, SQLINTEGER attribute, SQLPOINTER value, Get get) {
-  if (attribute == SQL_ATTR_AUTOCOMMIT) {
+  const SQLRETURN ret = dbc.connected ? get() : answer_unconnected(dbc, attribute, value);
+  if (attribute == SQL_ATTR_AUTOCOMMIT && SQL_SUCCEEDED(ret)) {
     store(value, static_cast<SQLUINTEGER>(dbc.autocommit ? SQL_AUTOCOMMIT_ON : SQL_AUTOCOMMIT_OFF));
-    return SQL_SUCCESS;
   }
-  return dbc.connected ? get() : answer_unconnected(dbc, attribute, value);
+  return ret;
 }
 
 // ---- statements ----
@@ -162,6 +162,12 @@ void note_array(Statement& stmt, SQLINTEGER attribute, SQLPOINTER value) {
     case SQL_ATTR_PARAM_OPERATION_PTR:
       stmt.param_operation = static_cast<SQLUSMALLINT*>(value);
       break;
+    case SQL_ATTR_PARAM_STATUS_PTR:
+      stmt.param_status = static_cast<SQLUSMALLINT*>(value);
+      break;
+    case SQL_ATTR_PARAMS_PROCESSED_PTR:
+      stmt.params_processed = static_cast<SQLULEN*>(value);
+      break;
     default:
       break;
   }
@@ -178,6 +184,9 @@ SQLRETURN set_on_statement(Statement& stmt, SQLINTEGER attribute, SQLPOINTER val
   }
   const SQLRETURN ret = set_stmt_attribute(*stmt.library, stmt.real, *copy);
   if (!SQL_SUCCEEDED(ret)) return ret;
+  if (SQLHSTMT clone = capture::clone(stmt); clone != SQL_NULL_HSTMT) {
+    set_stmt_attribute(*stmt.library, clone, *copy);
+  }
   note_array(stmt, attribute, value);
   remember(stmt.attributes, std::move(*copy));
   return ret;

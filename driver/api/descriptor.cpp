@@ -18,6 +18,31 @@ SQLRETURN no_result(Descriptor& desc) {
   return desc.fail("HY007", "the associated statement is not prepared");
 }
 
+// Which real descriptor answers: that of the statement the application fetches from.
+SQLHDESC answering(const Descriptor& desc) {
+  if (desc.statement == nullptr) return desc.real;
+  const Statement& stmt = *desc.statement;
+  SQLHSTMT clone = capture::clone(stmt);
+  if (clone == SQL_NULL_HSTMT) return desc.real;
+  for (std::size_t i = 0; i < stmt.implicit.size(); i += 2) {  // the two row descriptors
+    if (stmt.implicit[i].get() != &desc) continue;
+    SQLHDESC found = SQL_NULL_HDESC;
+    const SQLRETURN ret = stmt.library->fn.GetStmtAttr(
+        clone, static_cast<SQLINTEGER>(SQL_ATTR_APP_ROW_DESC + i), &found, SQL_IS_POINTER, nullptr);
+    if (SQL_SUCCEEDED(ret)) return found;
+  }
+  return desc.real;
+}
+
+// The columns of a result that are ours are not counted.
+SQLRETURN without_ours(const Descriptor& desc, SQLSMALLINT field, SQLPOINTER value, SQLRETURN ret) {
+  constexpr std::size_t kImplementationRow = SQL_ATTR_IMP_ROW_DESC - SQL_ATTR_APP_ROW_DESC;
+  if (field != SQL_DESC_COUNT || desc.statement == nullptr || !SQL_SUCCEEDED(ret)) return ret;
+  if (desc.statement->implicit[kImplementationRow].get() != &desc || value == nullptr) return ret;
+  *static_cast<SQLSMALLINT*>(value) -= capture::clipped_columns(*desc.statement);
+  return ret;
+}
+
 template <class Work>
 SQLRETURN set(SQLHDESC handle, Work work) {
   return api::on<Descriptor>(handle, [&](Descriptor& desc) -> SQLRETURN {
@@ -44,8 +69,8 @@ SQLRETURN get(SQLHDESC handle, Work work) {
 UNDERSTUDY_ENTRY_POINT SQLGetDescField(SQLHDESC handle, SQLSMALLINT record, SQLSMALLINT field,
                                        SQLPOINTER value, SQLINTEGER capacity, SQLINTEGER* length) {
   return get(handle, [&](Descriptor& desc) {
-    return api::forward(desc, api::entries(desc).GetDescField, desc.real, record, field, value,
-                        capacity, length);
+    return api::forward(desc, api::entries(desc).GetDescField, answering(desc), record, field,
+                        value, capacity, length);
   });
 }
 
@@ -54,16 +79,19 @@ UNDERSTUDY_ENTRY_POINT SQLGetDescFieldW(SQLHDESC handle, SQLSMALLINT record, SQL
   return get(handle, [&](Descriptor& desc) -> SQLRETURN {
     const real::Entries& fn = api::entries(desc);
     if (fn.GetDescFieldW != nullptr) {
-      return fn.GetDescFieldW(desc.real, record, field, value, capacity, length);
+      return without_ours(
+          desc, field, value,
+          fn.GetDescFieldW(answering(desc), record, field, value, capacity, length));
     }
     if (!api::is_text_field(field)) {
-      return api::forward(desc, fn.GetDescField, desc.real, record, field, value, capacity, length);
+      return api::forward(desc, fn.GetDescField, answering(desc), record, field, value, capacity,
+                          length);
     }
     const api::WideOutput<SQLINTEGER> out{static_cast<SQLWCHAR*>(value),
                                           capacity / SQLLEN{sizeof(SQLWCHAR)}, length, true};
     return api::text_output(&desc, out, [&](SQLCHAR* to, SQLINTEGER bytes, SQLINTEGER* got) {
-      return api::forward(desc, fn.GetDescField, desc.real, record, field, SQLPOINTER{to}, bytes,
-                          got);
+      return api::forward(desc, fn.GetDescField, answering(desc), record, field, SQLPOINTER{to},
+                          bytes, got);
     });
   });
 }
@@ -74,8 +102,8 @@ UNDERSTUDY_ENTRY_POINT SQLGetDescRec(SQLHDESC handle, SQLSMALLINT record, SQLCHA
                                      SQLSMALLINT* precision, SQLSMALLINT* scale,
                                      SQLSMALLINT* nullable) {
   return get(handle, [&](Descriptor& desc) {
-    return api::forward(desc, api::entries(desc).GetDescRec, desc.real, record, name, capacity,
-                        name_length, type, subtype, length, precision, scale, nullable);
+    return api::forward(desc, api::entries(desc).GetDescRec, answering(desc), record, name,
+                        capacity, name_length, type, subtype, length, precision, scale, nullable);
   });
 }
 
@@ -87,13 +115,13 @@ UNDERSTUDY_ENTRY_POINT SQLGetDescRecW(SQLHDESC handle, SQLSMALLINT record, SQLWC
   return get(handle, [&](Descriptor& desc) -> SQLRETURN {
     const real::Entries& fn = api::entries(desc);
     if (fn.GetDescRecW != nullptr) {
-      return fn.GetDescRecW(desc.real, record, name, capacity, name_length, type, subtype, length,
-                            precision, scale, nullable);
+      return fn.GetDescRecW(answering(desc), record, name, capacity, name_length, type, subtype,
+                            length, precision, scale, nullable);
     }
     const api::WideOutput<SQLSMALLINT> out{name, capacity, name_length};
     return api::text_output(&desc, out, [&](SQLCHAR* to, SQLSMALLINT bytes, SQLSMALLINT* got) {
-      return api::forward(desc, fn.GetDescRec, desc.real, record, to, bytes, got, type, subtype,
-                          length, precision, scale, nullable);
+      return api::forward(desc, fn.GetDescRec, answering(desc), record, to, bytes, got, type,
+                          subtype, length, precision, scale, nullable);
     });
   });
 }

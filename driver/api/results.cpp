@@ -31,6 +31,13 @@ SQLUSMALLINT odbc3_field(SQLUSMALLINT field) {
   }
 }
 
+// The number of columns is a field of every column.
+SQLRETURN counted(const Statement& stmt, SQLUSMALLINT field, SQLLEN* number, SQLRETURN ret) {
+  const bool count = field == SQL_DESC_COUNT || field == SQL_COLUMN_COUNT;
+  if (count && SQL_SUCCEEDED(ret) && number != nullptr) *number -= capture::clipped_columns(stmt);
+  return ret;
+}
+
 }  // namespace
 
 UNDERSTUDY_ENTRY_POINT SQLFetch(SQLHSTMT handle) {
@@ -65,8 +72,8 @@ UNDERSTUDY_ENTRY_POINT SQLGetData(SQLHSTMT handle, SQLUSMALLINT column, SQLSMALL
   return api::on<Statement>(handle, [&](Statement& stmt) {
     if (capture::without_result(stmt)) [[unlikely]]
       return no_cursor(stmt);
-    return api::forward(stmt, api::entries(stmt).GetData, api::current(stmt), column, c_type, value,
-                        capacity, indicator);
+    return api::forward(stmt, api::entries(stmt).GetData, api::current(stmt),
+                        capture::shown_column(stmt, column), c_type, value, capacity, indicator);
   });
 }
 
@@ -94,8 +101,9 @@ UNDERSTUDY_ENTRY_POINT SQLDescribeCol(SQLHSTMT handle, SQLUSMALLINT column, SQLC
   return api::on<Statement>(handle, [&](Statement& stmt) {
     if (capture::without_result(stmt)) [[unlikely]]
       return no_columns(stmt);
-    return api::forward(stmt, api::entries(stmt).DescribeCol, api::current(stmt), column, name,
-                        capacity, length, type, size, digits, nullable);
+    return api::forward(stmt, api::entries(stmt).DescribeCol, api::current(stmt),
+                        capture::shown_column(stmt, column), name, capacity, length, type, size,
+                        digits, nullable);
   });
 }
 
@@ -108,12 +116,13 @@ UNDERSTUDY_ENTRY_POINT SQLDescribeColW(SQLHSTMT handle, SQLUSMALLINT column, SQL
     const real::Entries& fn = api::entries(stmt);
     const SQLHSTMT at = api::current(stmt);
     if (fn.DescribeColW != nullptr) {
-      return fn.DescribeColW(at, column, name, capacity, length, type, size, digits, nullable);
+      return fn.DescribeColW(at, capture::shown_column(stmt, column), name, capacity, length, type,
+                             size, digits, nullable);
     }
     const api::WideOutput<SQLSMALLINT> out{name, capacity, length};
     return api::text_output(&stmt, out, [&](SQLCHAR* to, SQLSMALLINT bytes, SQLSMALLINT* got) {
-      return api::forward(stmt, fn.DescribeCol, at, column, to, bytes, got, type, size, digits,
-                          nullable);
+      return api::forward(stmt, fn.DescribeCol, at, capture::shown_column(stmt, column), to, bytes,
+                          got, type, size, digits, nullable);
     });
   });
 }
@@ -124,8 +133,10 @@ UNDERSTUDY_ENTRY_POINT SQLColAttribute(SQLHSTMT handle, SQLUSMALLINT column, SQL
   return api::on<Statement>(handle, [&](Statement& stmt) {
     if (capture::without_result(stmt)) [[unlikely]]
       return no_columns(stmt);
-    return api::forward(stmt, api::entries(stmt).ColAttribute, api::current(stmt), column, field,
-                        text, capacity, length, number);
+    return counted(
+        stmt, field, number,
+        api::forward(stmt, api::entries(stmt).ColAttribute, api::current(stmt),
+                     capture::shown_column(stmt, column), field, text, capacity, length, number));
   });
 }
 
@@ -138,16 +149,21 @@ UNDERSTUDY_ENTRY_POINT SQLColAttributeW(SQLHSTMT handle, SQLUSMALLINT column, SQ
     const real::Entries& fn = api::entries(stmt);
     const SQLHSTMT at = api::current(stmt);
     if (fn.ColAttributeW != nullptr) {
-      return fn.ColAttributeW(at, column, field, text, capacity, length, number);
+      return counted(stmt, field, number,
+                     fn.ColAttributeW(at, capture::shown_column(stmt, column), field, text,
+                                      capacity, length, number));
     }
     if (!api::is_text_field(field)) {
-      return api::forward(stmt, fn.ColAttribute, at, column, field, text, capacity, length, number);
+      return counted(stmt, field, number,
+                     api::forward(stmt, fn.ColAttribute, at, capture::shown_column(stmt, column),
+                                  field, text, capacity, length, number));
     }
     const api::WideOutput<SQLSMALLINT> out{static_cast<SQLWCHAR*>(text),
                                            capacity / SQLLEN{sizeof(SQLWCHAR)}, length, true};
     return api::text_output(&stmt, out, [&](SQLCHAR* to, SQLSMALLINT bytes, SQLSMALLINT* got) {
-      return api::forward(stmt, fn.ColAttribute, at, column, field, SQLPOINTER{to}, bytes, got,
-                          number);
+      return counted(stmt, field, number,
+                     api::forward(stmt, fn.ColAttribute, at, capture::shown_column(stmt, column),
+                                  field, SQLPOINTER{to}, bytes, got, number));
     });
   });
 }
@@ -160,9 +176,13 @@ UNDERSTUDY_ENTRY_POINT SQLColAttributes(SQLHSTMT handle, SQLUSMALLINT column, SQ
       return no_columns(stmt);
     const real::Entries& fn = api::entries(stmt);
     if (fn.ColAttributes != nullptr) {
-      return fn.ColAttributes(api::current(stmt), column, field, text, capacity, length, number);
+      return counted(stmt, field, number,
+                     fn.ColAttributes(api::current(stmt), capture::shown_column(stmt, column),
+                                      field, text, capacity, length, number));
     }
-    return api::forward(stmt, fn.ColAttribute, api::current(stmt), column, odbc3_field(field), text,
-                        capacity, length, number);
+    return counted(
+        stmt, field, number,
+        api::forward(stmt, fn.ColAttribute, api::current(stmt), capture::shown_column(stmt, column),
+                     odbc3_field(field), text, capacity, length, number));
   });
 }

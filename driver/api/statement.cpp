@@ -82,8 +82,13 @@ UNDERSTUDY_ENTRY_POINT SQLSetParam(SQLHSTMT handle, SQLUSMALLINT number, SQLSMAL
 UNDERSTUDY_ENTRY_POINT SQLBindCol(SQLHSTMT handle, SQLUSMALLINT number, SQLSMALLINT c_type,
                                   SQLPOINTER value, SQLLEN buffer_length, SQLLEN* indicator) {
   return api::on<Statement>(handle, [&](Statement& stmt) {
-    const SQLRETURN ret = api::forward(stmt, api::entries(stmt).BindCol, stmt.real, number, c_type,
-                                       value, buffer_length, indicator);
+    auto* bind = api::entries(stmt).BindCol;
+    const SQLUSMALLINT shown = capture::shown_column(stmt, number);
+    const SQLRETURN ret =
+        api::forward(stmt, bind, stmt.real, shown, c_type, value, buffer_length, indicator);
+    if (SQLHSTMT clone = capture::clone(stmt); clone != SQL_NULL_HSTMT && SQL_SUCCEEDED(ret)) {
+      bind(clone, shown, c_type, value, buffer_length, indicator);
+    }
     if (SQL_SUCCEEDED(ret)) keep_column(stmt, number, {c_type, value, buffer_length, indicator});
     return ret;
   });

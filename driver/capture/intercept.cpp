@@ -1,8 +1,11 @@
 #include "driver/capture/intercept.h"
 
+#include <algorithm>
+
 #include "driver/capture/session.h"
 #include "driver/capture/write.h"
 #include "driver/handle/attributes.h"
+#include "driver/real/configuration.h"
 #include "driver/real/wide.h"
 #include "driver/route/route.h"
 #include "driver/sql/lexer.h"
@@ -56,8 +59,8 @@ SQLRETURN with_text(Statement& stmt, const SqlText& text, Wide wide, Narrow narr
 
 // From now on the application's questions are answered by its own statement again.
 void on_application_statement(Statement& stmt, Execution& execution) {
-  execution.hidden = false;
-  execution.cursor_open = false;
+  if (execution.visible) execution.own.close();
+  execution.forget_result();
   stmt.current.store(stmt.real, std::memory_order_release);
 }
 
@@ -138,20 +141,51 @@ SQLRETURN run_savepoint(Statement& stmt, Session& session, const RunsUnchanged& 
   return ret;
 }
 
-SQLRETURN run_control(Statement& stmt, Session& session, const RunsUnchanged& unchanged) {
+// psqlodbc does not notice a BEGIN that the server runs as a prepared statement: it goes on in
+// autocommit and commits after the next statement.
+bool unnoticed_begin(const Statement& stmt, const Session& session, bool direct) {
+  if (direct || session.dialect != Dialect::postgresql || !session.dbc.autocommit) return false;
+  const std::string simple = real::connect_key(
+      session.dbc.connect_text, stmt.connection.settings.dsn, "UseServerSidePrepare");
+  return simple != "0";
+}
+
+// The server had no transaction to end: what is recorded was committed before, unseen.
+bool ended_before(const Statement& stmt, const Session& session, SQLRETURN ret) {
+  if (ret != SQL_SUCCESS_WITH_INFO || session.dialect != Dialect::postgresql) return false;
+  Handle seen(HandleKind::statement);
+  take_diagnostics(*stmt.library, SQL_HANDLE_STMT, stmt.real, stmt.connection.wide, seen);
+  return std::any_of(seen.diagnostics.begin(), seen.diagnostics.end(), [](const Diagnostic& one) {
+    return std::string_view(one.sqlstate) == "25P01";
+  });
+}
+
+SQLRETURN run_rollback(const Statement& stmt, Session& session, const RunsUnchanged& unchanged) {
+  const SQLRETURN ret = unchanged();
+  if (!session.transaction.recorded || !ended_before(stmt, session, ret)) {
+    return session.rollback([&] { return ret; });
+  }
+  session.note_uncaptured("transaction-ended-unseen");
+  return session.commit([&] { return ret; });
+}
+
+SQLRETURN run_control(Statement& stmt, Session& session, bool direct,
+                      const RunsUnchanged& unchanged) {
   const std::lock_guard lock(session.dbc.write_mutex);
   const sql::Classification& what = stmt.execution->classification();
   SQLRETURN ret = SQL_ERROR;
   switch (what.cls) {
     case StatementClass::begin:
       ret = unchanged();
-      if (SQL_SUCCEEDED(ret)) session.transaction.by_text = true;
+      if (SQL_SUCCEEDED(ret) && !unnoticed_begin(stmt, session, direct)) {
+        session.transaction.by_text = true;
+      }
       return ret;
     case StatementClass::commit:
       ret = session.commit(unchanged);
       break;
     case StatementClass::rollback:
-      ret = session.rollback(unchanged);
+      ret = run_rollback(stmt, session, unchanged);
       break;
     default:
       return run_savepoint(stmt, session, unchanged);
@@ -162,10 +196,9 @@ SQLRETURN run_control(Statement& stmt, Session& session, const RunsUnchanged& un
 
 SQLRETURN run_text(Statement& stmt, Session& session, bool direct, const RunsUnchanged& unchanged) {
   Execution& execution = *stmt.execution;
-  if (execution.data_pending) {
+  if (execution.pending != nullptr) {
     const std::lock_guard lock(session.dbc.write_mutex);
-    execution.data_pending = false;
-    if (execution.pending_implicit) session.lost();
+    abandon_pending(stmt, session);
   }
   switch (execution.classification().cls) {
     case StatementClass::read:
@@ -181,7 +214,7 @@ SQLRETURN run_text(Statement& stmt, Session& session, bool direct, const RunsUnc
     case StatementClass::no_block:
       return run_write(stmt, session, direct, unchanged);
     default:
-      return run_control(stmt, session, unchanged);
+      return run_control(stmt, session, direct, unchanged);
   }
 }
 
@@ -230,9 +263,9 @@ void freeing(Statement& stmt) {
   Session* session = stmt.connection.session.get();
   if (session == nullptr) return;
   if (stmt.execution != nullptr) {
-    if (stmt.execution->data_pending && stmt.execution->pending_implicit) {
+    if (stmt.execution->pending != nullptr) {
       const std::lock_guard lock(stmt.connection.write_mutex);
-      session->lost();
+      abandon_pending(stmt, *session);
     }
     stmt.execution->drop_own();
   }
@@ -286,15 +319,22 @@ SQLRETURN execute(Statement& stmt) {
 }
 
 SQLRETURN param_data(Statement& stmt, SQLPOINTER* value) {
+  const auto unchanged = [&]() -> SQLRETURN {
+    return forward(stmt, entries(stmt).ParamData, current(stmt), value);
+  };
   Session* session = stmt.connection.session.get();
-  const SQLRETURN ret = forward(stmt, entries(stmt).ParamData, current(stmt), value);
-  if (session == nullptr || stmt.execution == nullptr || !stmt.execution->data_pending) return ret;
+  if (session == nullptr || stmt.execution == nullptr || stmt.execution->pending == nullptr) {
+    return unchanged();
+  }
   const std::lock_guard lock(stmt.connection.write_mutex);
-  return end_pending(stmt, *session, ret);
+  return continue_pending(stmt, *session, unchanged);
 }
 
 SQLRETURN put_data(Statement& stmt, SQLPOINTER data, SQLLEN length) {
-  return forward(stmt, entries(stmt).PutData, current(stmt), data, length);
+  const SQLRETURN ret = forward(stmt, entries(stmt).PutData, current(stmt), data, length);
+  const bool pending = stmt.execution != nullptr && stmt.execution->pending != nullptr;
+  if (pending && SQL_SUCCEEDED(ret)) add_pending(stmt, data, length);
+  return ret;
 }
 
 SQLRETURN bulk_operations(Statement& stmt, SQLSMALLINT operation) {
@@ -346,41 +386,98 @@ SQLRETURN set_autocommit(Connection& dbc, SQLULEN value, bool wide_entry) {
 
 SQLRETURN row_count(Statement& stmt, SQLLEN* count) {
   if (!without_result(stmt)) return forward(stmt, entries(stmt).RowCount, current(stmt), count);
-  if (count != nullptr) *count = stmt.execution->row_count;
+  const Execution& execution = *stmt.execution;
+  if (count != nullptr) {
+    *count = execution.result < execution.counts.size() ? execution.counts[execution.result] : -1;
+  }
   return SQL_SUCCESS;
 }
 
 SQLRETURN num_result_cols(Statement& stmt, SQLSMALLINT* count) {
-  if (!without_result(stmt)) {
-    return forward(stmt, entries(stmt).NumResultCols, current(stmt), count);
+  if (without_result(stmt)) {
+    if (count != nullptr) *count = 0;
+    return SQL_SUCCESS;
   }
-  if (count != nullptr) *count = 0;
-  return SQL_SUCCESS;
+  const SQLRETURN ret = forward(stmt, entries(stmt).NumResultCols, current(stmt), count);
+  if (SQL_SUCCEEDED(ret) && count != nullptr) *count -= clipped_columns(stmt);
+  return ret;
 }
 
 SQLRETURN more_results(Statement& stmt) {
-  if (without_result(stmt)) return SQL_NO_DATA;
-  return forward(stmt, entries(stmt).MoreResults, current(stmt));
+  if (!without_result(stmt)) return forward(stmt, entries(stmt).MoreResults, current(stmt));
+  Execution& execution = *stmt.execution;
+  if (execution.result + 1 >= execution.counts.size()) return SQL_NO_DATA;
+  ++execution.result;
+  return SQL_SUCCESS;
+}
+
+SQLSMALLINT clipped_columns(const Statement& stmt) {
+  return stmt.execution == nullptr ? SQLSMALLINT{0} : stmt.execution->clipped;
+}
+
+SQLUSMALLINT shown_column(const Statement& stmt, SQLUSMALLINT column) {
+  const SQLSMALLINT clipped = clipped_columns(stmt);
+  if (clipped == 0) [[likely]]
+    return column;
+  SQLSMALLINT columns = 0;
+  const auto ask = entries(stmt).NumResultCols;
+  if (ask == nullptr || !SQL_SUCCEEDED(ask(current(stmt), &columns))) return column;
+  const bool behind = static_cast<SQLSMALLINT>(column) > columns - clipped;
+  return behind ? static_cast<SQLUSMALLINT>(column + clipped) : column;
+}
+
+SQLHSTMT clone(const Statement& stmt) {
+  const bool visible = stmt.execution != nullptr && stmt.execution->visible;
+  return visible ? stmt.execution->own.handle() : SQL_NULL_HSTMT;
 }
 
 SQLRETURN close_cursor(Statement& stmt) {
   if (without_result(stmt)) return stmt.fail("24000", "no cursor is open");
   if (stmt.execution != nullptr) stmt.execution->cursor_open = false;
   const real::Entries& fn = entries(stmt);
+  // A prepared statement is asked about its own text again.
+  struct BackToApplication {
+    Statement& stmt;
+    ~BackToApplication() {
+      if (stmt.execution == nullptr || !stmt.execution->visible) return;
+      stmt.execution->forget_result();
+      stmt.current.store(stmt.real, std::memory_order_release);
+    }
+  } back{stmt};
   if (fn.CloseCursor != nullptr) return fn.CloseCursor(current(stmt));
   return forward(stmt, fn.FreeStmt, current(stmt), SQLUSMALLINT{SQL_CLOSE});
 }
 
 SQLRETURN free_stmt(Statement& stmt, SQLUSMALLINT option) {
-  if (stmt.execution != nullptr && option == SQL_CLOSE)
+  if (stmt.execution != nullptr && option == SQL_CLOSE) {
+    if (Session* session = stmt.connection.session.get();
+        session != nullptr && stmt.execution->pending != nullptr) {
+      const std::lock_guard lock(stmt.connection.write_mutex);
+      abandon_pending(stmt, *session);
+    }
     on_application_statement(stmt, *stmt.execution);
+  }
+  if (SQLHSTMT own = clone(stmt); own != SQL_NULL_HSTMT && option == SQL_UNBIND) {
+    forward(stmt, entries(stmt).FreeStmt, own, option);
+  }
   return forward(stmt, entries(stmt).FreeStmt, stmt.real, option);
 }
 
 SQLRETURN cancel(Statement& stmt) {
   const real::Entries& fn = entries(stmt);
-  if (fn.Cancel != nullptr) return fn.Cancel(current(stmt));
-  return forward(stmt, fn.CancelHandle, SQLSMALLINT{SQL_HANDLE_STMT}, current(stmt));
+  const SQLRETURN ret = fn.Cancel != nullptr ? fn.Cancel(current(stmt))
+                                             : forward(stmt, fn.CancelHandle,
+                                                       SQLSMALLINT{SQL_HANDLE_STMT}, current(stmt));
+  // An execution that waits for data has ended with that. Another thread's call is not waited for:
+  // the statement's next call finds out.
+  Session* session = stmt.connection.session.get();
+  if (session == nullptr || stmt.execution == nullptr || !SQL_SUCCEEDED(ret)) return ret;
+  const std::unique_lock lock(stmt.connection.write_mutex, std::try_to_lock);
+  if (lock.owns_lock() && stmt.execution->pending != nullptr) {
+    abandon_pending(stmt, *session);
+    on_application_statement(stmt, *stmt.execution);
+  }
+  return ret;
 }
 
 }  // namespace understudy::capture

@@ -53,6 +53,14 @@ SQLRETURN cancel(Statement& stmt);
 /// True when the last execution ran on a statement of our own and left no result set: fetches
 /// answer 24000 and column descriptions 07005 as after any statement without result.
 bool without_result(const Statement& stmt);
+/// Columns at the end of the present result that are ours.
+SQLSMALLINT clipped_columns(const Statement& stmt);
+/// The number to give the real driver for a column: one that the application does not have is one
+/// that the real driver does not have either.
+SQLUSMALLINT shown_column(const Statement& stmt, SQLUSMALLINT column);
+/// The real statement of ours that the application fetches from, or null: settings and column
+/// bindings that are changed while a result is open reach it as well.
+SQLHSTMT clone(const Statement& stmt);
 
 /// Before any call that may reach production on a connection: moves the session when the migration
 /// has been switched and the session is at a transaction boundary. Cheap (one load) otherwise.

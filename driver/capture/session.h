@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "driver/capture/catalog_view.h"
+#include "driver/capture/own_statement.h"
+#include "driver/capture/pending.h"
 #include "driver/capture/transaction.h"
 #include "driver/handle/statement.h"
 #include "driver/route/state.h"
@@ -107,11 +109,10 @@ class Session {
   SQLHSTMT question_ = SQL_NULL_HSTMT;
 };
 
-/// A statement's last text, its verdict, and the statement of our own that may run in its place.
+/// A statement's last text, its verdict, and what the application may still ask about its run.
 class Execution {
  public:
-  explicit Execution(Statement& owner) : stmt_(owner) {}
-  ~Execution() { drop_own(); }
+  explicit Execution(Statement& owner) : own(owner) {}
   Execution(const Execution&) = delete;
   Execution& operator=(const Execution&) = delete;
 
@@ -123,31 +124,24 @@ class Execution {
   [[nodiscard]] std::uint32_t parameters() const { return parameters_; }
   /// The verdict under this view; null view: null.
   const sql::Analysis* analysis(const std::shared_ptr<CatalogView>& view, bool default_search_path);
-
-  /// Runs `rewritten` with the application's parameters on our own statement. `direct`: without
-  /// preparing. On success the rows wait there for `read_rows`.
-  SQLRETURN run_own(const std::string& rewritten, bool direct);
-  /// Reads all rows: `columns` values of each are appended to `entries` as row effects (0: none),
-  /// the last column is the server's transaction id when `with_txid`. Returns the number of rows,
-  /// or -1 when they could not be read.
-  SQLLEN read_rows(std::size_t columns, bool with_txid, Verb verb, EntryWriter* entries,
-                   std::uint64_t* server_txid);
+  /// The application sees the statement's own run again.
+  void forget_result();
   void drop_own();
 
-  /// The last execution ran on our own statement: the application sees no result set and this
-  /// count.
+  OwnStatement own;
+  /// The last execution ran on `own`: the application sees no result set, but these row counts, one
+  /// for each result.
   bool hidden = false;
-  SQLLEN row_count = -1;
-  bool cursor_open = false;   // the last execution may have left a cursor on the server's side
-  bool data_pending = false;  // SQL_NEED_DATA was answered
-  bool pending_implicit = false;
+  std::vector<SQLLEN> counts;
+  std::size_t result = 0;
+  /// The last execution ran on `own` and the application fetches there, all but the last columns.
+  bool visible = false;
+  SQLSMALLINT clipped = 0;
+  bool cursor_open = false;  // the last execution may have left a cursor on the server's side
+  std::unique_ptr<Pending> pending;
   const void* home = nullptr;  // the real connection the statement lives on
 
  private:
-  bool bind_own();
-  bool read_value(SQLUSMALLINT column, std::string* value, bool* is_null);
-
-  Statement& stmt_;
   std::string text_;
   bool wide_ = false;
   sql::Classification classification_;
@@ -155,11 +149,6 @@ class Execution {
   std::shared_ptr<CatalogView> view_;
   std::shared_ptr<const sql::Analysis> analysis_;
   bool analyzed_default_path_ = true;
-  SQLHSTMT own_ = SQL_NULL_HSTMT;
-  const real::Library* own_library_ = nullptr;
-  std::string own_prepared_;
-  std::vector<ParameterBinding> own_bound_;
-  std::string value_;
 };
 
 /// The statement's execution state, made at first need.

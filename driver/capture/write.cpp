@@ -1,25 +1,37 @@
 #include "driver/capture/write.h"
 
+#include <algorithm>
 #include <cstdint>
 
-#include "driver/capture/values.h"
+#include "driver/capture/collected.h"
 #include "driver/handle/attributes.h"
 #include "driver/route/route.h"
 
 namespace understudy::capture {
 namespace {
 
-/// How one execution is going to be recorded; decided before it runs.
-struct Plan {
-  const sql::Analysis* analysis = nullptr;
-  Verdict verdict = Verdict::opaque;
-  Verb verb = Verb::other;
-  bool reads = false;                      // the grammar has cleared what the words made suspect
-  const char* uncaptured = nullptr;        // not recorded but counted under this name
-  const std::string* rewritten = nullptr;  // run on our own statement in its place
-  std::size_t columns = 0;                 // of each row the rewritten text returns
-  bool with_txid = false;
+constexpr char kSchemaChanged[] =
+    "the application changed the schema of production during the migration";
+
+/// One execution on its way into the journal.
+struct Work {
+  Statement& stmt;
+  Session& session;
+  const Plan& plan;
+  const BoundParameters& bound;
+  const std::vector<LateValue>& late;
+
+  [[nodiscard]] Execution& execution() const { return *stmt.execution; }
+  [[nodiscard]] EntryWriter& entries() const { return session.transaction.entries; }
+  [[nodiscard]] Slice all() const { return {0, bound.sets()}; }
 };
+
+/// Runs a slice on the server; what the real driver answered.
+using RunsSlice = std::function<SQLRETURN(Slice)>;
+
+bool done(SQLRETURN ret) {
+  return SQL_SUCCEEDED(ret) || ret == SQL_NO_DATA;
+}
 
 std::uint64_t statement_deadline_ns(const Statement& stmt) {
   const Attribute* timeout = find_attribute(stmt.attributes, SQL_ATTR_QUERY_TIMEOUT);
@@ -27,49 +39,39 @@ std::uint64_t statement_deadline_ns(const Statement& stmt) {
   return seconds == 0 ? 0 : monotonic_ns() + seconds * 1'000'000'000ull;
 }
 
-Plan make_plan(Statement& stmt, Session& session) {
-  Execution& execution = *stmt.execution;
-  Plan plan;
-  plan.uncaptured = binding_obstacle(stmt, execution.parameters());
-  plan.analysis = execution.analysis(session.catalog(), session.default_search_path);
-  if (execution.classification().cls == sql::StatementClass::ddl) plan.verdict = Verdict::ddl;
-  const sql::Analysis* analysis = plan.analysis;
-  plan.reads = analysis != nullptr && plan.verdict != Verdict::ddl &&
-               !sql::modifies(analysis->classification.cls);
-  if (plan.reads || plan.uncaptured != nullptr || analysis == nullptr) return plan;
-  // An unqualified name may now mean one of the session's own tables.
-  if ((session.slot().pinned.load(std::memory_order_relaxed) & kPinnedTemporaryTable) != 0)
-    return plan;
-  plan.verdict = analysis->verdict;
-  plan.verb = analysis->verb;
-  if (plan.verdict != Verdict::keyed && plan.verdict != Verdict::effects) return plan;
-  const bool evidence = plan.verdict == Verdict::effects || session.dialect == Dialect::sqlite;
-  if (evidence) {
-    // Always the same text for one statement, so that it stays prepared: with the transaction's id
-    // where the engine has one, whether or not it is known already.
-    plan.with_txid = plan.verdict == Verdict::effects && !analysis->rewritten_with_txid.empty();
-    plan.rewritten = plan.with_txid ? &analysis->rewritten_with_txid : &analysis->rewritten;
-    plan.columns = analysis->columns.size();
-  } else if (session.transaction.server_txid == 0 && !analysis->rewritten_with_txid.empty()) {
-    plan.with_txid = true;
-    plan.rewritten = &analysis->rewritten_with_txid;
-  }
-  if (plan.rewritten != nullptr && plan.rewritten->empty()) plan.rewritten = nullptr;
-  if (plan.verdict == Verdict::effects && plan.rewritten == nullptr) plan.verdict = Verdict::opaque;
-  return plan;
-}
+// --- entries ---
 
-void begin_entry(Statement& stmt, Session& session, const Plan& plan) {
-  const Execution& execution = *stmt.execution;
-  std::uint8_t flags = execution.wide() ? kStatementWideText : 0;
+void begin_entry(const Work& work, std::size_t set) {
+  const Plan& plan = work.plan;
+  std::uint8_t flags = work.execution().wide() ? kStatementWideText : 0;
   if (plan.columns != 0) flags |= kStatementHasEffects;
-  EntryWriter& entries = session.transaction.entries;
   const std::string_view shape =
       plan.analysis == nullptr ? std::string_view() : plan.analysis->shape;
-  entries.begin_statement(plan.verdict, plan.verb, flags, execution.text(), shape);
-  append_parameters(stmt, execution.parameters(), entries);
+  work.entries().begin_statement(plan.verdict, plan.verb, flags, work.execution().text(), shape);
+  if (plan.values) work.bound.append(set, work.late, work.entries());
   if (plan.verdict != Verdict::keyed) return;
-  for (const KeyPart& part : plan.analysis->key) entries.add_key(part);
+  for (const KeyPart& part : plan.analysis->key) work.entries().add_key(part);
+}
+
+void end_entry(const Work& work, SQLLEN rows) {
+  work.entries().end_statement(rows);
+  if (work.plan.verdict != Verdict::opaque) return;
+  work.session.transaction.flags |= kTransactionBarrier;
+  work.session.header().opaque.fetch_add(1, std::memory_order_relaxed);
+}
+
+bool changed_something(const Plan& plan, SQLLEN rows) {
+  return rows != 0 || plan.verb == Verb::other;
+}
+
+/// The open entry stands when the execution changed something, and is dropped otherwise.
+void settle_entry(const Work& work, SQLRETURN ret, SQLLEN rows) {
+  if (!done(ret) || !changed_something(work.plan, rows)) {
+    work.entries().cancel_statement();
+    return;
+  }
+  end_entry(work, rows);
+  work.session.spill();
 }
 
 // Rows changed by the application's own statement; -1 when it must not be asked.
@@ -82,110 +84,347 @@ SQLLEN own_row_count(const Statement& stmt, SQLRETURN ret) {
   return SQL_SUCCEEDED(row_count(stmt.real, &count)) ? count : -1;
 }
 
-bool changed_something(const Plan& plan, SQLLEN rows) {
-  return rows != 0 || plan.verb == Verb::other;
+bool late_value_lost(const Work& work) {
+  return work.plan.values && std::any_of(work.late.begin(), work.late.end(),
+                                         [](const LateValue& one) { return one.too_large; });
 }
 
-void entry_recorded(Session& session, const Plan& plan, SQLLEN rows) {
-  session.transaction.entries.end_statement(rows);
-  if (plan.verdict != Verdict::opaque) return;
-  session.transaction.flags |= kTransactionBarrier;
-  session.header().opaque.fetch_add(1, std::memory_order_relaxed);
-}
+// --- one execution, run and recorded ---
 
-SQLRETURN run_rewritten(Statement& stmt, Session& session, const Plan& plan, bool direct,
-                        SQLLEN* rows) {
-  Execution& execution = *stmt.execution;
-  Transaction& transaction = session.transaction;
-  const SQLRETURN ret = execution.run_own(*plan.rewritten, direct);
-  if (ret == SQL_NO_DATA) *rows = 0;
-  if (SQL_SUCCEEDED(ret)) {
-    *rows = execution.read_rows(plan.columns, plan.with_txid, plan.verb, &transaction.entries,
-                                &transaction.server_txid);
-  }
-  if (!SQL_SUCCEEDED(ret) && ret != SQL_NO_DATA) return ret;
-  execution.hidden = true;
-  execution.row_count = *rows < 0 ? -1 : *rows;
-  // libsqliteodbc answers a changed row count of zero like this; a query without rows it does not.
-  const bool says_no_data = session.dialect == Dialect::sqlite && *rows == 0 &&
-                            stmt.connection.environment.odbc_version != SQL_OV_ODBC2;
-  return says_no_data ? static_cast<SQLRETURN>(SQL_NO_DATA) : ret;
-}
-
-// Runs one execution inside the open transaction and records it.
-SQLRETURN run_recorded(Statement& stmt, Session& session, bool direct,
-                       const RunsUnchanged& unchanged) {
-  Transaction& transaction = session.transaction;
-  if (transaction.tainted) session.settle_taint();
-  if (transaction.poisoned) return unchanged();
-  const Plan plan = make_plan(stmt, session);
-  if (plan.reads) {
-    const SQLRETURN ret = unchanged();
-    stmt.execution->cursor_open = SQL_SUCCEEDED(ret);
-    if (ret == SQL_ERROR) transaction.tainted = true;
-    return ret;
-  }
-  if (plan.verdict == Verdict::ddl || plan.uncaptured != nullptr) {
-    const SQLRETURN ret = unchanged();
-    const bool done = SQL_SUCCEEDED(ret) || ret == SQL_NO_DATA;
-    if (done && plan.verdict == Verdict::ddl) transaction.schema_changed = true;
-    if (done && plan.verdict != Verdict::ddl) session.note_uncaptured(plan.uncaptured);
-    if (ret == SQL_ERROR) transaction.tainted = true;
-    return ret;
-  }
-  begin_entry(stmt, session, plan);
-  SQLLEN rows = -1;
-  SQLRETURN ret = SQL_ERROR;
-  if (plan.rewritten != nullptr) {
-    ret = run_rewritten(stmt, session, plan, direct, &rows);
-    if (rows < 0 && SQL_SUCCEEDED(ret)) {
-      transaction.entries.cancel_statement();
-      session.note_uncaptured("effects-unreadable");
-      return ret;
+// On the application's own statement. The values are taken before the call, which may overwrite
+// them.
+SQLRETURN record_unchanged(const Work& work, const RunsSlice& run) {
+  const std::size_t sets = work.bound.sets();
+  if (sets > 1) {
+    const auto mark = work.entries().mark();
+    for (std::size_t set = 0; set < sets; ++set) {
+      if (work.bound.skipped(set)) continue;
+      begin_entry(work, set);
+      end_entry(work, -1);
     }
-  } else {
-    ret = unchanged();
-    rows = own_row_count(stmt, ret);
+    const SQLRETURN ret = run(work.all());
+    if (done(ret)) {
+      work.session.spill();
+    } else {
+      work.entries().rewind(mark);
+      if (ret == SQL_ERROR) work.session.note_uncaptured("parameter-array-failed");
+    }
+    return ret;
   }
-  const bool done = SQL_SUCCEEDED(ret) || ret == SQL_NO_DATA;
-  if (done && changed_something(plan, rows)) {
-    entry_recorded(session, plan, rows);
-    session.spill();
-  } else {
-    transaction.entries.cancel_statement();
-  }
-  if (!done) transaction.tainted = true;
+  begin_entry(work, 0);
+  const SQLRETURN ret = run(work.all());
+  settle_entry(work, ret, own_row_count(work.stmt, ret));
   return ret;
 }
 
-// Autocommit under capture: execute, seal, commit. The application sees autocommit.
-SQLRETURN run_converted(Statement& stmt, Session& session, bool direct,
-                        const RunsUnchanged& unchanged) {
+void add_counts(const Work& work, const std::vector<SQLLEN>& counts) {
+  std::vector<SQLLEN>& seen = work.execution().counts;
+  // psqlodbc gives each set a result of its own; the others one for all.
+  if (work.session.dialect == Dialect::postgresql || seen.empty()) {
+    seen.insert(seen.end(), counts.begin(), counts.end());
+    return;
+  }
+  for (const SQLLEN count : counts) seen.back() += std::max<SQLLEN>(count, 0);
+}
+
+// The rows of effects that our own statement returned. False: they could not be read.
+bool record_effects(const Work& work, Slice slice, SQLRETURN ret) {
+  OwnStatement& own = work.execution().own;
+  std::vector<SQLLEN> counts;
+  SQLLEN total = 0;
+  begin_entry(work, slice.first);
+  while (SQL_SUCCEEDED(ret)) {
+    const SQLLEN rows = own.read_rows(work.plan.columns, work.plan.with_txid, work.plan.verb,
+                                      &work.entries(), &work.session.transaction.server_txid);
+    if (rows < 0) {
+      work.entries().cancel_statement();
+      return false;
+    }
+    counts.push_back(rows);
+    total += rows;
+    if (!own.next_result()) break;
+  }
+  if (ret == SQL_NO_DATA) counts.push_back(0);
+  settle_entry(work, ret, total);
+  add_counts(work, counts);
+  return true;
+}
+
+// The application's own text ran on our own statement: what each set changed.
+void record_sets(const Work& work, Slice slice, SQLRETURN ret) {
+  OwnStatement& own = work.execution().own;
+  std::vector<SQLLEN> counts;
+  if (ret == SQL_NO_DATA) {
+    counts.push_back(0);
+  } else {
+    do counts.push_back(own.row_count());
+    while (own.next_result());
+  }
+  std::size_t at = 0;
+  const bool each = counts.size() == slice.count;
+  for (std::size_t set = slice.first; set < slice.first + slice.count; ++set) {
+    if (work.bound.skipped(set)) continue;
+    begin_entry(work, set);
+    settle_entry(work, ret, each ? counts[at++] : -1);
+  }
+  add_counts(work, counts);
+}
+
+// The application is going to fetch from our own statement.
+bool record_visible(const Work& work, SQLRETURN ret) {
+  Execution& execution = work.execution();
+  execution.visible = true;
+  begin_entry(work, 0);
+  if (!work.plan.collects) {
+    settle_entry(work, ret, ret == SQL_SUCCESS ? execution.own.row_count() : -1);
+    return true;
+  }
+  execution.clipped = 1;
+  const SQLLEN rows =
+      SQL_SUCCEEDED(ret) ? collect_rows(work.stmt, work.session, work.plan) : SQLLEN{0};
+  if (rows < 0) {
+    work.entries().cancel_statement();
+    return false;
+  }
+  settle_entry(work, ret, rows);
+  return true;
+}
+
+SQLRETURN record_on_own(const Work& work, Slice slice, const RunsSlice& run) {
+  const SQLRETURN ret = run(slice);
+  Execution& execution = work.execution();
+  if (ret == SQL_NEED_DATA) return ret;
+  execution.own.report_processed(work.bound, slice);
+  if (!done(ret)) return ret;
+  if (work.plan.visible) {
+    if (!record_visible(work, ret)) work.session.note_uncaptured("effects-unreadable");
+    return ret;
+  }
+  execution.hidden = true;
+  // Reading its rows is going to clear what the real driver warned of.
+  if (ret == SQL_SUCCESS_WITH_INFO) {
+    const Connection& dbc = work.stmt.connection;
+    take_diagnostics(*dbc.library, SQL_HANDLE_STMT, execution.own.handle(), dbc.wide, work.stmt);
+  }
+  if (work.plan.columns != 0 || work.plan.with_txid) {
+    if (!record_effects(work, slice, ret)) work.session.note_uncaptured("effects-unreadable");
+  } else {
+    record_sets(work, slice, ret);
+  }
+  execution.own.close();
+  return ret;
+}
+
+// Inside the open transaction.
+SQLRETURN record(const Work& work, Slice slice, const RunsSlice& run) {
+  Transaction& transaction = work.session.transaction;
+  const Plan& plan = work.plan;
+  SQLRETURN ret = SQL_ERROR;
+  if (plan.reads) {
+    ret = run(slice);
+    work.execution().cursor_open = SQL_SUCCEEDED(ret);
+  } else if (plan.verdict == Verdict::ddl || plan.uncaptured != nullptr || late_value_lost(work)) {
+    ret = run(slice);
+    if (done(ret) && plan.verdict == Verdict::ddl) transaction.schema_changed = true;
+    if (done(ret) && plan.verdict != Verdict::ddl) {
+      work.session.note_uncaptured(plan.uncaptured != nullptr ? plan.uncaptured
+                                                              : "value-too-large");
+    }
+  } else {
+    ret = plan.text == nullptr ? record_unchanged(work, run) : record_on_own(work, slice, run);
+  }
+  if (!done(ret) && ret != SQL_NEED_DATA) transaction.tainted = true;
+  return ret;
+}
+
+// --- slices of an array ---
+
+std::size_t slice_size(const Work& work) {
+  const std::size_t at_once = work.plan.sets_at_once;
+  return work.plan.text == nullptr || at_once == 0 ? work.bound.sets() : at_once;
+}
+
+void mark_unused(const Work& work, std::size_t from) {
+  if (work.bound.status() == nullptr || work.session.dialect == Dialect::sqlite) return;
+  for (std::size_t set = from; set < work.bound.sets(); ++set) {
+    work.bound.status()[set] = SQL_PARAM_UNUSED;
+  }
+}
+
+SQLRETURN worse(SQLRETURN a, SQLRETURN b) {
+  if (a == SQL_NO_DATA) return b;
+  if (b == SQL_NO_DATA) return a;
+  return a == SQL_SUCCESS ? b : a;
+}
+
+// Slice after slice; stops at the first that fails, as the real drivers do.
+template <class RunOne>
+SQLRETURN each_slice(const Work& work, RunOne one) {
+  const std::size_t size = slice_size(work);
+  SQLRETURN ret = SQL_NO_DATA;
+  for (std::size_t first = 0; first < work.bound.sets(); first += size) {
+    const Slice slice{first, std::min(size, work.bound.sets() - first)};
+    if (slice.count == 1 && work.bound.skipped(first)) continue;
+    const SQLRETURN now = one(slice);
+    if (!done(now)) {
+      if (slice.first + slice.count < work.bound.sets()) mark_unused(work, first + slice.count);
+      return now;
+    }
+    ret = worse(ret, now);
+  }
+  return ret;
+}
+
+// libsqliteodbc answers a row count of zero with SQL_NO_DATA, which a query without rows does not.
+SQLRETURN as_application_sees(const Work& work, SQLRETURN ret) {
+  const Execution& execution = work.execution();
+  if (!execution.hidden || work.session.dialect != Dialect::sqlite || ret != SQL_SUCCESS) {
+    return ret;
+  }
+  const bool none = std::all_of(execution.counts.begin(), execution.counts.end(),
+                                [](SQLLEN count) { return count == 0; });
+  const bool odbc2 = work.stmt.connection.environment.odbc_version == SQL_OV_ODBC2;
+  return none && !odbc2 ? static_cast<SQLRETURN>(SQL_NO_DATA) : ret;
+}
+
+// --- autocommit ---
+
+bool leave_autocommit(Session& session) {
+  if (SQL_SUCCEEDED(real_set_autocommit(session.dbc, false))) {
+    session.transaction.flags |= kTransactionAutocommit;
+    return true;
+  }
+  session.map->invalidate("the real driver refuses to leave autocommit: order cannot be kept");
+  return false;
+}
+
+// The statement has run in a transaction of its own: seal and commit, or roll back.
+SQLRETURN end_converted(Statement& stmt, Session& session, SQLRETURN ret) {
   Connection& dbc = session.dbc;
-  if (!SQL_SUCCEEDED(real_set_autocommit(dbc, false))) {
-    session.map->invalidate("the real driver refuses to leave autocommit: order cannot be kept");
-    const SQLRETURN ret = unchanged();
+  // It is alone in its transaction: there is nothing to ask the server.
+  session.transaction.tainted = false;
+  const SQLRETURN ended = done(ret)
+                              ? session.commit([&] { return real_end_tran(dbc, SQL_COMMIT); })
+                              : session.rollback([&] { return real_end_tran(dbc, SQL_ROLLBACK); });
+  if (!done(ret) || SQL_SUCCEEDED(ended)) return ret;
+  take_diagnostics(*dbc.library, SQL_HANDLE_DBC, dbc.real, dbc.wide, stmt);
+  real_end_tran(dbc, SQL_ROLLBACK);
+  stmt.execution->forget_result();
+  return SQL_ERROR;
+}
+
+// Each slice of an array commits by itself, as it does under the real driver's autocommit.
+SQLRETURN run_converted(const Work& work, const RunsSlice& run) {
+  Session& session = work.session;
+  SQLRETURN refused = SQL_ERROR;
+  const SQLRETURN ret = each_slice(work, [&](Slice slice) -> SQLRETURN {
+    BeginWrite how = BeginWrite::recorded;
+    if (slice.first != 0 && !begin_marked(work.stmt, session, &how, &refused)) return refused;
+    if (!leave_autocommit(session)) {
+      const SQLRETURN plain = run(slice);
+      session.lost();
+      return plain;
+    }
+    return end_converted(work.stmt, session, record(work, slice, run));
+  });
+  real_set_autocommit(session.dbc, true);
+  return ret;
+}
+
+// DDL under autocommit has nothing to be sealed before it.
+SQLRETURN run_ddl(Session& session, const RunsUnchanged& unchanged) {
+  const SQLRETURN ret = unchanged();
+  session.lost();
+  if (done(ret)) session.map->invalidate(kSchemaChanged);
+  return ret;
+}
+
+// --- not recorded ---
+
+SQLRETURN run_marked(Statement& stmt, Session& session, bool implicit,
+                     const RunsUnchanged& unchanged) {
+  const SQLRETURN ret = unchanged();
+  if (ret == SQL_NEED_DATA) {
+    stmt.execution->pending = std::make_unique<Pending>();
+    stmt.execution->pending->implicit = implicit;
+    return ret;
+  }
+  // The application calls again until an asynchronous execution has ended.
+  if (implicit && ret != SQL_STILL_EXECUTING) session.lost();
+  return ret;
+}
+
+RunsSlice runs_text(const Work& work, bool direct, const RunsUnchanged& unchanged) {
+  return [&work, direct, &unchanged](Slice slice) -> SQLRETURN {
+    if (work.plan.text == nullptr) return unchanged();
+    OwnStatement& own = work.execution().own;
+    const SQLRETURN opened = own.open(work.plan.visible);
+    if (!SQL_SUCCEEDED(opened)) {
+      work.stmt.current.store(own.handle() == SQL_NULL_HSTMT ? work.stmt.real : own.handle());
+      return opened;
+    }
+    if (!own.bind(work.bound, slice)) {
+      work.stmt.current.store(own.handle());
+      return SQL_ERROR;
+    }
+    return own.run(*work.plan.text, direct, work.execution().wide());
+  };
+}
+
+SQLRETURN start_pending(const Work& work, bool implicit, bool direct,
+                        const RunsUnchanged& unchanged) {
+  Session& session = work.session;
+  auto pending = std::make_unique<Pending>();
+  pending->recorded = true;
+  pending->implicit = implicit;
+  pending->direct = direct;
+  pending->plan = work.plan;
+  pending->plan.sets_at_once = 0;
+  pending->bound = work.bound;
+  pending->late = work.late;
+  // The statement runs at the last SQLParamData, and only then leaves autocommit; of an array each
+  // set runs when its own values are there.
+  if (implicit && work.bound.sets() > 1) pending->converted = leave_autocommit(session);
+  const SQLRETURN ret = runs_text(work, direct, unchanged)(work.all());
+  if (ret == SQL_NEED_DATA) {
+    work.execution().pending = std::move(pending);
+    return ret;
+  }
+  // The real driver saw no such value after all, or failed before it asked.
+  if (pending->converted) real_set_autocommit(session.dbc, true);
+  if (done(ret)) session.note_uncaptured("data-at-execution");
+  if (!done(ret)) session.transaction.tainted = !implicit;
+  if (implicit) session.lost();
+  return ret;
+}
+
+SQLRETURN finish_pending(Statement& stmt, Session& session, const RunsUnchanged& last) {
+  const std::unique_ptr<Pending> pending = std::move(stmt.execution->pending);
+  BeginWrite how = BeginWrite::unrecorded;
+  SQLRETURN ret = SQL_ERROR;
+  const auto run = [&](Slice) { return last(); };
+  // Another statement of this connection may have ended the transaction in between.
+  if (!begin_marked(stmt, session, &how, &ret)) return ret;
+  if (how != BeginWrite::recorded) {
+    ret = last();
+    if (pending->implicit) session.lost();
+    return ret;
+  }
+  const Work work{stmt, session, pending->plan, pending->bound, pending->late};
+  if (!pending->implicit) return as_application_sees(work, record(work, work.all(), run));
+  if (!pending->converted && !leave_autocommit(session)) {
+    ret = last();
     session.lost();
     return ret;
   }
-  session.transaction.flags |= kTransactionAutocommit;
-  SQLRETURN ret = run_recorded(stmt, session, direct, unchanged);
-  const bool done = SQL_SUCCEEDED(ret) || ret == SQL_NO_DATA;
-  // The statement failed and is alone in its transaction: there is nothing to ask the server.
-  session.transaction.tainted = false;
-  const SQLRETURN ended = done ? session.commit([&] { return real_end_tran(dbc, SQL_COMMIT); })
-                               : session.rollback([&] { return real_end_tran(dbc, SQL_ROLLBACK); });
-  if (done && !SQL_SUCCEEDED(ended)) {
-    take_diagnostics(*dbc.library, SQL_HANDLE_DBC, dbc.real, dbc.wide, stmt);
-    real_end_tran(dbc, SQL_ROLLBACK);
-    ret = SQL_ERROR;
-  }
-  real_set_autocommit(dbc, true);
-  return ret;
+  ret = end_converted(stmt, session, record(work, work.all(), run));
+  real_set_autocommit(session.dbc, true);
+  return as_application_sees(work, ret);
 }
 
-// Marks the session as writing. False: `*ret` is the application's answer.
-bool begin(Statement& stmt, Session& session, BeginWrite* how, SQLRETURN* ret) {
+}  // namespace
+
+bool begin_marked(Statement& stmt, Session& session, BeginWrite* how, SQLRETURN* ret) {
   bool timed_out = false;
   *how = session.begin_write(statement_deadline_ns(stmt), &timed_out);
   if (!timed_out && *how == BeginWrite::moved) {
@@ -199,72 +438,65 @@ bool begin(Statement& stmt, Session& session, BeginWrite* how, SQLRETURN* ret) {
   return route::rehome(stmt, session, ret);
 }
 
-SQLRETURN run_marked(Statement& stmt, Session& session, bool implicit,
-                     const RunsUnchanged& unchanged) {
-  const SQLRETURN ret = unchanged();
-  stmt.execution->data_pending = ret == SQL_NEED_DATA;
-  stmt.execution->pending_implicit = implicit;
-  if (implicit && ret != SQL_NEED_DATA) session.lost();
-  return ret;
-}
-
-}  // namespace
-
 SQLRETURN run_write(Statement& stmt, Session& session, bool direct,
                     const RunsUnchanged& unchanged) {
   const std::lock_guard lock(session.dbc.write_mutex);
   const bool implicit = session.autocommitting();
   BeginWrite how = BeginWrite::unrecorded;
   SQLRETURN ret = SQL_ERROR;
-  if (!begin(stmt, session, &how, &ret)) return ret;
+  if (!begin_marked(stmt, session, &how, &ret)) return ret;
   if (how != BeginWrite::recorded) return run_marked(stmt, session, implicit, unchanged);
   const sql::StatementClass cls = stmt.execution->classification().cls;
   // Maintenance that refuses a transaction block (VACUUM and the like) changes no row.
   if (cls == sql::StatementClass::no_block) return run_marked(stmt, session, implicit, unchanged);
-  const char* obstacle = binding_obstacle(stmt, stmt.execution->parameters());
-  if (implicit && (obstacle != nullptr || cls == sql::StatementClass::ddl)) {
-    // Not converted: pieces of data are still to come, or there is nothing to seal.
-    ret = unchanged();
-    if (obstacle == nullptr && SQL_SUCCEEDED(ret)) session.transaction.schema_changed = true;
-    return end_pending(stmt, session, ret);
+  if (implicit && cls == sql::StatementClass::ddl) return run_ddl(session, unchanged);
+  if (session.transaction.tainted) session.settle_taint();
+  if (session.transaction.poisoned) return unchanged();
+  const auto bound = BoundParameters::of(stmt, stmt.execution->parameters());
+  const Plan plan = make_plan(stmt, session, bound);
+  const std::vector<LateValue> late =
+      plan.reads || bound.obstacle() != nullptr ? std::vector<LateValue>() : bound.late_values();
+  const Work work{stmt, session, plan, bound, late};
+  if (!late.empty()) return start_pending(work, implicit, direct, unchanged);
+  const RunsSlice run = runs_text(work, direct, unchanged);
+  if (implicit) return as_application_sees(work, run_converted(work, run));
+  ret = each_slice(work, [&](Slice slice) { return record(work, slice, run); });
+  return as_application_sees(work, ret);
+}
+
+SQLRETURN continue_pending(Statement& stmt, Session& session, const RunsUnchanged& param_data) {
+  Pending& pending = *stmt.execution->pending;
+  if (pending.recorded && pending.asked == pending.late.size()) {
+    return finish_pending(stmt, session, param_data);
   }
-  if (implicit) return run_converted(stmt, session, direct, unchanged);
-  ret = run_recorded(stmt, session, direct, unchanged);
-  stmt.execution->data_pending = ret == SQL_NEED_DATA;
-  stmt.execution->pending_implicit = false;
+  const SQLRETURN ret = param_data();
+  if (ret == SQL_STILL_EXECUTING) return ret;
+  if (ret == SQL_NEED_DATA) {
+    ++pending.asked;
+    return ret;
+  }
+  if (pending.recorded) return finish_pending(stmt, session, [&] { return ret; });
+  const bool implicit = pending.implicit;
+  stmt.execution->pending.reset();
+  if (implicit) session.lost();
   return ret;
 }
 
-SQLRETURN end_pending(Statement& stmt, Session& session, SQLRETURN ret) {
-  Execution& execution = *stmt.execution;
-  const bool implicit = session.autocommitting();
-  execution.data_pending = ret == SQL_NEED_DATA;
-  execution.pending_implicit = implicit;
-  if (ret == SQL_NEED_DATA) return ret;
-  Transaction& transaction = session.transaction;
-  if (!transaction.recorded) {
-    if (implicit) session.lost();
-    return ret;
+void add_pending(Statement& stmt, const void* data, SQLLEN length) {
+  Pending& pending = *stmt.execution->pending;
+  const bool wanted = pending.recorded && pending.plan.values && pending.asked > 0 &&
+                      pending.asked <= pending.late.size();
+  if (wanted) pending.late[pending.asked - 1].add(data, length);
+}
+
+void abandon_pending(Statement& stmt, Session& session) {
+  const std::unique_ptr<Pending> pending = std::move(stmt.execution->pending);
+  if (pending == nullptr || !pending->implicit) return;
+  if (pending->converted) {
+    real_end_tran(session.dbc, SQL_ROLLBACK);
+    real_set_autocommit(session.dbc, true);
   }
-  const bool done = SQL_SUCCEEDED(ret) || ret == SQL_NO_DATA;
-  if (done && !transaction.schema_changed) {
-    const char* kind = binding_obstacle(stmt, execution.parameters());
-    session.note_uncaptured(kind == nullptr ? "data-at-execution" : kind);
-  }
-  if (!done) transaction.tainted = true;
-  if (!implicit) return ret;
-  // The server has committed already: what is left is to say so in the journal.
-  transaction.tainted = false;
-  if (!done) {
-    session.lost();
-  } else if (transaction.schema_changed) {
-    session.lost();
-    session.map->invalidate(
-        "the application changed the schema of production during the migration");
-  } else {
-    (void)session.commit([] { return static_cast<SQLRETURN>(SQL_SUCCESS); });
-  }
-  return ret;
+  if (session.autocommitting() && session.transaction.entries.empty()) session.lost();
 }
 
 SQLRETURN run_locking_read(Statement& stmt, Session& session, const RunsUnchanged& unchanged) {
@@ -272,10 +504,10 @@ SQLRETURN run_locking_read(Statement& stmt, Session& session, const RunsUnchange
   const bool implicit = session.autocommitting();
   BeginWrite how = BeginWrite::unrecorded;
   SQLRETURN ret = SQL_ERROR;
-  if (!begin(stmt, session, &how, &ret)) return ret;
+  if (!begin_marked(stmt, session, &how, &ret)) return ret;
   ret = unchanged();
   stmt.execution->cursor_open = SQL_SUCCEEDED(ret);
-  if (implicit) {
+  if (implicit && ret != SQL_STILL_EXECUTING) {
     session.lost();
   } else if (ret == SQL_ERROR) {
     session.transaction.tainted = true;
@@ -289,14 +521,16 @@ SQLRETURN run_uncaptured(Statement& stmt, Session& session, const char* kind,
   const bool implicit = session.autocommitting();
   BeginWrite how = BeginWrite::unrecorded;
   SQLRETURN ret = SQL_ERROR;
-  if (!begin(stmt, session, &how, &ret)) return ret;
+  if (!begin_marked(stmt, session, &how, &ret)) return ret;
   if (how != BeginWrite::recorded) return run_marked(stmt, session, implicit, unchanged);
   ret = unchanged();
-  const bool done = SQL_SUCCEEDED(ret) || ret == SQL_NEED_DATA;
-  if (done) session.note_uncaptured(kind);
-  if (!done) session.transaction.tainted = !implicit;
+  if (done(ret) || ret == SQL_NEED_DATA) {
+    session.note_uncaptured(kind);
+  } else {
+    session.transaction.tainted = !implicit;
+  }
   if (!implicit) return ret;
-  if (done) {
+  if (done(ret)) {
     (void)session.commit([] { return static_cast<SQLRETURN>(SQL_SUCCESS); });
   } else {
     session.lost();

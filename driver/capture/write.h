@@ -15,10 +15,18 @@ using RunsUnchanged = std::function<SQLRETURN()>;
 SQLRETURN run_write(Statement& stmt, Session& session, bool direct, const RunsUnchanged& unchanged);
 /// A read that locks rows: held at a cutover as a write is, recorded never.
 SQLRETURN run_locking_read(Statement& stmt, Session& session, const RunsUnchanged& unchanged);
-/// A call that writes but cannot be recorded exactly yet: run unchanged, counted and named by kind.
+/// A call that writes but cannot be recorded exactly: run unchanged, counted and named by kind.
 SQLRETURN run_uncaptured(Statement& stmt, Session& session, const char* kind,
                          const RunsUnchanged& unchanged);
-/// The pieces of a data-at-execution call have all come, or it was given up: `ret` is its end.
-SQLRETURN end_pending(Statement& stmt, Session& session, SQLRETURN ret);
+
+/// SQLParamData and SQLPutData of an execution that waits for data. Called with write_mutex held.
+SQLRETURN continue_pending(Statement& stmt, Session& session, const RunsUnchanged& param_data);
+void add_pending(Statement& stmt, const void* data, SQLLEN length);
+/// The execution that waited for data was given up. Called with write_mutex held.
+void abandon_pending(Statement& stmt, Session& session);
+
+/// Marks the session as writing, moving it first when the migration has switched. False: `*ret` is
+/// the application's answer.
+bool begin_marked(Statement& stmt, Session& session, BeginWrite* how, SQLRETURN* ret);
 
 }  // namespace understudy::capture

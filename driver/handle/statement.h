@@ -28,6 +28,7 @@ struct ParameterBinding {
   SQLPOINTER value = nullptr;
   SQLLEN buffer_length = 0;
   SQLLEN* indicator = nullptr;
+  SQLLEN* octet_length = nullptr;  // a place of its own, set through descriptors; null: indicator
 };
 
 struct ColumnBinding {
@@ -64,6 +65,8 @@ class Statement : public Handle {
   SQLULEN param_bind_type = SQL_PARAM_BIND_BY_COLUMN;
   SQLULEN* param_bind_offset = nullptr;
   SQLUSMALLINT* param_operation = nullptr;
+  SQLUSMALLINT* param_status = nullptr;
+  SQLULEN* params_processed = nullptr;
 
   std::string prepared_text;  // UTF-8 when `prepared_wide`, else the application's bytes
   bool prepared = false;

@@ -159,6 +159,13 @@ std::string profile_string(const char* file, const std::string& section, const c
   return value.data();
 }
 
+std::string connect_key(std::string_view connect_text, const std::string& dsn, const char* key) {
+  for (auto& [name, value] : parse_connect_text(connect_text)) {
+    if (same_word(name, key)) return std::move(value);
+  }
+  return dsn.empty() ? std::string() : profile_string(kDataSources, dsn, key);
+}
+
 Result<Settings> read_settings(std::string_view connect_text, const ProfileReader& read) {
   if (connect_text.size() > kConnectTextBytesMax) {
     return Status(Code::invalid, "the connection string is longer than 65536 bytes; shorten it");

@@ -31,6 +31,10 @@ using ProfileReader =
 /// cut at kProfileBytesMax. libodbcinst remembers what it read for some seconds.
 std::string profile_string(const char* file, const std::string& section, const char* key);
 
+/// One of the real driver's own keys, from the connection string or else the DSN's section; empty
+/// when it is in neither.
+std::string connect_key(std::string_view connect_text, const std::string& dsn, const char* key);
+
 /// Our keys for a connection string: first found wins. Without DSN= and DRIVER= the DSN is DEFAULT,
 /// as in the driver manager. Code::not_found when RealDriver is nowhere, Code::invalid when a value
 /// is not one of its choices; messages say what to set where.

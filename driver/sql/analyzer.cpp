@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "driver/sql/dialects.h"
+#include "driver/sql/escapes.h"
 #include "driver/sql/functions.h"
 
 namespace understudy::sql {
@@ -132,6 +133,7 @@ bool doubtful_query(const TokenizedText& text) {
 }  // namespace
 
 std::size_t TokenizedText::end() const {
+  if (ends_at != 0) return ends_at;
   return tokens.empty() ? 0 : tokens.back().offset + tokens.back().text.size();
 }
 
@@ -248,6 +250,40 @@ bool names_a_moment(std::string_view literal) {
   return false;
 }
 
+namespace {
+
+// Reads the statement of a text that one of the analyzers understands.
+void analyze_statement(const TokenizedText& tokens, const Catalog& catalog,
+                       bool default_search_path, Analysis* out) {
+  if (out->classification.statements > 1) return set_opaque(out, "several-statements");
+  if (tokens.escape) return set_opaque(out, "odbc-escape");
+  if (!tokens.understood) return set_opaque(out, "not-understood");
+  if (!tokens.plain_parameters) return set_opaque(out, "named-parameters");
+  const bool postgresql = catalog.dialect == Dialect::postgresql;
+  if (out->classification.cls == StatementClass::opaque) {
+    if (postgresql && doubtful_query(tokens)) {
+      analyze_postgresql(tokens, catalog, default_search_path, out);
+    }
+  } else if (postgresql) {
+    analyze_postgresql(tokens, catalog, default_search_path, out);
+  } else if (catalog.dialect == Dialect::sqlite) {
+    analyze_sqlite(tokens, catalog, out);
+  } else {
+    set_opaque(out, "dialect");
+  }
+}
+
+// Puts the application's own escapes back into a text that was made from the masked one: whatever
+// was added stands before, behind and at `end` of it.
+void unmask(std::string_view original, std::string_view masked, std::size_t end,
+            std::string* rewritten) {
+  const std::size_t at = rewritten->find(masked.substr(0, end));
+  if (rewritten->empty() || at == std::string::npos) return rewritten->clear();
+  rewritten->replace(at, end, original.substr(0, end));
+}
+
+}  // namespace
+
 Analysis analyze(std::string_view text, const Catalog& catalog, bool default_search_path) {
   Analysis out;
   out.classification = classify(text, catalog.dialect);
@@ -257,25 +293,17 @@ Analysis analyze(std::string_view text, const Catalog& catalog, bool default_sea
   const TokenizedText tokens = tokenize(text, catalog.dialect);
   out.parameters = tokens.parameters;
   if (cls != StatementClass::write && cls != StatementClass::opaque) return out;
-
-  if (out.classification.statements > 1) {
-    set_opaque(&out, "several-statements");
-  } else if (tokens.escape) {
-    set_opaque(&out, "odbc-escape");
-  } else if (!tokens.understood) {
-    set_opaque(&out, "not-understood");
-  } else if (!tokens.plain_parameters) {
-    set_opaque(&out, "named-parameters");
-  } else if (cls == StatementClass::opaque) {
-    if (catalog.dialect == Dialect::postgresql && doubtful_query(tokens)) {
-      analyze_postgresql(tokens, catalog, default_search_path, &out);
-    }
-  } else if (catalog.dialect == Dialect::postgresql) {
-    analyze_postgresql(tokens, catalog, default_search_path, &out);
-  } else if (catalog.dialect == Dialect::sqlite) {
-    analyze_sqlite(tokens, catalog, &out);
-  } else {
-    set_opaque(&out, "dialect");
+  const std::optional<std::string> masked =
+      tokens.escape ? mask_escapes(text, catalog.dialect) : std::nullopt;
+  if (!masked) {
+    analyze_statement(tokens, catalog, default_search_path, &out);
+    return out;
+  }
+  TokenizedText plain = tokenize(*masked, catalog.dialect);
+  plain.ends_at = tokens.end();  // behind a brace that is masked
+  analyze_statement(plain, catalog, default_search_path, &out);
+  for (std::string* rewritten : {&out.rewritten, &out.rewritten_with_txid, &out.txid_only}) {
+    unmask(text, *masked, plain.end(), rewritten);
   }
   return out;
 }

@@ -67,10 +67,16 @@ struct Analysis {
   /// order, returning `columns` in exact text form, one row per changed row. Empty: run the
   /// application's own text (opaque, or a keyed statement that needs no evidence).
   std::string rewritten;
-  /// PostgreSQL, keyed: the text that returns only pg_current_xact_id()::text, one row per changed
-  /// row; used for the first modifying statement of a transaction. For effects
-  /// `rewritten_with_txid` is `rewritten` with that as one more, last column. Empty elsewhere.
+  /// PostgreSQL: `rewritten` with pg_current_xact_id()::text as one more, last column. Empty
+  /// elsewhere.
   std::string rewritten_with_txid;
+  /// PostgreSQL, keyed: the text that returns nothing but pg_current_xact_id()::text, one row for
+  /// each changed row; for the first modifying statement of a transaction.
+  std::string txid_only;
+  /// The statement has a RETURNING of its own that the application sees. `rewritten` then returns
+  /// one column more than the application's text, behind its own, and leaves the rows for
+  /// `collect_sql` to fetch.
+  bool own_returning = false;
   std::uint32_t parameters = 0;  // markers in the text
 };
 

@@ -28,6 +28,7 @@ struct TokenizedText {
   bool plain_parameters = true;  // only `?`: no ?1, :name, @name
   bool escape = false;           // `{` outside quotes
   bool understood = true;        // within the limits, UTF-8, nothing unterminated
+  std::size_t ends_at = 0;       // where the statement ends, when not with its last token
 
   /// Behind the last token: where a clause can be appended, before comments and semicolons.
   [[nodiscard]] std::size_t end() const;

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <initializer_list>
 
+#include "driver/sql/collect.h"
 #include "driver/sql/postgresql_tree.h"
 
 namespace understudy::sql {
@@ -202,16 +203,17 @@ class PostgresqlAnalyzer {
   }
 
   /// What forbids effects whatever the verb; sets the target. False: the verdict is given.
-  bool prepare(const PgQuery__RangeVar* relation, bool returning, const PgQuery__WithClause* with) {
+  bool prepare(const PgQuery__RangeVar* relation, std::size_t returning,
+               const PgQuery__WithClause* with) {
     with_ = with != nullptr;
+    out_.own_returning = returning != 0;
+    own_columns_ = returning;
     const auto refuse = [&](std::string_view reason) {
       set_opaque(&out_, reason);
       return false;
     };
     if (relation == nullptr) return refuse("not-understood");
-    if (returning) return refuse("own-returning");
     if (effects_.writing_cte) return refuse("writing-cte");
-    if (effects_.current_of) return refuse("where-current-of");
     if (effects_.unknown_function) return refuse("unknown-function");
     const std::string_view schema = text_of(relation->schemaname);
     if (schema.empty() && !default_search_path_) return refuse("search-path");
@@ -233,11 +235,19 @@ class PostgresqlAnalyzer {
   /// statement's RETURNING and as nothing else. False: opaque.
   bool effects(Verb verb) {
     set_effects(&out_, *target_.table, verb);
+    std::vector<std::string> texts;
     std::string list;
     for (const std::uint32_t ordinal : out_.columns) {
       if (!list.empty()) list += ", ";
-      list += quote_identifier(target_.name) + '.' +
-              quote_identifier(target_.table->columns[ordinal].name) + "::text";
+      texts.push_back(quote_identifier(target_.name) + '.' +
+                      quote_identifier(target_.table->columns[ordinal].name) + "::text");
+      list += texts.back();
+    }
+    if (out_.own_returning) {
+      out_.rewritten = inserted(", " + collecting_expression(texts));
+      if (returned(out_.rewritten) == own_columns_ + 1) return true;
+      out_ = opaque_again();
+      return false;
     }
     const std::string transaction = "pg_catalog.pg_current_xact_id()::text";
     out_.rewritten = appended(list);
@@ -256,8 +266,13 @@ class PostgresqlAnalyzer {
   }
 
   [[nodiscard]] std::string appended(const std::string& list) const {
+    return inserted(" RETURNING " + list);
+  }
+
+  /// The text with something more at the end of its statement, before comments and semicolons.
+  [[nodiscard]] std::string inserted(const std::string& more) const {
     std::string text(text_.text.substr(0, text_.end()));
-    text += " RETURNING " + list;
+    text += more;
     return text += text_.text.substr(text_.end());
   }
 
@@ -280,11 +295,13 @@ class PostgresqlAnalyzer {
   void keyed(std::vector<KeyPart> key) {
     out_.verdict = Verdict::keyed;
     out_.key = std::move(key);
-    out_.rewritten_with_txid = appended("pg_catalog.pg_current_xact_id()::text");
+    out_.txid_only = appended("pg_catalog.pg_current_xact_id()::text");
   }
 
   // A BEFORE trigger may compute anything; its row is an effect.
-  [[nodiscard]] bool may_be_keyed() const { return !with_ && target_.table->triggers.empty(); }
+  [[nodiscard]] bool may_be_keyed() const {
+    return !with_ && !out_.own_returning && target_.table->triggers.empty();
+  }
 
   /// The key part that a value gives; nothing when it cannot stand in a write set.
   [[nodiscard]] std::optional<KeyPart> key_part(std::uint32_t position, const Node* value) const {
@@ -333,7 +350,7 @@ class PostgresqlAnalyzer {
   // --- INSERT ---
 
   void insert(const PgQuery__InsertStmt& s) {
-    if (!prepare(s.relation, s.n_returning_list != 0, s.with_clause)) return;
+    if (!prepare(s.relation, s.n_returning_list, s.with_clause)) return;
     const PgQuery__OnConflictClause* conflict = s.on_conflict_clause;
     const bool puts =
         conflict != nullptr && conflict->action != PG_QUERY__ON_CONFLICT_ACTION__ONCONFLICT_NOTHING;
@@ -424,7 +441,7 @@ class PostgresqlAnalyzer {
   }
 
   void update(const PgQuery__UpdateStmt& s) {
-    if (!prepare(s.relation, s.n_returning_list != 0, s.with_clause)) return;
+    if (!prepare(s.relation, s.n_returning_list, s.with_clause)) return;
     if (!targets_allowed(s.target_list, s.n_target_list)) return;
     if (!effects(Verb::update)) return;
     if (!may_be_keyed() || s.n_from_clause != 0) return;
@@ -446,7 +463,7 @@ class PostgresqlAnalyzer {
   // --- DELETE ---
 
   void remove(const PgQuery__DeleteStmt& s) {
-    if (!prepare(s.relation, s.n_returning_list != 0, s.with_clause)) return;
+    if (!prepare(s.relation, s.n_returning_list, s.with_clause)) return;
     if (!effects(Verb::remove)) return;
     if (!may_be_keyed() || s.n_using_clause != 0) return;
     if (auto key = pinned_key(s.where_clause)) keyed(std::move(*key));
@@ -550,6 +567,7 @@ class PostgresqlAnalyzer {
   SideEffects effects_;
   Target target_;
   bool with_ = false;
+  std::size_t own_columns_ = 0;  // of the application's own RETURNING
 };
 
 }  // namespace

@@ -137,7 +137,7 @@ TEST(PostgresqlAnalyzer, ReturnsTheTransactionBesideEffectsAndAloneWhenKeyed) {
   EXPECT_EQ(look("DELETE FROM serial").rewritten_with_txid,
             "DELETE FROM serial RETURNING \"serial\".\"id\"::text, "
             "pg_catalog.pg_current_xact_id()::text");
-  EXPECT_EQ(look("DELETE FROM serial WHERE id = ?").rewritten_with_txid,
+  EXPECT_EQ(look("DELETE FROM serial WHERE id = ?").txid_only,
             "DELETE FROM serial WHERE id = ? RETURNING pg_catalog.pg_current_xact_id()::text");
 }
 
@@ -250,15 +250,14 @@ TEST(PostgresqlAnalyzer, RefusesWhatRowsCannotTell) {
   expect_opaque("UPDATE account SET (id, owner) = (1, 'x') WHERE id = ?", "key-assigned");
   expect_opaque("INSERT INTO account (id) VALUES (?) ON CONFLICT (id) DO UPDATE SET id = 3",
                 "key-assigned");
-  expect_opaque("DELETE FROM account WHERE id = ? RETURNING id", "own-returning");
-  expect_opaque("DELETE FROM account WHERE CURRENT OF c", "where-current-of");
   expect_opaque("WITH x AS (DELETE FROM serial RETURNING id) SELECT * FROM x", "writing-cte");
   expect_opaque("WITH x AS (DELETE FROM serial RETURNING id) DELETE FROM account", "writing-cte");
   expect_opaque("MERGE INTO account a USING serial b ON a.id = b.id WHEN MATCHED THEN DELETE",
                 "merge");
   expect_opaque("UPDATE account SET balance = my_function(id) WHERE id = ?", "unknown-function");
   expect_opaque("DELETE FROM serial; DELETE FROM account", "several-statements");
-  expect_opaque("INSERT INTO account (id, changed) VALUES (?, {fn now()})", "odbc-escape");
+  expect_opaque("INSERT INTO account (id, changed) VALUES (?, {unknown now()})", "odbc-escape");
+  expect_opaque("INSERT INTO account (id, changed) VALUES (?, {fn now())", "odbc-escape");
   expect_opaque("DELETE FROM account WHERE id = $1", "not-understood");
   expect_opaque("DELETE FROM account WHERE", "not-understood");
   expect_opaque("DELETE FROM account WHERE owner = 'x\\' AND id = 1 --'", "not-understood");
@@ -312,6 +311,31 @@ TEST(PostgresqlAnalyzer, WorksInSeveralThreadsAtOnce) {
     });
   }
   for (std::thread& thread : threads) thread.join();
+}
+
+TEST(PostgresqlAnalyzer, KeepsRowsBesideAReturningOfTheApplication) {
+  const Analysis a = look("DELETE FROM account WHERE id = ? RETURNING id, owner -- all");
+  EXPECT_EQ(a.verdict, Verdict::effects) << a.reason;
+  EXPECT_TRUE(a.own_returning);
+  EXPECT_TRUE(a.rewritten.starts_with(
+      "DELETE FROM account WHERE id = ? RETURNING id, owner, pg_catalog.set_config("))
+      << a.rewritten;
+  EXPECT_TRUE(a.rewritten.ends_with(", true) -- all")) << a.rewritten;
+  EXPECT_TRUE(a.rewritten_with_txid.empty());
+}
+
+TEST(PostgresqlAnalyzer, TellsTheRowUnderACursorByItsRow) {
+  expect_effects("DELETE FROM account WHERE CURRENT OF c", Verb::remove);
+}
+
+TEST(PostgresqlAnalyzer, ReadsThroughEscapesAndLeavesThemInTheText) {
+  expect_effects("INSERT INTO account (id, changed) VALUES (?, {fn now()})", Verb::insert);
+  expect_effects("UPDATE account SET owner = {fn ucase(owner)} WHERE id = ?", Verb::update);
+  const Analysis a = look("DELETE FROM account WHERE changed < {ts '2020-01-01 00:00:00'}");
+  EXPECT_EQ(a.verdict, Verdict::effects) << a.reason;
+  EXPECT_TRUE(a.rewritten.starts_with(
+      "DELETE FROM account WHERE changed < {ts '2020-01-01 00:00:00'} RETURNING "))
+      << a.rewritten;
 }
 
 }  // namespace

@@ -304,7 +304,8 @@ TEST(SqliteAnalyzer, RefusesWhatRowsCannotTell) {
   expect_opaque("UPDATE account SET (owner, id) = (1, 2)", "key-assigned");
   expect_opaque("UPDATE account SET rowid = ? WHERE id = ?", "unknown-column");
   expect_opaque("INSERT INTO event VALUES (1, 2) ON CONFLICT DO UPDATE SET id = 2", "key-assigned");
-  expect_opaque("DELETE FROM account RETURNING id", "own-returning");
+  expect_opaque("WITH x AS (SELECT 1) DELETE FROM account RETURNING id", "own-returning");
+  expect_opaque("DELETE FROM account RETURNING id + ?", "own-returning");
   expect_opaque("DELETE FROM account ORDER BY id LIMIT 1", "limit");
   expect_opaque("UPDATE OR IGNORE account SET owner = ?", "update-or");
   expect_opaque("INSERT OR ROLLBACK INTO account VALUES (1, 2, 3, 4)", "insert-or");
@@ -313,7 +314,7 @@ TEST(SqliteAnalyzer, RefusesWhatRowsCannotTell) {
   expect_opaque("DELETE FROM account; DELETE FROM event", "several-statements");
   expect_opaque("DELETE FROM account WHERE id = ?1", "named-parameters");
   expect_opaque("DELETE FROM account WHERE id = :id", "named-parameters");
-  expect_opaque("INSERT INTO event VALUES (1, {fn now()})", "odbc-escape");
+  expect_opaque("INSERT INTO event VALUES (1, {unknown now()})", "odbc-escape");
   expect_opaque("UPDATE account SET owner = (1", "not-understood");
   expect_opaque("DELETE account", "not-understood");
 }

@@ -1,0 +1,72 @@
+#include "driver/capture/collected.h"
+
+#include <charconv>
+#include <cstdlib>
+
+#include "driver/sql/collect.h"
+
+namespace understudy::capture {
+namespace {
+
+// Bytes of the first `characters` characters; npos when there are fewer.
+std::size_t utf8_bytes(std::string_view text, std::size_t characters) {
+  std::size_t at = 0;
+  for (; characters > 0 && at < text.size(); --characters) {
+    ++at;
+    while (at < text.size() && (static_cast<unsigned char>(text[at]) & 0xc0) == 0x80) ++at;
+  }
+  return characters == 0 ? at : std::string_view::npos;
+}
+
+}  // namespace
+
+std::vector<std::optional<std::string_view>> take_collected_row(std::string_view* text,
+                                                                std::size_t columns) {
+  std::vector<std::optional<std::string_view>> row;
+  for (std::size_t i = 0; i < columns; ++i) {
+    if (text->starts_with('-')) {
+      row.emplace_back(std::nullopt);
+      text->remove_prefix(1);
+      continue;
+    }
+    std::size_t characters = 0;
+    const auto [end, error] =
+        std::from_chars(text->data(), text->data() + text->size(), characters);
+    if (error != std::errc() || end == text->data() + text->size() || *end != ':') return {};
+    text->remove_prefix(static_cast<std::size_t>(end - text->data()) + 1);
+    const std::size_t bytes = utf8_bytes(*text, characters);
+    if (bytes == std::string_view::npos) return {};
+    row.emplace_back(text->substr(0, bytes));
+    text->remove_prefix(bytes);
+  }
+  return row;
+}
+
+SQLLEN collect_rows(Statement& stmt, Session& session, const Plan& plan) {
+  OwnStatement question(stmt);
+  std::string rows;
+  std::string txid;
+  bool none = false;
+  bool is_null = false;
+  if (!question.ask(sql::collect_sql()) || !question.read_value(1, &rows, &none) ||
+      !question.read_value(2, &txid, &is_null)) {
+    return -1;
+  }
+  if (session.transaction.server_txid == 0) {
+    session.transaction.server_txid = std::strtoull(txid.c_str(), nullptr, 10);
+  }
+  if (none) return 0;
+  SQLLEN count = 0;
+  EntryWriter& entries = session.transaction.entries;
+  for (std::string_view rest = rows; !rest.empty(); ++count) {
+    if (rest.starts_with(sql::kCollectedTooMuch)) return -1;
+    const auto row = take_collected_row(&rest, plan.columns);
+    if (row.empty()) return -1;
+    entries.begin_row(plan.verb);
+    for (const auto& value : row) entries.add_value(value);
+    entries.end_row();
+  }
+  return count;
+}
+
+}  // namespace understudy::capture

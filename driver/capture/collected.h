@@ -1,0 +1,23 @@
+// Effects that a statement with a RETURNING of its own left on the server for us to fetch.
+#pragma once
+
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "driver/capture/plan.h"
+#include "driver/capture/session.h"
+
+namespace understudy::capture {
+
+/// Fetches the rows that the execution of `plan` left behind and appends them to the open entry.
+/// Returns their number, or -1 when they are not there or were more than the server kept.
+SQLLEN collect_rows(Statement& stmt, Session& session, const Plan& plan);
+
+/// Reads one row of `columns` values off the front of `text`, in the form that
+/// sql::collected_value writes: the length in characters, a colon and the text, or a dash for NULL.
+/// Empty when the text has another form.
+std::vector<std::optional<std::string_view>> take_collected_row(std::string_view* text,
+                                                                std::size_t columns);
+
+}  // namespace understudy::capture

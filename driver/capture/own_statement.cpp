@@ -1,0 +1,302 @@
+#include "driver/capture/own_statement.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "driver/capture/session.h"
+#include "driver/handle/attributes.h"
+#include "driver/real/wide.h"
+
+namespace understudy::capture {
+namespace {
+
+constexpr std::size_t kFirstReadBytes = 512;
+
+bool same_binding(const ParameterBinding& a, const ParameterBinding& b) {
+  return a.bound == b.bound && a.io_type == b.io_type && a.c_type == b.c_type &&
+         a.sql_type == b.sql_type && a.column_size == b.column_size && a.digits == b.digits &&
+         a.value == b.value && a.buffer_length == b.buffer_length && a.indicator == b.indicator &&
+         a.octet_length == b.octet_length;
+}
+
+bool separate_length(const ParameterBinding& binding) {
+  return binding.octet_length != nullptr && binding.octet_length != binding.indicator;
+}
+
+// The binding of a later set of an array. Not by an offset, which libsqliteodbc does not take.
+ParameterBinding shifted(const ParameterBinding& binding, SQLULEN bind_type, std::size_t sets) {
+  ParameterBinding out = binding;
+  if (sets == 0) return out;
+  const bool by_column = bind_type == SQL_PARAM_BIND_BY_COLUMN;
+  const SQLLEN fixed = fixed_bytes(resolved_c_type(binding.c_type, binding.sql_type));
+  const SQLLEN size = fixed != 0 ? fixed : std::max<SQLLEN>(binding.buffer_length, 0);
+  const SQLULEN step = by_column ? static_cast<SQLULEN>(size) : bind_type;
+  if (out.value != nullptr) {
+    out.value =
+        reinterpret_cast<SQLPOINTER>(reinterpret_cast<std::uintptr_t>(out.value) + step * sets);
+  }
+  const auto move = [&](SQLLEN*& place) {
+    if (place != nullptr) {
+      place = reinterpret_cast<SQLLEN*>(reinterpret_cast<std::uintptr_t>(place) +
+                                        (by_column ? sizeof(SQLLEN) : bind_type) * sets);
+    }
+  };
+  move(out.indicator);
+  move(out.octet_length);
+  return out;
+}
+
+// Settings that belong to parameters, or that would give control back before the end.
+bool kept_from_clone(SQLINTEGER attribute) {
+  switch (attribute) {
+    case SQL_ATTR_ASYNC_ENABLE:
+    case SQL_ATTR_PARAMSET_SIZE:
+    case SQL_ATTR_PARAM_BIND_TYPE:
+    case SQL_ATTR_PARAM_BIND_OFFSET_PTR:
+    case SQL_ATTR_PARAM_OPERATION_PTR:
+    case SQL_ATTR_PARAM_STATUS_PTR:
+    case SQL_ATTR_PARAMS_PROCESSED_PTR:
+      return true;
+    default:
+      return false;
+  }
+}
+
+SQLHDESC row_descriptor(const real::Library& library, SQLHSTMT statement) {
+  SQLHDESC desc = SQL_NULL_HDESC;
+  if (library.fn.GetStmtAttr == nullptr ||
+      !SQL_SUCCEEDED(library.fn.GetStmtAttr(statement, SQL_ATTR_APP_ROW_DESC, &desc, SQL_IS_POINTER,
+                                            nullptr))) {
+    return SQL_NULL_HDESC;
+  }
+  return desc;
+}
+
+}  // namespace
+
+SQLRETURN OwnStatement::open(bool visible) {
+  if (own_ == SQL_NULL_HSTMT) {
+    library_ = stmt_.connection.library;
+    const SQLRETURN ret = real_alloc_statement(stmt_.connection, &own_);
+    if (!SQL_SUCCEEDED(ret)) {
+      own_ = SQL_NULL_HSTMT;
+      return ret;
+    }
+  }
+  if (!visible) {
+    take_settings();
+    return SQL_SUCCESS;
+  }
+  given_.clear();  // set again for the next execution that shows nothing
+  for (const Attribute& attribute : stmt_.attributes) {
+    if (!kept_from_clone(attribute.attribute)) set_stmt_attribute(*library_, own_, attribute);
+  }
+  return bind_columns() ? SQL_SUCCESS : SQL_ERROR;
+}
+
+// What decides how the real driver runs a statement, and what it warns of when it does.
+void OwnStatement::take_settings() {
+  std::size_t i = 0;
+  for (const SQLINTEGER attribute :
+       {SQL_ATTR_QUERY_TIMEOUT, SQL_ATTR_NOSCAN, SQL_ATTR_CURSOR_TYPE, SQL_ATTR_CONCURRENCY,
+        SQL_ATTR_CURSOR_SCROLLABLE, SQL_ATTR_CURSOR_SENSITIVITY, SQL_ATTR_KEYSET_SIZE}) {
+    const Attribute* wanted = find_attribute(stmt_.attributes, attribute);
+    if (given_.size() <= i) given_.resize(i + 1);
+    SQLPOINTER value = wanted == nullptr ? nullptr : wanted->value;
+    if (wanted != nullptr && given_[i] != value) set_stmt_attribute(*library_, own_, *wanted);
+    given_[i++] = value;
+  }
+}
+
+bool OwnStatement::bind_columns() {
+  const real::Entries& fn = library_->fn;
+  if (fn.FreeStmt != nullptr) fn.FreeStmt(own_, SQL_UNBIND);
+  if (stmt_.app_row != nullptr || stmt_.implicit[0]->touched) {
+    SQLHDESC from = row_descriptor(*library_, stmt_.real);
+    SQLHDESC to = row_descriptor(*library_, own_);
+    return from != SQL_NULL_HDESC && to != SQL_NULL_HDESC && fn.CopyDesc != nullptr &&
+           SQL_SUCCEEDED(fn.CopyDesc(from, to));
+  }
+  for (const auto& [column, one] : stmt_.columns) {
+    if (fn.BindCol == nullptr || !SQL_SUCCEEDED(fn.BindCol(own_, column, one.c_type, one.value,
+                                                           one.buffer_length, one.indicator))) {
+      return false;
+    }
+  }
+  return true;
+}
+
+void OwnStatement::set(SQLINTEGER attribute, SQLPOINTER value, SQLPOINTER* last) {
+  if (*last == value || library_->fn.SetStmtAttr == nullptr) return;
+  library_->fn.SetStmtAttr(own_, attribute, value, SQL_IS_POINTER);
+  *last = value;
+}
+
+bool OwnStatement::bind(const BoundParameters& bound, Slice slice) {
+  const real::Entries& fn = library_->fn;
+  if (fn.BindParameter == nullptr) return bound.count() == 0;
+  if (bound_.size() < bound.count()) bound_.resize(bound.count());
+  for (std::uint32_t i = 0; i < bound.count(); ++i) {
+    const ParameterBinding& given = bound.bindings()[i];
+    const ParameterBinding wanted = shifted(given, bound.bind_type(), slice.first);
+    if (same_binding(bound_[i], wanted)) continue;
+    const auto number = static_cast<SQLUSMALLINT>(i + 1);
+    const SQLRETURN ret = fn.BindParameter(own_, number, wanted.io_type, wanted.c_type,
+                                           wanted.sql_type, wanted.column_size, wanted.digits,
+                                           wanted.value, wanted.buffer_length, wanted.indicator);
+    if (!SQL_SUCCEEDED(ret)) return false;
+    if (separate_length(wanted)) {
+      SQLHDESC desc = SQL_NULL_HDESC;
+      if (fn.SetDescField == nullptr || fn.GetStmtAttr == nullptr ||
+          !SQL_SUCCEEDED(
+              fn.GetStmtAttr(own_, SQL_ATTR_APP_PARAM_DESC, &desc, SQL_IS_POINTER, nullptr)) ||
+          !SQL_SUCCEEDED(fn.SetDescField(desc, static_cast<SQLSMALLINT>(number),
+                                         SQL_DESC_OCTET_LENGTH_PTR, wanted.octet_length,
+                                         SQL_IS_POINTER))) {
+        return false;
+      }
+    }
+    bound_[i] = wanted;
+  }
+  offset_ = bound.offset();
+  const auto number = [](SQLULEN value) { return reinterpret_cast<SQLPOINTER>(value); };
+  const auto from_slice = [&](SQLUSMALLINT* array) -> SQLPOINTER {
+    return array == nullptr ? nullptr : array + slice.first;
+  };
+  set(SQL_ATTR_PARAMSET_SIZE, number(slice.count), &sets_set_);
+  set(SQL_ATTR_PARAM_BIND_TYPE, number(bound.bind_type()), &bind_type_set_);
+  set(SQL_ATTR_PARAM_BIND_OFFSET_PTR, offset_ == 0 ? nullptr : &offset_, &offset_set_);
+  set(SQL_ATTR_PARAM_OPERATION_PTR, from_slice(bound.operation()), &operation_set_);
+  set(SQL_ATTR_PARAM_STATUS_PTR, from_slice(bound.status()), &status_set_);
+  processed_ = 0;
+  set(SQL_ATTR_PARAMS_PROCESSED_PTR, bound.processed() == nullptr ? nullptr : &processed_,
+      &processed_set_);
+  return true;
+}
+
+SQLRETURN OwnStatement::run(const std::string& text, bool direct, bool wide) {
+  stmt_.current.store(own_, std::memory_order_release);
+  if (direct) {
+    prepared_.clear();
+    return real_exec_direct(*library_, own_, text, wide);
+  }
+  if (prepared_ != text) {
+    prepared_.clear();
+    const SQLRETURN ret = real_prepare(*library_, own_, text, wide);
+    if (!SQL_SUCCEEDED(ret)) return ret;
+    prepared_ = text;
+  }
+  const auto execute = library_->fn.Execute;
+  return execute == nullptr ? static_cast<SQLRETURN>(SQL_ERROR) : execute(own_);
+}
+
+bool OwnStatement::ask(const std::string& text) {
+  prepared_.clear();
+  return SQL_SUCCEEDED(open(false)) && library_->fn.Fetch != nullptr &&
+         SQL_SUCCEEDED(real_exec_direct(*library_, own_, text, stmt_.connection.wide)) &&
+         SQL_SUCCEEDED(library_->fn.Fetch(own_));
+}
+
+void OwnStatement::report_processed(const BoundParameters& bound, Slice slice) const {
+  if (bound.processed() != nullptr) *bound.processed() = slice.first + processed_;
+}
+
+bool OwnStatement::read_value(SQLUSMALLINT column, std::string* value, bool* is_null) {
+  const auto get_data = library_->fn.GetData;
+  if (get_data == nullptr) return false;
+  // Through a W connection a Unicode driver converts SQL_C_CHAR by the process's locale.
+  const bool wide = stmt_.connection.wide && library_->unicode;
+  const std::size_t unit = wide ? sizeof(SQLWCHAR) : 1;
+  const SQLSMALLINT c_type = wide ? SQL_C_WCHAR : SQL_C_CHAR;
+  value->resize(std::max(value->capacity(), kFirstReadBytes) / 2 * 2);
+  std::size_t used = 0;
+  for (;;) {
+    SQLLEN length = 0;
+    const SQLRETURN ret = get_data(own_, column, c_type, value->data() + used,
+                                   static_cast<SQLLEN>(value->size() - used), &length);
+    if (ret == SQL_NO_DATA) break;  // the last piece filled the buffer exactly
+    if (!SQL_SUCCEEDED(ret)) return false;
+    *is_null = length == SQL_NULL_DATA;
+    if (*is_null) return true;
+    const std::size_t room = value->size() - used - unit;
+    if (length != SQL_NO_TOTAL && static_cast<std::size_t>(length) <= room) {
+      used += static_cast<std::size_t>(length);
+      break;
+    }
+    used += room;
+    const std::size_t missing =
+        length == SQL_NO_TOTAL ? value->size() : static_cast<std::size_t>(length) - room;
+    value->resize(used + missing + 2 * unit);
+  }
+  value->resize(used);
+  if (!wide) return true;
+  Result<std::string> text = real::to_utf8(reinterpret_cast<const SQLWCHAR*>(value->data()),
+                                           static_cast<SQLLEN>(used / 2));
+  if (!text.ok()) return false;
+  *value = std::move(*text);
+  return true;
+}
+
+SQLLEN OwnStatement::read_rows(std::size_t columns, bool with_txid, Verb verb, EntryWriter* entries,
+                               std::uint64_t* server_txid) {
+  const real::Entries& fn = library_->fn;
+  if (fn.Fetch == nullptr) return -1;
+  SQLLEN rows = 0;
+  for (;; ++rows) {
+    const SQLRETURN ret = fn.Fetch(own_);
+    if (ret == SQL_NO_DATA) break;
+    if (!SQL_SUCCEEDED(ret)) return -1;
+    bool is_null = false;
+    if (columns != 0) entries->begin_row(verb);
+    for (std::size_t i = 0; i < columns; ++i) {
+      if (!read_value(static_cast<SQLUSMALLINT>(i + 1), &value_, &is_null)) return -1;
+      entries->add_value(is_null ? std::nullopt : std::optional<std::string_view>(value_));
+    }
+    if (columns != 0) entries->end_row();
+    if (with_txid && *server_txid == 0) {
+      if (!read_value(static_cast<SQLUSMALLINT>(columns + 1), &value_, &is_null)) return -1;
+      *server_txid = std::strtoull(value_.c_str(), nullptr, 10);
+    }
+  }
+  return rows;
+}
+
+SQLLEN OwnStatement::row_count() const {
+  SQLLEN count = -1;
+  const auto ask = library_->fn.RowCount;
+  return ask != nullptr && SQL_SUCCEEDED(ask(own_, &count)) ? count : -1;
+}
+
+bool OwnStatement::has_columns() const {
+  SQLSMALLINT columns = 0;
+  const auto ask = library_->fn.NumResultCols;
+  return ask != nullptr && SQL_SUCCEEDED(ask(own_, &columns)) && columns > 0;
+}
+
+bool OwnStatement::next_result() {
+  const auto more = library_->fn.MoreResults;
+  return more != nullptr && SQL_SUCCEEDED(more(own_));
+}
+
+void OwnStatement::close() {
+  if (own_ != SQL_NULL_HSTMT && library_->fn.FreeStmt != nullptr) {
+    library_->fn.FreeStmt(own_, SQL_CLOSE);
+  }
+}
+
+void OwnStatement::drop() {
+  if (own_ != SQL_NULL_HSTMT) {
+    SQLHSTMT expected = own_;
+    stmt_.current.compare_exchange_strong(expected, stmt_.real, std::memory_order_acq_rel);
+    real_free_statement(*library_, own_);
+  }
+  own_ = SQL_NULL_HSTMT;
+  prepared_.clear();
+  given_.clear();
+  bound_.clear();
+  sets_set_ = reinterpret_cast<SQLPOINTER>(SQLULEN{1});
+  bind_type_set_ = offset_set_ = nullptr;
+  operation_set_ = status_set_ = processed_set_ = nullptr;
+}
+
+}  // namespace understudy::capture

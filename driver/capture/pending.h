@@ -1,0 +1,22 @@
+// An execution that waits for data: SQL_NEED_DATA was answered.
+#pragma once
+
+#include <vector>
+
+#include "driver/capture/parameters.h"
+#include "driver/capture/plan.h"
+
+namespace understudy::capture {
+
+struct Pending {
+  bool recorded = false;
+  bool implicit = false;   // a transaction of its own
+  bool converted = false;  // the real connection has been taken out of autocommit for it
+  bool direct = false;
+  Plan plan;
+  BoundParameters bound;
+  std::vector<LateValue> late;
+  std::size_t asked = 0;  // values SQLParamData has asked for
+};
+
+}  // namespace understudy::capture

@@ -1,0 +1,133 @@
+#include "driver/capture/plan.h"
+
+#include <cstdlib>
+
+#include "driver/capture/session.h"
+#include "driver/handle/attributes.h"
+#include "driver/real/configuration.h"
+
+namespace understudy::capture {
+namespace {
+
+constexpr std::size_t kPsqlodbcBatch = 100;  // BatchSize, unless set
+
+SQLULEN attribute_of(const Statement& stmt, SQLINTEGER attribute, SQLULEN otherwise) {
+  const Attribute* set = find_attribute(stmt.attributes, attribute);
+  return set == nullptr ? otherwise : reinterpret_cast<std::uintptr_t>(set->value);
+}
+
+// How many sets psqlodbc sends as one piece of work, which succeeds or fails as a whole: up to
+// BatchSize when the cursor is forward-only and read-only. With a size of one each set commits by
+// itself under autocommit, and all fall together otherwise.
+std::size_t psqlodbc_sets(const Statement& stmt, bool autocommitting) {
+  const std::string given =
+      real::connect_key(stmt.connection.connect_text, stmt.connection.settings.dsn, "BatchSize");
+  const bool plain =
+      attribute_of(stmt, SQL_ATTR_CURSOR_TYPE, SQL_CURSOR_FORWARD_ONLY) ==
+          SQL_CURSOR_FORWARD_ONLY &&
+      attribute_of(stmt, SQL_ATTR_CONCURRENCY, SQL_CONCUR_READ_ONLY) == SQL_CONCUR_READ_ONLY;
+  const std::size_t size =
+      given.empty() ? kPsqlodbcBatch : std::strtoul(given.c_str(), nullptr, 10);
+  if (plain && size > 1) return size;
+  return autocommitting ? 1 : 0;
+}
+
+std::size_t sets_at_once(const Statement& stmt, const Session& session, const Plan& plan) {
+  switch (session.dialect) {
+    case Dialect::postgresql:
+      return psqlodbc_sets(stmt, session.autocommitting());
+    case Dialect::sqlite:
+      return 1;  // libsqliteodbc runs set after set
+    default:
+      return plan.columns == 0 ? 1 : 0;  // one at a time to learn each one's row count
+  }
+}
+
+// An array runs on our own statement, so that what each set changed is known.
+void plan_array(const Statement& stmt, const Session& session, Plan* plan) {
+  if (plan->text == nullptr) {
+    const bool writes = stmt.execution->classification().cls == sql::StatementClass::write;
+    if (!writes || plan->visible) return;
+    plan->text = &stmt.execution->text();
+  }
+  plan->sets_at_once = sets_at_once(stmt, session, *plan);
+}
+
+bool asynchronous(const Statement& stmt) {
+  return attribute_of(stmt, SQL_ATTR_ASYNC_ENABLE, SQL_ASYNC_ENABLE_OFF) == SQL_ASYNC_ENABLE_ON;
+}
+
+// The text whose rows are the effects. Always the same one for a statement, so that it stays
+// prepared: with the transaction's id where the engine has one, whether or not it is known already.
+void plan_effects(Plan* plan, bool keep_verdict) {
+  const sql::Analysis& analysis = *plan->analysis;
+  plan->with_txid = !analysis.rewritten_with_txid.empty();
+  plan->text = plan->with_txid ? &analysis.rewritten_with_txid : &analysis.rewritten;
+  plan->columns = analysis.columns.size();
+  if (keep_verdict) return;
+  plan->verdict = Verdict::effects;
+  plan->values = false;
+}
+
+// A verdict of effects or keyed.
+void plan_known(Statement& stmt, Session& session, const BoundParameters& bound,
+                const char* obstacle, bool late, Plan* plan) {
+  const sql::Analysis& analysis = *plan->analysis;
+  const bool effects = !analysis.rewritten.empty();
+  const bool array = bound.sets() > 1;
+  plan->collects = analysis.own_returning;
+  plan->visible = analysis.own_returning;
+  if (plan->collects && array) {
+    *plan = {};  // each set has a result of its own
+    plan->uncaptured = obstacle;
+    return;
+  }
+  if (plan->verdict == Verdict::effects && !effects) plan->verdict = Verdict::opaque;
+  if (plan->verdict == Verdict::effects) {
+    plan_effects(plan, obstacle == nullptr && !array && !late);
+  } else if (effects && (array || late || obstacle != nullptr)) {
+    plan_effects(plan, false);
+  } else if (effects && session.dialect == Dialect::sqlite) {
+    plan_effects(plan, true);  // its rows are the only evidence of a COMMIT without an answer
+  } else if (session.transaction.server_txid == 0 && !analysis.txid_only.empty()) {
+    plan->with_txid = true;
+    plan->text = &analysis.txid_only;
+  }
+  if (plan->collects) plan->with_txid = false;
+  if (plan->columns == 0) plan->uncaptured = obstacle;
+  (void)stmt;
+}
+
+}  // namespace
+
+Plan make_plan(Statement& stmt, Session& session, const BoundParameters& bound) {
+  Execution& execution = *stmt.execution;
+  Plan plan;
+  const char* obstacle = bound.obstacle();
+  plan.analysis = execution.analysis(session.catalog(), session.default_search_path);
+  if (execution.classification().cls == sql::StatementClass::ddl) plan.verdict = Verdict::ddl;
+  const sql::Analysis* analysis = plan.analysis;
+  plan.reads = analysis != nullptr && plan.verdict != Verdict::ddl &&
+               !sql::modifies(analysis->classification.cls);
+  if (plan.reads || plan.verdict == Verdict::ddl) return plan;
+  plan.uncaptured = obstacle;
+  const bool late = obstacle == nullptr && !bound.late_values().empty();
+  // An unqualified name may now mean one of the session's own tables.
+  const bool shadowed =
+      (session.slot().pinned.load(std::memory_order_relaxed) & kPinnedTemporaryTable) != 0;
+  if (analysis != nullptr && !shadowed &&
+      (analysis->verdict == Verdict::keyed || analysis->verdict == Verdict::effects)) {
+    plan.verdict = analysis->verdict;
+    plan.verb = analysis->verb;
+    plan_known(stmt, session, bound, obstacle, late, &plan);
+  }
+  if (bound.sets() > 1) plan_array(stmt, session, &plan);
+  if (plan.text == nullptr && asynchronous(stmt)) {
+    // Run to its end at once: what it did is then known here.
+    plan.text = &execution.text();
+    plan.visible = true;
+  }
+  return plan;
+}
+
+}  // namespace understudy::capture

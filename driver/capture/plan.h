@@ -1,0 +1,32 @@
+// How one execution is going to be run and recorded; decided before it runs.
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+#include "driver/capture/parameters.h"
+#include "driver/sql/analyzer.h"
+
+namespace understudy::capture {
+
+class Session;
+
+struct Plan {
+  const sql::Analysis* analysis = nullptr;
+  Verdict verdict = Verdict::opaque;  // as it is going to stand in the journal
+  Verb verb = Verb::other;
+  bool reads = false;                 // the grammar has cleared what the words made suspect
+  const char* uncaptured = nullptr;   // not recorded but counted under this name
+  const std::string* text = nullptr;  // run on our own statement; null: the application's call
+  bool visible = false;               // the application fetches from our own statement
+  bool collects = false;              // its rows are asked for after it: RETURNING of its own
+  std::size_t columns = 0;            // of each row of effects
+  bool with_txid = false;             // the last column is the server's transaction id
+  std::size_t sets_at_once = 0;       // of an array; 0: all
+  bool values = true;                 // bound values are recorded
+};
+
+/// Before an execution of `stmt` inside a transaction under capture. Sends nothing.
+Plan make_plan(Statement& stmt, Session& session, const BoundParameters& bound);
+
+}  // namespace understudy::capture

@@ -1,0 +1,34 @@
+#include "driver/sql/collect.h"
+
+namespace understudy::sql {
+namespace {
+
+constexpr std::string_view kKept =
+    "coalesce(pg_catalog.current_setting('understudy.rows', true), '')";
+
+}  // namespace
+
+std::string collected_value(std::string_view text_expression) {
+  const std::string text(text_expression);
+  return "coalesce(pg_catalog.char_length(" + text + ")::text || ':' || " + text + ", '-')";
+}
+
+std::string collecting_expression(const std::vector<std::string>& text_expressions) {
+  std::string row;
+  for (const std::string& one : text_expressions) {
+    if (!row.empty()) row += " || ";
+    row += collected_value(one);
+  }
+  const std::string kept(kKept);
+  return "pg_catalog.set_config('understudy.rows', CASE WHEN pg_catalog.char_length(" + kept +
+         ") > " + std::to_string(kCollectedCharactersMax) + " THEN '" +
+         std::string(kCollectedTooMuch) + "' ELSE " + kept + " || " + row + " END, true)";
+}
+
+std::string collect_sql() {
+  return "SELECT pg_catalog.current_setting('understudy.rows', true), "
+         "pg_catalog.pg_current_xact_id()::text, "
+         "pg_catalog.set_config('understudy.rows', '', true)";
+}
+
+}  // namespace understudy::sql

@@ -1,0 +1,25 @@
+// How the rows of a PostgreSQL statement whose RETURNING belongs to the application are kept on the
+// server until they are asked for: in a setting of the transaction, by an expression that is one
+// more column behind the application's own.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace understudy::sql {
+
+/// Rows of one statement that are kept, in characters; a statement that returns more is counted as
+/// not captured. Each row copies what is there already, so this bounds the time as well.
+inline constexpr std::size_t kCollectedCharactersMax = 4u << 20;
+/// Stands in place of what did not fit.
+inline constexpr std::string_view kCollectedTooMuch = "!";
+
+/// A value in the kept form: its length in characters, a colon and its text; a dash for NULL.
+std::string collected_value(std::string_view text_expression);
+/// The expression that keeps one row.
+std::string collecting_expression(const std::vector<std::string>& text_expressions);
+/// Asks for what was kept and the transaction's id, and forgets it.
+std::string collect_sql();
+
+}  // namespace understudy::sql

@@ -1,0 +1,350 @@
+// Every way of writing through ODBC and what of it stands in the ring: arrays, pieces of data,
+// descriptors, RETURNING, escapes, cursors.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "tests/engine/recording.h"
+
+namespace understudy {
+namespace {
+
+class WritePaths : public testing::TestWithParam<Dialect> {
+ protected:
+  void SetUp() override {
+    production_.define({sqlite() ? "CREATE TABLE items (id INTEGER PRIMARY KEY AUTOINCREMENT,"
+                                   " v int UNIQUE, note text)"
+                                 : "CREATE TABLE items (id serial PRIMARY KEY, v int UNIQUE,"
+                                   " note text)",
+                        "CREATE TABLE loose (v int UNIQUE, note text)",
+                        "INSERT INTO items (v, note) VALUES (1, 'one')",
+                        "INSERT INTO items (v, note) VALUES (2, 'two')"});
+  }
+  [[nodiscard]] static bool sqlite() { return GetParam() == Dialect::sqlite; }
+  Application& recording(const std::string& more = {}) {
+    production_.record();
+    app_ = std::make_unique<Application>(production_.through() + more);
+    return *app_;
+  }
+  Application& in_transactions() {
+    Application& app = recording();
+    app.autocommit(false);
+    return app;
+  }
+  /// Everything recorded, committed, and nothing left out.
+  std::vector<SeenStatement> recorded() {
+    std::vector<SeenStatement> out;
+    for (const SeenTransaction& one : production_.drain().transactions) {
+      EXPECT_EQ(one.outcome, Outcome::committed);
+      EXPECT_TRUE(one.notes.empty()) << one.notes.front();
+      out.insert(out.end(), one.statements.begin(), one.statements.end());
+    }
+    EXPECT_EQ(production_.map().header().uncaptured, 0u);
+    return out;
+  }
+  /// The values of `column` of all rows of effects, as text without quotes.
+  static std::vector<std::string> column(const std::vector<SeenStatement>& statements,
+                                         std::size_t column) {
+    std::vector<std::string> out;
+    for (const SeenStatement& one : statements) {
+      for (const SeenRow& row : one.effects) {
+        std::string value = row.values.at(column).value_or("NULL");
+        if (sqlite()) std::erase(value, '\'');
+        out.push_back(std::move(value));
+      }
+    }
+    return out;
+  }
+  static void set(const raw::Statement& stmt, SQLINTEGER attribute, const void* value) {
+    ASSERT_TRUE(SQL_SUCCEEDED(
+        SQLSetStmtAttr(stmt.handle, attribute, const_cast<void*>(value), SQL_IS_POINTER)))
+        << stmt.problems();
+  }
+  static void set(const raw::Statement& stmt, SQLINTEGER attribute, SQLULEN value) {
+    set(stmt, attribute, reinterpret_cast<const void*>(value));
+  }
+
+  Production production_{GetParam()};
+  std::unique_ptr<Application> app_;
+};
+
+INSTANTIATE_TEST_SUITE_P(Engines, WritePaths, testing::Values(Dialect::sqlite, Dialect::postgresql),
+                         [](const auto& one) { return std::string(dialect_name(one.param)); });
+
+using Strings = std::vector<std::string>;
+
+// --- arrays ---
+
+TEST_P(WritePaths, EachSetOfAColumnWiseArrayLeavesItsRow) {
+  Application& app = recording();
+  raw::Statement stmt(app);
+  SQLINTEGER values[] = {31, 32, 33};
+  SQLLEN lengths[] = {0, 0, 0};
+  SQLULEN processed = 0;
+  set(stmt, SQL_ATTR_PARAMSET_SIZE, 3);
+  set(stmt, SQL_ATTR_PARAMS_PROCESSED_PTR, &processed);
+  SQLBindParameter(stmt.handle, 1, SQL_PARAM_INPUT, SQL_C_LONG, SQL_INTEGER, 0, 0, values, 0,
+                   lengths);
+  ASSERT_EQ(stmt.run("INSERT INTO items (v) VALUES (?)"), SQL_SUCCESS) << stmt.problems();
+  EXPECT_EQ(processed, 3u);
+  EXPECT_EQ(column(recorded(), 1), (Strings{"31", "32", "33"}));
+}
+
+TEST_P(WritePaths, ARowWiseArrayWithAnOffsetAndLeftOutSetsIsRecordedAsItRan) {
+  Application& app = in_transactions();
+  raw::Statement stmt(app);
+  struct Line {
+    SQLINTEGER v;
+    SQLLEN v_length;
+    char note[8];
+    SQLLEN note_length;
+  };
+  // libsqliteodbc reads where the parameter was bound, whatever the offset.
+  Line lines[5] = {
+      {40, 0, "z", 1}, {41, 0, "a", 1}, {42, 0, "b", SQL_NTS}, {43, 0, "c", 1}, {44, 0, "", -1}};
+  SQLULEN offset = sizeof(Line);
+  SQLUSMALLINT operations[] = {SQL_PARAM_PROCEED, SQL_PARAM_IGNORE, SQL_PARAM_PROCEED,
+                               SQL_PARAM_PROCEED};
+  set(stmt, SQL_ATTR_PARAM_BIND_TYPE, sizeof(Line));
+  set(stmt, SQL_ATTR_PARAM_BIND_OFFSET_PTR, &offset);
+  set(stmt, SQL_ATTR_PARAMSET_SIZE, 4);
+  if (!sqlite()) set(stmt, SQL_ATTR_PARAM_OPERATION_PTR, operations);
+  SQLBindParameter(stmt.handle, 1, SQL_PARAM_INPUT, SQL_C_LONG, SQL_INTEGER, 0, 0, &lines[0].v, 0,
+                   &lines[0].v_length);
+  SQLBindParameter(stmt.handle, 2, SQL_PARAM_INPUT, SQL_C_CHAR, SQL_VARCHAR, 8, 0, lines[0].note, 8,
+                   &lines[0].note_length);
+  ASSERT_EQ(stmt.run("INSERT INTO items (v, note) VALUES (?, ?)"), SQL_SUCCESS) << stmt.problems();
+  app.commit();
+  const auto statements = recorded();
+  EXPECT_EQ(column(statements, 1),
+            sqlite() ? (Strings{"40", "41", "42", "43"}) : (Strings{"41", "43", "44"}));
+  EXPECT_EQ(column(statements, 2),
+            sqlite() ? (Strings{"z", "a", "b", "c"}) : (Strings{"a", "c", "NULL"}));
+}
+
+TEST_P(WritePaths, AFailedSetLeavesWhatTheRealDriverKept) {
+  for (const std::string more : {"", "BatchSize=1;", "BatchSize=2;"}) {
+    for (const bool manual : {false, true}) {
+      SCOPED_TRACE(more + (manual ? "manual" : "autocommit"));
+      production_.define({"DELETE FROM items WHERE id > 2"});
+      (void)production_.drain();
+      Application& app = recording(more);
+      if (manual) app.autocommit(false);
+      raw::Statement stmt(app);
+      SQLINTEGER values[] = {51, 52, 53, 51, 55, 56};
+      SQLLEN lengths[6] = {};
+      set(stmt, SQL_ATTR_PARAMSET_SIZE, 6);
+      SQLBindParameter(stmt.handle, 1, SQL_PARAM_INPUT, SQL_C_LONG, SQL_INTEGER, 0, 0, values, 0,
+                       lengths);
+      EXPECT_EQ(stmt.run("INSERT INTO items (v) VALUES (?)"), SQL_ERROR);
+      if (manual) app.commit();
+      Strings kept;
+      for (const std::string& value : column(recorded(), 1)) kept.push_back(value);
+      std::string there;
+      for (const std::string& value : kept) there += (there.empty() ? "" : ",") + value;
+      const std::string list = sqlite() ? "group_concat(v)" : "string_agg(v::text, ',' ORDER BY v)";
+      const std::string production = production_.scalar(
+          "SELECT " + list + " FROM (SELECT v FROM items WHERE id > 2 ORDER BY v) x");
+      EXPECT_EQ(there.empty() ? "NULL" : there, production);
+      app_.reset();
+    }
+  }
+}
+
+TEST_P(WritePaths, AnArrayOnATableWithoutAKeyIsAStatementForEachSet) {
+  Application& app = in_transactions();
+  raw::Statement stmt(app);
+  SQLINTEGER values[] = {61, 62};
+  SQLLEN lengths[] = {0, 0};
+  set(stmt, SQL_ATTR_PARAMSET_SIZE, 2);
+  SQLBindParameter(stmt.handle, 1, SQL_PARAM_INPUT, SQL_C_LONG, SQL_INTEGER, 0, 0, values, 0,
+                   lengths);
+  ASSERT_EQ(stmt.run("INSERT INTO loose (v) VALUES (?)"), SQL_SUCCESS) << stmt.problems();
+  app.commit();
+  const auto statements = recorded();
+  ASSERT_EQ(statements.size(), 2u);
+  for (std::size_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(statements[i].verdict, Verdict::opaque);
+    EXPECT_EQ(statements[i].rows, 1);
+    SQLINTEGER bound = 0;
+    ASSERT_EQ(statements[i].parameters.at(0).bytes.size(), sizeof bound);
+    std::memcpy(&bound, statements[i].parameters[0].bytes.data(), sizeof bound);
+    EXPECT_EQ(bound, values[i]);
+  }
+}
+
+// --- data at execution ---
+
+/// Gives one parameter in pieces.
+SQLRETURN in_pieces(SQLHSTMT handle, const Strings& pieces) {
+  SQLPOINTER which = nullptr;
+  if (const SQLRETURN ret = SQLParamData(handle, &which); ret != SQL_NEED_DATA) return ret;
+  for (const std::string& piece : pieces) {
+    if (!SQL_SUCCEEDED(SQLPutData(handle, raw::text(piece), static_cast<SQLLEN>(piece.size())))) {
+      return SQL_ERROR;
+    }
+  }
+  return SQL_NEED_DATA;
+}
+
+TEST_P(WritePaths, DataGivenInPiecesLeavesTheRow) {
+  for (const bool manual : {false, true}) {
+    SCOPED_TRACE(manual);
+    Application& app = recording();
+    if (manual) app.autocommit(false);
+    raw::Statement stmt(app);
+    SQLLEN later = SQL_LEN_DATA_AT_EXEC(9);
+    SQLBindParameter(stmt.handle, 1, SQL_PARAM_INPUT, SQL_C_CHAR, SQL_VARCHAR, 9, 0, &later, 0,
+                     &later);
+    ASSERT_EQ(stmt.run("INSERT INTO items (note) VALUES (?)"), SQL_NEED_DATA) << stmt.problems();
+    ASSERT_EQ(in_pieces(stmt.handle, {"in ", "pieces"}), SQL_NEED_DATA);
+    SQLPOINTER which = nullptr;
+    ASSERT_EQ(SQLParamData(stmt.handle, &which), SQL_SUCCESS) << stmt.problems();
+    if (manual) app.commit();
+    EXPECT_EQ(column(recorded(), 2), (Strings{"in pieces"}));
+    app_.reset();
+  }
+}
+
+TEST_P(WritePaths, DataGivenInPiecesToATableWithoutAKeyIsRecordedAsAValue) {
+  Application& app = recording();
+  raw::Statement stmt(app);
+  SQLLEN later = SQL_LEN_DATA_AT_EXEC(9);
+  SQLBindParameter(stmt.handle, 1, SQL_PARAM_INPUT, SQL_C_CHAR, SQL_VARCHAR, 9, 0, &later, 0,
+                   &later);
+  SQLINTEGER v = 8;
+  SQLBindParameter(stmt.handle, 2, SQL_PARAM_INPUT, SQL_C_LONG, SQL_INTEGER, 9, 0, &v, 0, nullptr);
+  ASSERT_EQ(stmt.run("INSERT INTO loose (note, v) VALUES (?, ?)"), SQL_NEED_DATA);
+  ASSERT_EQ(in_pieces(stmt.handle, {"in ", "pieces"}), SQL_NEED_DATA);
+  SQLPOINTER which = nullptr;
+  ASSERT_EQ(SQLParamData(stmt.handle, &which), SQL_SUCCESS) << stmt.problems();
+  const auto statements = recorded();
+  ASSERT_EQ(statements.size(), 1u);
+  EXPECT_EQ(statements[0].parameters.at(0).bytes, "in pieces");
+  EXPECT_EQ(statements[0].parameters.at(0).indicator, 9);
+  EXPECT_EQ(statements[0].parameters.at(1).bytes.size(), sizeof v);
+}
+
+TEST_P(WritePaths, AnExecutionThatIsCancelledWhileItWaitsForDataLeavesNothing) {
+  Application& app = recording();
+  raw::Statement stmt(app);
+  SQLLEN later = SQL_DATA_AT_EXEC;
+  SQLBindParameter(stmt.handle, 1, SQL_PARAM_INPUT, SQL_C_CHAR, SQL_VARCHAR, 9, 0, &later, 0,
+                   &later);
+  ASSERT_EQ(stmt.run("INSERT INTO items (note) VALUES (?)"), SQL_NEED_DATA);
+  ASSERT_EQ(in_pieces(stmt.handle, {"x"}), SQL_NEED_DATA);
+  ASSERT_TRUE(SQL_SUCCEEDED(SQLCancel(stmt.handle)));
+  RUN(app, "INSERT INTO items (v) VALUES (71)");
+  EXPECT_EQ(column(recorded(), 1), (Strings{"71"}));
+  EXPECT_EQ(production_.scalar("SELECT count(*) FROM items"), "3");
+}
+
+// --- descriptors (libsqliteodbc has none) ---
+
+TEST_P(WritePaths, ValuesBoundThroughDescriptorsAreRecorded) {
+  if (sqlite()) return;
+  Application& app = recording();
+  raw::Statement stmt(app);
+  SQLHDESC apd = nullptr;
+  SQLHDESC ipd = nullptr;
+  SQLGetStmtAttr(stmt.handle, SQL_ATTR_APP_PARAM_DESC, &apd, SQL_IS_POINTER, nullptr);
+  SQLGetStmtAttr(stmt.handle, SQL_ATTR_IMP_PARAM_DESC, &ipd, SQL_IS_POINTER, nullptr);
+  char note[] = "described";
+  SQLLEN length = 4;
+  SQLLEN null = 0;
+  const auto field = [](SQLHDESC desc, SQLSMALLINT id, const void* value) {
+    ASSERT_EQ(SQLSetDescField(desc, 1, id, const_cast<void*>(value), 0), SQL_SUCCESS) << id;
+  };
+  const auto number = [](SQLLEN value) { return reinterpret_cast<const void*>(value); };
+  field(apd, SQL_DESC_CONCISE_TYPE, number(SQL_C_CHAR));
+  field(apd, SQL_DESC_OCTET_LENGTH, number(sizeof note));
+  field(apd, SQL_DESC_INDICATOR_PTR, &null);
+  field(apd, SQL_DESC_OCTET_LENGTH_PTR, &length);
+  field(apd, SQL_DESC_DATA_PTR, note);
+  field(ipd, SQL_DESC_CONCISE_TYPE, number(SQL_VARCHAR));
+  ASSERT_EQ(stmt.run("INSERT INTO items (note) VALUES (?)"), SQL_SUCCESS) << stmt.problems();
+  ASSERT_EQ(stmt.run("INSERT INTO loose (note) VALUES (?)"), SQL_SUCCESS) << stmt.problems();
+  null = SQL_NULL_DATA;
+  ASSERT_EQ(stmt.run("INSERT INTO items (note) VALUES (?)"), SQL_SUCCESS) << stmt.problems();
+  const auto statements = recorded();
+  ASSERT_EQ(statements.size(), 3u);
+  EXPECT_EQ(column(statements, 2), (Strings{"desc", "NULL"}));
+  EXPECT_EQ(statements[1].parameters.at(0).bytes, "desc");
+}
+
+TEST_P(WritePaths, ADescriptorSharedByTwoStatementsIsReadForBoth) {
+  if (sqlite()) return;
+  Application& app = recording();
+  SQLHDESC shared = nullptr;
+  ASSERT_EQ(SQLAllocHandle(SQL_HANDLE_DESC, app.dbc, &shared), SQL_SUCCESS);
+  {
+    raw::Statement first(app);
+    raw::Statement second(app);
+    for (raw::Statement* one : {&first, &second}) {
+      set(*one, SQL_ATTR_APP_PARAM_DESC, static_cast<const void*>(shared));
+    }
+    SQLINTEGER v = 81;
+    ASSERT_EQ(SQLBindParameter(first.handle, 1, SQL_PARAM_INPUT, SQL_C_LONG, SQL_INTEGER, 0, 0, &v,
+                               0, nullptr),
+              SQL_SUCCESS);
+    ASSERT_EQ(first.run("INSERT INTO items (v) VALUES (?)"), SQL_SUCCESS) << first.problems();
+    v = 82;
+    ASSERT_EQ(second.run("INSERT INTO items (v) VALUES (?)"), SQL_SUCCESS) << second.problems();
+  }
+  EXPECT_EQ(column(recorded(), 1), (Strings{"81", "82"}));
+  SQLFreeHandle(SQL_HANDLE_DESC, shared);
+}
+
+// --- RETURNING, escapes, cursors ---
+
+TEST_P(WritePaths, TheResultOfAReturningHasTheColumnsTheApplicationAskedFor) {
+  if (sqlite()) return;
+  Application& app = recording();
+  raw::Statement stmt(app);
+  SQLINTEGER id = 0;
+  SQLLEN length = 0;
+  ASSERT_EQ(SQLBindCol(stmt.handle, 1, SQL_C_LONG, &id, 0, &length), SQL_SUCCESS);
+  ASSERT_EQ(stmt.run("UPDATE items SET v = v + 100 WHERE id <= 2 RETURNING id, note"), SQL_SUCCESS);
+  SQLSMALLINT columns = 0;
+  ASSERT_EQ(SQLNumResultCols(stmt.handle, &columns), SQL_SUCCESS);
+  EXPECT_EQ(columns, 2);
+  SQLHDESC ird = nullptr;
+  SQLGetStmtAttr(stmt.handle, SQL_ATTR_IMP_ROW_DESC, &ird, SQL_IS_POINTER, nullptr);
+  SQLSMALLINT count = 0;
+  ASSERT_EQ(SQLGetDescField(ird, 0, SQL_DESC_COUNT, &count, SQL_IS_SMALLINT, nullptr), SQL_SUCCESS);
+  EXPECT_EQ(count, 2);
+  ASSERT_EQ(SQLFetch(stmt.handle), SQL_SUCCESS) << stmt.problems();
+  EXPECT_EQ(id, 1);
+  char note[20] = "";
+  EXPECT_EQ(SQLGetData(stmt.handle, 3, SQL_C_CHAR, note, sizeof note, &length), SQL_ERROR);
+  ASSERT_EQ(SQLGetData(stmt.handle, 2, SQL_C_CHAR, note, sizeof note, &length), SQL_SUCCESS);
+  EXPECT_STREQ(note, "one");
+  ASSERT_EQ(SQLFetch(stmt.handle), SQL_SUCCESS);
+  EXPECT_EQ(id, 2);
+  EXPECT_EQ(SQLFetch(stmt.handle), SQL_NO_DATA);
+  EXPECT_EQ(column(recorded(), 1), (Strings{"101", "102"}));
+}
+
+TEST_P(WritePaths, AnEscapeIsReadThrough) {
+  Application& app = recording();
+  RUN(app, "INSERT INTO items (v, note) VALUES (91, {d '2020-01-02'})");
+  const auto statements = recorded();
+  EXPECT_EQ(column(statements, 1), (Strings{"91"}));
+  EXPECT_NE(statements.at(0).text.find("{d"), std::string::npos);
+}
+
+TEST_P(WritePaths, TheRowUnderACursorLeavesItsKey) {
+  if (sqlite()) return;  // no WHERE CURRENT OF
+  Application& app = in_transactions();
+  RUN(app, "DECLARE c CURSOR FOR SELECT * FROM items ORDER BY id FOR UPDATE");
+  RUN(app, "MOVE 2 FROM c");
+  RUN(app, "DELETE FROM items WHERE CURRENT OF c");
+  app.commit();
+  const auto statements = recorded();
+  ASSERT_EQ(statements.size(), 1u);
+  EXPECT_EQ(column(statements, 0), (Strings{"2"}));
+}
+
+}  // namespace
+}  // namespace understudy
