@@ -165,8 +165,8 @@ void translates_escapes(Program& p) {
         "{? = call f(?, 1)}", "SELECT '{d not an escape}'", "SELECT {d 'broken"}) {
     p.native_sql(sql);
   }
-  // Without W entries the driver manager converts more than libsqliteodbc wrote.
-  if (p.sqlite() && p.wide()) return;
+  // libsqliteodbc 0.9998 writes before a buffer that is too short.
+  if (p.sqlite()) return;
   p.native_sql("SELECT 'a longer text'", 5);
   p.native_sql("SELECT 1", 0);
 }

@@ -1,7 +1,197 @@
+// Errors: of constraints, of syntax, of sequence, of other sessions.
+#include <thread>
+
 #include "tests/engine/parity/case.h"
+#include "tests/engine/parity/program.h"
 
 namespace understudy::parity {
+namespace {
 
-void add_error_cases(Cases&) {}
+void constraint_violations(Program& p) {
+  p.run("INSERT INTO $T (id, name, price) VALUES (1, 'one', 5)");
+  for (const bool on : {true, false}) {
+    p.autocommit(on);
+    for (const char* sql : {"INSERT INTO $T (id, name, price) VALUES (1, 'again', 5)",
+                            "INSERT INTO $T (id, name, price) VALUES (2, NULL, 5)",
+                            "INSERT INTO $T (id, name, price) VALUES (2, 'one', 5)",
+                            "INSERT INTO $T (id, name, price) VALUES (2, 'two', -5)",
+                            "INSERT INTO $T (id, name, price) VALUES (2, 'two', 5), (1, 'x', 5)",
+                            "INSERT INTO $T_child (id, parent) VALUES (1, 99)",
+                            "UPDATE $T SET id = NULL WHERE id = 1", "UPDATE $T SET name = NULL",
+                            "INSERT INTO $T (id, name, price) VALUES (3, 'three', 'not a number')"}) {
+      p.run(sql);
+      if (!on) p.rollback();
+    }
+    if (on) p.run("INSERT INTO $T_child (id, parent) VALUES (1, 1)");
+    p.run("DELETE FROM $T WHERE id = 1");
+    if (!on) p.rollback();
+  }
+  p.query("SELECT id, name FROM $T ORDER BY id");
+  p.rollback();
+}
+
+void broken_statements(Program& p) {
+  for (const char* sql :
+       {"SELEC 1", "SELECT nothing FROM $T", "SELECT 1 FROM no_such_table", "INSERT INTO $T",
+        "INSERT INTO $T (nothing) VALUES (1)", "INSERT INTO $T (id) VALUES (1", "UPDATE $T SET",
+        "UPDATE $T SET nothing = 1", "DELETE FROM no_such_table", "INSERT INTO $T VALUES ('\"",
+        "UPDATE $T SET name = 'unterminated", "/* comment only */", "-- comment only"}) {
+    p.run(sql);
+    SQLHSTMT h = p.stmt();
+    if (SQL_SUCCEEDED(p.prepare(h, sql))) p.execute(h);
+    p.num_result_cols(h);
+    p.drop(h);
+  }
+}
+
+void function_sequence_errors(Program& p) {
+  SQLHSTMT h = p.stmt();
+  p.execute(h);
+  p.fetch(h);
+  p.row_count(h);
+  p.num_result_cols(h);
+  p.num_params(h);
+  p.more_results(h);
+  p.param_data(h);
+  p.put_data(h, "x", 1);
+  p.get_data(h, 1, SQL_C_CHAR);
+  p.close_cursor(h);
+  p.cancel(h);
+  p.set_pos(h, 1, SQL_POSITION);
+  p.bulk_operations(h, SQL_ADD);
+  p.describe_col(h, 1);
+  p.prepare(h, "SELECT id FROM $T");
+  p.fetch(h);
+  p.row_count(h);
+  p.execute(h);
+  p.execute(h);
+  p.exec(h, "INSERT INTO $T (id, name, price) VALUES (50, 'seq', 1)");
+  p.prepare(h, "INSERT INTO $T (id, name, price) VALUES (51, 'seq2', 1)");
+  p.close(h);
+  p.prepare(h, "INSERT INTO $T (id, name, price) VALUES (?, 'seq3', 1)");
+  p.execute(h);
+  p.drop(h);
+  p.query("SELECT id FROM $T ORDER BY id");
+}
+
+void updates_that_find_nothing(Program& p) {
+  for (const bool on : {true, false}) {
+    p.autocommit(on);
+    SQLHSTMT h = p.stmt();
+    SQLINTEGER id = 99;
+    p.bind_int(h, 1, &id);
+    p.prepare(h, "UPDATE $T SET price = 3 WHERE id = ?");
+    p.execute(h);
+    p.row_count(h);
+    p.num_result_cols(h);
+    p.fetch(h);
+    id = 1;
+    p.execute(h);
+    p.row_count(h);
+    p.exec(h, "DELETE FROM $T WHERE id = ?");
+    id = 99;
+    p.exec(h, "DELETE FROM $T WHERE id = ?");
+    p.more_results(h);
+    p.drop(h);
+    p.rollback();
+  }
+}
+
+// Two sessions, each wants the row of the other. The server chooses the one that closes the circle.
+void deadlock_victim(Program& p) {
+  p.run("INSERT INTO $T (id, name, price) VALUES (1, 'a', 1), (2, 'b', 1)");
+  SQLHDBC other = p.alloc_dbc();
+  p.driver_connect(other, "DSN=" + p.dsn());
+  p.autocommit(false);
+  p.set_connect_attr(other, SQL_ATTR_AUTOCOMMIT, SQL_AUTOCOMMIT_OFF);
+  SQLHSTMT a = p.stmt();
+  SQLHSTMT b = p.stmt(other);
+  // Session a looks for deadlocks only after b has found one.
+  p.exec(a, "SET deadlock_timeout = '60s'");
+  p.exec(b, "SET deadlock_timeout = '100ms'");
+  p.exec(a, "UPDATE $T SET price = 10 WHERE id = 1");
+  p.exec(b, "UPDATE $T SET price = 20 WHERE id = 2");
+  const std::string waits = p.expand("UPDATE $T SET price = 11 WHERE id = 2");
+  SQLRETURN waited = SQL_ERROR;
+  std::thread waiter([&] {
+    waited = SQLExecDirect(a, reinterpret_cast<SQLCHAR*>(const_cast<char*>(waits.c_str())),
+                           SQL_NTS);
+  });
+  p.exec(b, "UPDATE $T SET price = 21 WHERE id = 1");
+  p.end_tran(SQL_HANDLE_DBC, other, SQL_COMMIT);
+  waiter.join();
+  p.note("the other " + shown_return(waited));
+  p.commit();
+  p.drop(a);
+  p.drop(b);
+  p.disconnect(other);
+  p.free_dbc(other);
+  p.query("SELECT id, price FROM $T ORDER BY id");
+  p.commit();
+}
+
+void busy_database(Program& p) {
+  if (!p.connect("Timeout=50;")) return;
+  SQLHDBC other = p.alloc_dbc();
+  p.driver_connect(other, "DSN=" + p.dsn() + ";Timeout=50;");
+  p.autocommit(false);
+  p.set_connect_attr(other, SQL_ATTR_AUTOCOMMIT, SQL_AUTOCOMMIT_OFF);
+  SQLHSTMT a = p.stmt();
+  SQLHSTMT b = p.stmt(other);
+  p.exec(a, "INSERT INTO $T (id, name, price) VALUES (1, 'first', 1)");
+  p.exec(b, "INSERT INTO $T (id, name, price) VALUES (2, 'second', 1)");
+  p.end_tran(SQL_HANDLE_DBC, other, SQL_COMMIT);
+  p.commit();
+  p.exec(b, "INSERT INTO $T (id, name, price) VALUES (3, 'third', 1)");
+  p.row_count(b);
+  p.end_tran(SQL_HANDLE_DBC, other, SQL_COMMIT);
+  p.drop(a);
+  p.drop(b);
+  p.disconnect(other);
+  p.free_dbc(other);
+  p.query("SELECT id FROM $T ORDER BY id");
+  p.commit();
+}
+
+void warnings_of_the_server(Program& p) {
+  p.run("DO $$ BEGIN RAISE WARNING 'one'; RAISE WARNING 'two'; END $$");
+  SQLHSTMT h = p.stmt();
+  p.exec(h, "SELECT $T_warn()");
+  p.rows(h);
+  p.drop(h);
+  p.run("INSERT INTO $T_w (v) VALUES (1)");
+  p.run("INSERT INTO $T_w (v) VALUES (2), (3)");
+  p.run("INSERT INTO $T_w (v) VALUES (-1)");
+}
+
+}  // namespace
+
+void add_error_cases(Cases& all) {
+  const std::vector<const char*> items = {
+      "CREATE TABLE $T (id int PRIMARY KEY, name varchar(20) NOT NULL UNIQUE, price int CHECK "
+      "(price > 0))",
+      "CREATE TABLE $T_child (id int PRIMARY KEY, parent int REFERENCES $T (id))"};
+  const auto add = [&](const char* name, void (*body)(Program&), unsigned engines = kAll,
+                       bool own = false) {
+    all.push_back({"Errors", name, engines, items, body, own});
+  };
+  add("ConstraintViolations", constraint_violations);
+  add("BrokenStatements", broken_statements);
+  add("FunctionSequenceErrors", function_sequence_errors);
+  add("UpdatesThatFindNothing", updates_that_find_nothing);
+  add("DeadlockVictim", deadlock_victim, kPostgres);
+  add("BusyDatabase", busy_database, kSqlite, true);
+  all.push_back({"Errors",
+                 "WarningsOfTheServer",
+                 kPostgres,
+                 {"CREATE FUNCTION $T_warn() RETURNS int LANGUAGE plpgsql AS $$BEGIN RAISE WARNING "
+                  "'careful'; RETURN 1; END$$",
+                  "CREATE TABLE $T_w (id $serial, v int)",
+                  "CREATE FUNCTION $T_t() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE WARNING "
+                  "'row %', NEW.v; RAISE NOTICE 'noted'; IF NEW.v < 0 THEN RAISE EXCEPTION 'no' "
+                  "USING DETAIL = 'below', HINT = 'above'; END IF; RETURN NEW; END$$",
+                  "CREATE TRIGGER w BEFORE INSERT ON $T_w FOR EACH ROW EXECUTE FUNCTION $T_t()"},
+                 warnings_of_the_server});
+}
 
 }  // namespace understudy::parity

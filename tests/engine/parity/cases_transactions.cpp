@@ -1,7 +1,234 @@
+// Transactions: through ODBC, as text, under every rollback level of psqlodbc.
 #include "tests/engine/parity/case.h"
+#include "tests/engine/parity/program.h"
 
 namespace understudy::parity {
+namespace {
 
-void add_transaction_cases(Cases&) {}
+void commits_and_rolls_back(Program& p) {
+  p.autocommit(false);
+  p.run("INSERT INTO $T (v) VALUES (1)");
+  p.commit();
+  p.run("INSERT INTO $T (v) VALUES (2)");
+  p.rollback();
+  p.run("INSERT INTO $T (v) VALUES (3)");
+  p.end_tran(SQL_HANDLE_ENV, p.env, SQL_COMMIT);
+  p.run("INSERT INTO $T (v) VALUES (4)");
+  p.end_tran(SQL_HANDLE_ENV, p.env, SQL_ROLLBACK);
+  p.commit();
+  p.rollback();
+  p.end_tran(SQL_HANDLE_DBC, p.dbc, 7);
+  p.query("SELECT v FROM $T ORDER BY v");
+  p.commit();
+}
+
+void autocommit_on_commits(Program& p) {
+  p.autocommit(false);
+  p.run("INSERT INTO $T (v) VALUES (1)");
+  p.autocommit(true);
+  p.get_connect_attr(p.dbc, SQL_ATTR_AUTOCOMMIT);
+  p.rollback();
+  p.run("INSERT INTO $T (v) VALUES (2)");
+  p.commit();
+  p.autocommit(true);
+  p.autocommit(false);
+  p.autocommit(false);
+  p.run("INSERT INTO $T (v) VALUES (3)");
+  p.rollback();
+  p.query("SELECT v FROM $T ORDER BY v");
+  p.commit();
+}
+
+void transactions_as_text(Program& p) {
+  p.run("BEGIN");
+  p.run("INSERT INTO $T (v) VALUES (1)");
+  p.run("COMMIT");
+  p.run("BEGIN");
+  p.run("INSERT INTO $T (v) VALUES (2)");
+  p.run("ROLLBACK");
+  p.run("BEGIN");
+  p.run("INSERT INTO $T (v) VALUES (3)");
+  p.run("SAVEPOINT a");
+  p.run("INSERT INTO $T (v) VALUES (4)");
+  p.run("ROLLBACK TO SAVEPOINT a");
+  p.run("INSERT INTO $T (v) VALUES (5)");
+  p.run("SAVEPOINT b");
+  p.run("INSERT INTO $T (v) VALUES (6)");
+  p.run("RELEASE SAVEPOINT b");
+  p.run("COMMIT");
+  p.query("SELECT v FROM $T ORDER BY v");
+  p.run("COMMIT");
+  p.run("ROLLBACK TO SAVEPOINT nowhere");
+}
+
+void texts_mixed_with_calls(Program& p) {
+  p.autocommit(false);
+  p.run("INSERT INTO $T (v) VALUES (1)");
+  p.run("COMMIT");
+  p.run("INSERT INTO $T (v) VALUES (2)");
+  p.run("ROLLBACK");
+  p.run("INSERT INTO $T (v) VALUES (3)");
+  p.run("SAVEPOINT a");
+  p.run("INSERT INTO $T (v) VALUES (4)");
+  p.run("ROLLBACK TO a");
+  p.commit();
+  p.autocommit(true);
+  p.run("BEGIN");
+  p.run("INSERT INTO $T (v) VALUES (5)");
+  p.commit();
+  p.run("BEGIN");
+  p.run("INSERT INTO $T (v) VALUES (6)");
+  p.rollback();
+  p.query("SELECT v FROM $T ORDER BY v");
+}
+
+void chained_transactions(Program& p) {
+  p.run("BEGIN");
+  p.run("INSERT INTO $T (v) VALUES (1)");
+  p.run("COMMIT AND CHAIN");
+  p.run("INSERT INTO $T (v) VALUES (2)");
+  p.run("ROLLBACK AND CHAIN");
+  p.run("INSERT INTO $T (v) VALUES (3)");
+  p.run("COMMIT");
+  p.query("SELECT v FROM $T ORDER BY v");
+  p.run("START TRANSACTION ISOLATION LEVEL SERIALIZABLE");
+  p.run("INSERT INTO $T (v) VALUES (4)");
+  p.run("END");
+  p.run("BEGIN; INSERT INTO $T (v) VALUES (5); COMMIT");
+  p.run("BEGIN; INSERT INTO $T (v) VALUES (6); ROLLBACK");
+  p.query("SELECT v FROM $T ORDER BY v");
+}
+
+// What stays after an error depends on the level; the transcript shows it.
+void errors_inside(Program& p, const std::string& extra) {
+  if (!p.connect(extra)) return;
+  p.autocommit(false);
+  p.run("INSERT INTO $T (id, v) VALUES (1, 1)");
+  p.run("INSERT INTO $T (id, v) VALUES (1, 2)");
+  p.run("INSERT INTO $T (id, v) VALUES (2, 3)");
+  p.query("SELECT count(*) FROM $T");
+  p.commit();
+  p.query("SELECT id, v FROM $T ORDER BY id");
+  p.commit();
+  p.run("INSERT INTO $T (id, v) VALUES (3, 4)");
+  p.run("SELECT nonsense");
+  p.rollback();
+  p.run("INSERT INTO $T (id, v) VALUES (4, 5)");
+  p.commit();
+  p.query("SELECT id, v FROM $T ORDER BY id");
+  p.commit();
+}
+
+void errors_inside_by_default(Program& p) {
+  errors_inside(p, "");
+}
+void errors_inside_at_level_0(Program& p) {
+  errors_inside(p, "Protocol=7.4-0;");
+}
+void errors_inside_at_level_1(Program& p) {
+  errors_inside(p, "Protocol=7.4-1;");
+}
+void errors_inside_at_level_2(Program& p) {
+  errors_inside(p, "Protocol=7.4-2;");
+}
+
+void prepared_as_text(Program& p) {
+  p.run("PREPARE $T_ins (int, text) AS INSERT INTO $T (v, note) VALUES ($1, $2)");
+  p.run("EXECUTE $T_ins (1, 'one')");
+  p.autocommit(false);
+  p.run("EXECUTE $T_ins (2, 'two')");
+  p.rollback();
+  p.run("EXECUTE $T_ins (3, 'three')");
+  p.commit();
+  p.run("DEALLOCATE $T_ins");
+  p.query("SELECT v, note FROM $T ORDER BY v");
+  p.commit();
+}
+
+void row_counts(Program& p) {
+  for (const bool on : {true, false}) {
+    p.autocommit(on);
+    p.run("INSERT INTO $T (v) VALUES (1)");
+    p.run("INSERT INTO $T (v) VALUES (2), (3), (4)");
+    p.run("UPDATE $T SET v = v + 1 WHERE v >= 2");
+    p.run("UPDATE $T SET v = v WHERE v = 1");
+    p.run("UPDATE $T SET v = 7 WHERE v = 99");
+    p.run("DELETE FROM $T WHERE v = 99");
+    p.run("DELETE FROM $T WHERE v > 3");
+    p.run("INSERT INTO $T (v) SELECT v + 10 FROM $T");
+    p.run("INSERT INTO $T (v) SELECT v FROM $T WHERE v > 1000");
+    p.run("SELECT v FROM $T ORDER BY v");
+    p.run("SELECT v FROM $T WHERE v > 1000");
+    p.run("DELETE FROM $T");
+    p.run("DELETE FROM $T");
+    if (!on) p.commit();
+  }
+}
+
+void cursors_over_commit(Program& p) {
+  p.autocommit(false);
+  SQLHSTMT reader = p.stmt();
+  SQLHSTMT writer = p.stmt();
+  p.run("INSERT INTO $T (v) VALUES (1), (2), (3)");
+  p.commit();
+  p.exec(reader, "SELECT v FROM $T ORDER BY v");
+  p.fetch(reader);
+  p.exec(writer, "INSERT INTO $T (v) VALUES (4)");
+  p.commit();
+  p.fetch(reader);
+  p.get_data(reader, 1, SQL_C_CHAR);
+  p.exec(writer, "UPDATE $T SET v = 5 WHERE v = 4");
+  p.rollback();
+  p.fetch(reader);
+  p.close(reader);
+  p.drop(reader);
+  p.prepare(writer, "INSERT INTO $T (v) VALUES (6)");
+  p.execute(writer);
+  p.commit();
+  p.execute(writer);
+  p.commit();
+  p.drop(writer);
+  p.query("SELECT v FROM $T ORDER BY v");
+  p.commit();
+}
+
+void isolation_levels(Program& p) {
+  for (const SQLULEN level : {SQLULEN{SQL_TXN_READ_UNCOMMITTED}, SQLULEN{SQL_TXN_READ_COMMITTED},
+                              SQLULEN{SQL_TXN_REPEATABLE_READ}, SQLULEN{SQL_TXN_SERIALIZABLE}}) {
+    p.set_connect_attr(p.dbc, SQL_ATTR_TXN_ISOLATION, level);
+    p.get_connect_attr(p.dbc, SQL_ATTR_TXN_ISOLATION);
+    p.autocommit(false);
+    p.run("INSERT INTO $T (v) VALUES (1)");
+    p.set_connect_attr(p.dbc, SQL_ATTR_TXN_ISOLATION, SQL_TXN_READ_COMMITTED);
+    p.commit();
+    p.autocommit(true);
+    p.run("UPDATE $T SET v = v + 1");
+  }
+  p.query("SELECT v FROM $T ORDER BY v");
+}
+
+}  // namespace
+
+void add_transaction_cases(Cases& all) {
+  const char* plain = "CREATE TABLE $T (id $serial, v int, note varchar(40))";
+  const char* keyed = "CREATE TABLE $T (id int PRIMARY KEY, v int)";
+  const auto add = [&](const char* name, const char* table, void (*body)(Program&),
+                       unsigned engines = kAll, bool own = false) {
+    all.push_back({"Transactions", name, engines, {table}, body, own});
+  };
+  add("CommitsAndRollsBack", plain, commits_and_rolls_back);
+  add("AutocommitOnCommits", plain, autocommit_on_commits);
+  add("TransactionsAsText", plain, transactions_as_text);
+  add("TextsMixedWithCalls", plain, texts_mixed_with_calls);
+  add("ChainedTransactions", plain, chained_transactions, kPostgres | kMaria);
+  add("ErrorsInsideByDefault", keyed, errors_inside_by_default, kAll, true);
+  add("ErrorsInsideAtLevel0", keyed, errors_inside_at_level_0, kPostgres, true);
+  add("ErrorsInsideAtLevel1", keyed, errors_inside_at_level_1, kPostgres, true);
+  add("ErrorsInsideAtLevel2", keyed, errors_inside_at_level_2, kPostgres, true);
+  add("PreparedAsText", plain, prepared_as_text, kPostgres);
+  add("RowCounts", plain, row_counts);
+  add("CursorsOverCommit", plain, cursors_over_commit);
+  add("IsolationLevels", plain, isolation_levels);
+}
 
 }  // namespace understudy::parity

@@ -2,6 +2,7 @@
 
 #include <cstring>
 #include <sstream>
+#include <stdexcept>
 
 #include "tests/engine/parity/text.h"
 
@@ -10,6 +11,7 @@ namespace {
 
 constexpr SQLSMALLINT kMessageCharacters = 2000;
 constexpr SQLSMALLINT kRecordsMax = 200;  // a driver that never says SQL_NO_DATA would not end
+constexpr std::size_t kLinesMax = 30000;
 constexpr int kRowsMax = 2000;
 
 std::string interval_text(const SQL_INTERVAL_STRUCT& value) {
@@ -200,6 +202,7 @@ std::string Program::normalised(const std::string& line) const {
 }
 
 void Program::write(const std::string& line) {
+  if (lines_.size() > kLinesMax) throw std::runtime_error("the case does not end");
   lines_.push_back(normalised(line));
 }
 

@@ -166,9 +166,11 @@ SQLRETURN Program::native_sql(const std::string& sql, SQLINTEGER capacity) {
   In in(*this, sql.c_str());
   Out out(style_.wide, capacity);
   SQLINTEGER length = -7;
+  // Not SQL_NTS: libsqliteodbc 0.9998 then writes three bytes before the buffer.
+  const auto units = static_cast<SQLINTEGER>(style_.wide ? in.units.size() : in.bytes.size());
   const SQLRETURN ret =
-      style_.wide ? SQLNativeSqlW(dbc, in.wide(), SQL_NTS, out.wide(), capacity, &length)
-                  : SQLNativeSql(dbc, in.narrow(), SQL_NTS, out.narrow(), capacity, &length);
+      style_.wide ? SQLNativeSqlW(dbc, in.wide(), units, out.wide(), capacity, &length)
+                  : SQLNativeSql(dbc, in.narrow(), units, out.narrow(), capacity, &length);
   return done("NativeSql(" + in.shown() + ")", SQL_HANDLE_DBC, dbc, ret,
               std::to_string(length) + " " + out.text());
 }

@@ -20,6 +20,11 @@ void must_succeed(const std::vector<std::string>& arguments) {
   if (done.exit_code != 0) throw std::runtime_error(arguments[0] + ": " + done.output);
 }
 
+// A shadow begins empty.
+bool is_rows(const std::string& sql) {
+  return sql.rfind("INSERT", 0) == 0;
+}
+
 int next_number() {
   static int count = 9;  // two digits always: names of equal length
   return ++count;
@@ -91,14 +96,22 @@ Way World::way(const char* which) const {
   return {name(which), database(which), target_.engine};
 }
 
+std::string World::script(bool with_rows) const {
+  std::string all;
+  for (const std::string& sql : schema_) {
+    if (with_rows || !is_rows(sql)) all += sql + ";\n";
+  }
+  return all;
+}
+
 // Copies of one database, so that catalog functions give the same object numbers.
 void World::make_postgres_databases() {
-  std::string all;
-  for (const std::string& sql : schema_) all += sql + ";\n";
   PostgresServer& server = PostgresServer::shared();
   server.psql("postgres", "CREATE DATABASE " + database("bare"));
-  server.psql(database("bare"), all);
-  for (const char* way : {"idle", "live", "shad"}) {
+  server.psql(database("bare"), script(true));
+  server.psql("postgres", "CREATE DATABASE " + database("shad"));
+  server.psql(database("shad"), script(false));
+  for (const char* way : {"idle", "live"}) {
     server.psql("postgres",
                 "CREATE DATABASE " + database(way) + " TEMPLATE " + database("bare") +
                     " STRATEGY FILE_COPY");
@@ -109,7 +122,10 @@ void World::make_sqlite_database(const char* way) {
   odbc::Connection db(connection(way));
   db.scalar("PRAGMA journal_mode=WAL");
   db.set_autocommit(false);
-  for (const std::string& sql : schema_) db.run(sql);
+  for (const std::string& sql : schema_) {
+    if (is_rows(sql) && std::string(way) == "shad") continue;
+    db.run(sql);
+  }
   db.commit();
 }
 
@@ -131,9 +147,9 @@ void World::add_data_source(const char* way) {
 
 void World::record() {
   if (recording_) return;
+  recording_ = true;
   must_succeed({"create", name("live"), "--production", connection("live"), "--shadow",
                 connection("shad")});
-  recording_ = true;
   must_succeed({"start", name("live")});
 }
 

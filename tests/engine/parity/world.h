@@ -53,6 +53,7 @@ class World {
   [[nodiscard]] std::string database(const char* way) const;
   [[nodiscard]] std::string connection(const char* way) const;  // through the real driver
   [[nodiscard]] Way way(const char* which) const;
+  [[nodiscard]] std::string script(bool with_rows) const;
   void make_databases();
   void make_postgres_databases();
   void make_sqlite_database(const char* way);
