@@ -23,6 +23,15 @@ std::string interval_text(const SQL_INTERVAL_STRUCT& value) {
   return out.str();
 }
 
+std::string without_number(std::string text, const std::string& before) {
+  for (std::size_t at = 0; (at = text.find(before, at)) != std::string::npos;) {
+    at += before.size();
+    const std::size_t end = text.find_first_not_of("0123456789", at);
+    text.replace(at, (end == std::string::npos ? text.size() : end) - at, "<n>");
+  }
+  return text;
+}
+
 template <class Number>
 std::string number(const void* data) {
   Number value;
@@ -197,8 +206,12 @@ std::string Program::expand(std::string sql) const {
 
 // The three ways differ in nothing but the names of the data source and the database, which are of
 // equal length: programs that show either would differ by what they were given.
+// Where the server names backends and transaction ids (deadlocks), these differ from run to run.
 std::string Program::normalised(const std::string& line) const {
-  return replaced(replaced(line, way_.dsn, "<dsn>"), way_.database, "<database>");
+  std::string text = replaced(replaced(line, way_.dsn, "<dsn>"), way_.database, "<database>");
+  text = without_number(std::move(text), "Process ");
+  text = without_number(std::move(text), "blocked by process ");
+  return without_number(std::move(text), "ShareLock on transaction ");
 }
 
 void Program::write(const std::string& line) {
