@@ -206,10 +206,16 @@ SQLRETURN wide_field(const real::Entries& fn, SQLSMALLINT type, SQLHANDLE real, 
   });
 }
 
+// What SQLError tells of a record.
+bool is_told_by_error(SQLSMALLINT field) {
+  return field == SQL_DIAG_SQLSTATE || field == SQL_DIAG_NATIVE || field == SQL_DIAG_MESSAGE_TEXT;
+}
+
 // Records of a driver that is asked by SQLError have no further fields, only places that are 0: so
 // the driver manager answers when it asks such a driver itself. The header is the driver's own.
-bool has_no_record_fields(const Source& from, SQLSMALLINT record) {
-  return record > 0 && from.library != nullptr && has_only_error(*from.library);
+bool has_no_such_field(const Source& from, SQLSMALLINT record, SQLSMALLINT field) {
+  return record > 0 && !is_told_by_error(field) && from.library != nullptr &&
+         has_only_error(*from.library);
 }
 
 SQLRETURN place_only(SQLSMALLINT field, SQLPOINTER value) {
@@ -267,7 +273,7 @@ UNDERSTUDY_ENTRY_POINT SQLGetDiagField(SQLSMALLINT type, SQLHANDLE handle, SQLSM
                                        SQLSMALLINT field, SQLPOINTER value, SQLSMALLINT capacity,
                                        SQLSMALLINT* length) {
   const Source from = source_of(type, handle);
-  if (has_no_record_fields(from, record)) return place_only(field, value);
+  if (has_no_such_field(from, record, field)) return place_only(field, value);
   if (asks_real_header(from, record)) {
     if (from.library->fn.GetDiagField == nullptr) return SQL_NO_DATA;
     return from.library->fn.GetDiagField(type, from.real, record, field, value, capacity, length);
@@ -289,7 +295,7 @@ UNDERSTUDY_ENTRY_POINT SQLGetDiagFieldW(SQLSMALLINT type, SQLHANDLE handle, SQLS
                                         SQLSMALLINT field, SQLPOINTER value, SQLSMALLINT capacity,
                                         SQLSMALLINT* length) {
   const Source from = source_of(type, handle);
-  if (has_no_record_fields(from, record)) return place_only(field, value);
+  if (has_no_such_field(from, record, field)) return place_only(field, value);
   if (asks_real_header(from, record)) {
     return wide_field(from.library->fn, type, from.real, record, field, value, capacity, length);
   }
