@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "driver/capture/implicit_commit.h"
 #include "driver/capture/session.h"
 #include "driver/capture/write.h"
 #include "driver/handle/attributes.h"
@@ -78,6 +79,7 @@ SQLRETURN run_read(Statement& stmt, Session& session, const RunsUnchanged& uncha
   return ret;
 }
 
+// What decides which tables a name means, or on MariaDB how a text is read at all.
 bool mentions_search_path(std::string_view text, Dialect dialect) {
   sql::Lexer lexer(text, dialect);
   for (sql::Token token = lexer.next(); token.kind != sql::TokenKind::end; token = lexer.next()) {
@@ -85,6 +87,8 @@ bool mentions_search_path(std::string_view text, Dialect dialect) {
          {"SEARCH_PATH", "SCHEMA", "ROLE", "AUTHORIZATION", "DISCARD", "RESET"}) {
       if (token.is_word(word)) return true;
     }
+    const bool reads_otherwise = token.is_word("USE") || token.is_word("SQL_MODE");
+    if (dialect == Dialect::mariadb && reads_otherwise) return true;
   }
   return false;
 }
@@ -199,6 +203,9 @@ SQLRETURN run_text(Statement& stmt, Session& session, bool direct, const RunsUnc
   if (execution.pending != nullptr) {
     const std::lock_guard lock(session.dbc.write_mutex);
     abandon_pending(stmt, session);
+  }
+  if (session.dialect == Dialect::mariadb) {
+    if (const auto ret = run_implicit_commit(stmt, session, unchanged)) return *ret;
   }
   switch (execution.classification().cls) {
     case StatementClass::read:

@@ -205,9 +205,12 @@ bool OwnStatement::read_value(SQLUSMALLINT column, std::string* value, bool* is_
   const auto get_data = library_->fn.GetData;
   if (get_data == nullptr) return false;
   // Through a W connection a Unicode driver converts SQL_C_CHAR by the process's locale.
-  const bool wide = stmt_.connection.wide && library_->unicode;
-  const std::size_t unit = wide ? sizeof(SQLWCHAR) : 1;
-  const SQLSMALLINT c_type = wide ? SQL_C_WCHAR : SQL_C_CHAR;
+  // MariaDB's cuts long texts as SQL_C_WCHAR; its exact texts are bytes in UTF-8.
+  const Session* session = stmt_.connection.session.get();
+  const bool bytes = session != nullptr && session->dialect == Dialect::mariadb;
+  const bool wide = !bytes && stmt_.connection.wide && library_->unicode;
+  const std::size_t unit = bytes ? 0 : wide ? sizeof(SQLWCHAR) : 1;
+  const SQLSMALLINT c_type = bytes ? SQL_C_BINARY : wide ? SQL_C_WCHAR : SQL_C_CHAR;
   value->resize(std::max(value->capacity(), kFirstReadBytes) / 2 * 2);
   std::size_t used = 0;
   for (;;) {

@@ -38,6 +38,8 @@ std::size_t sets_at_once(const Statement& stmt, const Session& session, const Pl
       return psqlodbc_sets(stmt, session.autocommitting());
     case Dialect::sqlite:
       return 1;  // libsqliteodbc runs set after set
+    case Dialect::mariadb:
+      return 1;  // MariaDB's bulk execution returns no rows
     default:
       return plan.columns == 0 ? 1 : 0;  // one at a time to learn each one's row count
   }

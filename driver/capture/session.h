@@ -79,6 +79,8 @@ class Session {
   void note_uncaptured(const char* kind);
   /// After an error: asks the server what became of the transaction. See taint.cpp.
   void settle_taint();
+  /// MariaDB: whether the server has a transaction open. Only while nothing is being executed.
+  bool asks_open_transaction();
   /// The server's id of the transaction, when no statement of it could return it on its way:
   /// without it nobody could find out whether a COMMIT that lost its answer took effect.
   void learn_server_txid();

@@ -55,25 +55,55 @@ Kept ask_sqlite(Session& session, SQLHSTMT statement) {
   return SQL_SUCCEEDED(ret) ? Kept::nothing : Kept::all;
 }
 
+// MariaDB undoes the whole transaction for a deadlock (1213), the statement alone otherwise (1205
+// too, unless innodb_rollback_on_timeout). The question itself begins no transaction, but any
+// statement that reads a table does: it has to come before them all.
+Kept ask_mariadb(Session& session, SQLHSTMT statement) {
+  const real::Library& library = *session.dbc.library;
+  const SQLRETURN ret =
+      real_exec_direct(library, statement, "SELECT @@in_transaction", session.dbc.wide);
+  if (!SQL_SUCCEEDED(ret)) return Kept::poisoned;
+  const std::int64_t open = first_number(library, statement);
+  return open == 1 ? Kept::all : open == 0 ? Kept::nothing : Kept::poisoned;
+}
+
+Kept ask(Session& session, SQLHSTMT statement) {
+  switch (session.dialect) {
+    case Dialect::postgresql:
+      return ask_postgresql(session, statement);
+    case Dialect::sqlite:
+      return ask_sqlite(session, statement);
+    default:
+      return ask_mariadb(session, statement);
+  }
+}
+
 }  // namespace
+
+bool Session::asks_open_transaction() {
+  SQLHSTMT statement = question();
+  const bool open = statement != SQL_NULL_HSTMT && ask_mariadb(*this, statement) == Kept::all;
+  drop_question();
+  return open;
+}
 
 void Session::settle_taint() {
   transaction.tainted = false;
   if (!transaction.recorded || transaction.poisoned) return;
   header().tainted.fetch_add(1, std::memory_order_relaxed);
   SQLHSTMT statement = question();
-  if (statement == SQL_NULL_HSTMT ||
-      (dialect != Dialect::postgresql && dialect != Dialect::sqlite)) {
+  if (statement == SQL_NULL_HSTMT || dialect == Dialect::generic) {
     note_uncaptured("error-in-transaction");
     return;
   }
-  const Kept kept = dialect == Dialect::postgresql ? ask_postgresql(*this, statement)
-                                                   : ask_sqlite(*this, statement);
+  const Kept kept = ask(*this, statement);
   drop_question();
   if (kept == Kept::all) return;
   // Only ROLLBACK TO can still save what came before: the entries are kept for it.
   transaction.poisoned = kept == Kept::poisoned;
   if (transaction.poisoned) return;
+  // A transaction that a text began is over, and the server is in autocommit again.
+  if (dialect == Dialect::mariadb && dbc.autocommit) return lost();
   if (transaction.chunks != 0) publish_abandon();
   transaction.forget_entries();
   transaction.chunks = 0;

@@ -268,6 +268,8 @@ void analyze_statement(const TokenizedText& tokens, const Catalog& catalog,
     analyze_postgresql(tokens, catalog, default_search_path, out);
   } else if (catalog.dialect == Dialect::sqlite) {
     analyze_sqlite(tokens, catalog, out);
+  } else if (catalog.dialect == Dialect::mariadb) {
+    analyze_mariadb(tokens, catalog, default_search_path, out);
   } else {
     set_opaque(out, "dialect");
   }

@@ -29,6 +29,10 @@ constexpr std::string_view kPostgresImmutable =
 constexpr std::string_view kSqliteImmutable =
     " char hex ifnull iif instr max min nullif quote typeof unicode ";
 
+constexpr std::string_view kMariadbImmutable =
+    " ceil ceiling char_length character_length concat floor if ifnull left lpad mod octet_length "
+    "reverse right rpad truncate ";
+
 constexpr std::string_view kCommonReads =
     " abs acos asin atan atan2 avg bit_length cast ceil ceiling char_length character_length "
     "coalesce concat cos cot count current_date current_time current_timestamp current_user "
@@ -179,6 +183,7 @@ FunctionEffect function_effect(std::string_view name, Dialect dialect) {
       // An extension's function cannot be told from a misspelt one; neither writes to the database.
       return listed(kSqliteWriters, name) ? FunctionEffect::unknown : FunctionEffect::reads;
     case Dialect::mariadb:
+      if (listed(kMariadbImmutable, name)) return FunctionEffect::immutable;
       if (listed(kMariadbReads, name) || listed(kCommonReads, name)) return FunctionEffect::reads;
       if (name == "nextval" || name == "lastval") return FunctionEffect::sequences;
       if (name == "get_lock" || name == "release_lock" || name == "release_all_locks" ||

@@ -1,0 +1,160 @@
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "driver/sql/analyzer.h"
+
+namespace understudy::sql {
+namespace {
+
+Column column(std::string name, std::string type) {
+  Column out;
+  out.name = std::move(name);
+  out.type = std::move(type);
+  return out;
+}
+
+Table table(std::string name, std::vector<Column> columns, std::vector<std::uint32_t> key) {
+  Table t;
+  t.name = std::move(name);
+  t.columns = std::move(columns);
+  t.key = std::move(key);
+  return t;
+}
+
+Catalog catalog() {
+  Catalog c;
+  c.dialect = Dialect::mariadb;
+  c.search_path = {"shop"};
+  const Table account = table("account",
+                              {column("id", "int(11)"), column("owner", "varchar(20)"),
+                               column("balance", "decimal(10,2)"), column("rate", "float")},
+                              {0});
+  Table line =
+      table("line", {column("no", "bigint(20) unsigned"), column("amount", "int(11)")}, {0});
+  line.columns[0].identity = true;
+  Table stamped =
+      table("stamped",
+            {column("id", "int(11)"), column("v", "int(11)"),
+             column("changed", "datetime on update current_timestamp"), column("at", "timestamp")},
+            {0});
+  stamped.columns[2].default_kind = DefaultKind::computed;
+  const Table moment = table("moment", {column("id", "int(11)"), column("at", "timestamp")}, {0});
+  const Table named = table("named", {column("name", "varchar(9)"), column("v", "int(11)")}, {0});
+  Table triggered = table("triggered", {column("id", "int(11)"), column("v", "int(11)")}, {0});
+  triggered.triggers = {"g"};
+  const Table keyless = table("keyless", {column("a", "int(11)")}, {});
+  c.tables = {account, line, stamped, moment, named, triggered, keyless};
+  return c;
+}
+
+Analysis analyzed(std::string_view text, bool default_database = true) {
+  static const Catalog c = catalog();
+  return analyze(text, c, default_database);
+}
+
+void expect_keyed(std::string_view text) {
+  EXPECT_EQ(analyzed(text).verdict, Verdict::keyed) << text << ": " << analyzed(text).reason;
+}
+
+void expect_effects(std::string_view text) {
+  const auto found = analyzed(text);
+  EXPECT_EQ(found.verdict, Verdict::effects) << text << ": " << found.reason;
+  EXPECT_NE(found.rewritten.find(" RETURNING "), std::string::npos) << text;
+}
+
+void expect_opaque(std::string_view text, std::string_view reason) {
+  const auto found = analyzed(text);
+  EXPECT_EQ(found.verdict, Verdict::opaque) << text;
+  EXPECT_EQ(found.reason, reason) << text;
+  EXPECT_TRUE(found.rewritten.empty()) << text;
+}
+
+TEST(AnalyzerMariadb, PinsTheKeyOfOneWholeRow) {
+  expect_keyed("INSERT INTO account VALUES (?, ?, ?, ?)");
+  expect_keyed("insert account (id, owner) value (7, 'it''s')");
+  expect_keyed("INSERT INTO shop.account (owner, id) VALUES (NULL, ?)");
+  expect_keyed("INSERT INTO line (no, amount) VALUES (7, 1)");
+}
+
+TEST(AnalyzerMariadb, TakesTheRowsOfInsertsThatTheServerFillsIn) {
+  expect_effects("INSERT INTO line (amount) VALUES (1)");
+  expect_effects("INSERT INTO line VALUES (?, ?)");
+  expect_effects("INSERT INTO line (no, amount) VALUES (0, 1)");
+  expect_effects("INSERT INTO account VALUES (1, 'a', 2, 3), (2, 'b', 4, 5)");
+  expect_effects("INSERT INTO account (id, owner) VALUES (1, UUID())");
+  expect_effects("INSERT INTO account SET id = 1, owner = 'a'");
+  expect_effects("INSERT IGNORE INTO account VALUES (1, 'a', 2, 3)");
+  expect_effects("INSERT INTO account SELECT no, 'x', amount, 0 FROM line WHERE amount > 3");
+  expect_effects("INSERT INTO named VALUES ('a', 1)");
+  expect_effects("INSERT INTO account (id, owner) VALUES (1, \"a\")");
+  expect_effects("INSERT INTO moment VALUES (1, '2020-01-01')");
+  expect_effects("INSERT INTO stamped (id) VALUES (1)");
+  expect_effects("INSERT INTO line () VALUES ()");
+  expect_effects("INSERT INTO triggered VALUES (1, 2)");
+}
+
+TEST(AnalyzerMariadb, ReturnsEveryColumnInExactText) {
+  EXPECT_EQ(analyzed("INSERT INTO account VALUES (1, UUID(), 2, 3); -- end").rewritten,
+            "INSERT INTO account VALUES (1, UUID(), 2, 3) RETURNING CAST(`id` AS CHAR),"
+            " CAST(CONVERT(`owner` USING utf8mb4) AS BINARY), CAST(`balance` AS CHAR),"
+            " CAST(CAST(`rate` AS DOUBLE) AS CHAR); -- end");
+  EXPECT_EQ(analyzed("DELETE FROM line WHERE amount > ?").rewritten,
+            "DELETE FROM line WHERE amount > ? RETURNING CAST(`no` AS CHAR)");
+}
+
+TEST(AnalyzerMariadb, PinsUpdatesThatMakeTheSameOfTheSameRow) {
+  expect_keyed("UPDATE account SET balance = balance + ?, owner = CONCAT(owner, ?) WHERE id = ?");
+  expect_keyed("UPDATE account AS a SET a.balance = 3 WHERE a.id = 7 AND a.owner = 'b'");
+  expect_keyed("UPDATE account a SET balance = 3 WHERE (id = 7)");
+  expect_keyed("UPDATE stamped SET v = 1, changed = '2020-01-01' WHERE id = 1");
+}
+
+TEST(AnalyzerMariadb, CannotSeeWhatOtherUpdatesDid) {
+  for (const char* text :
+       {"UPDATE account SET balance = 0 WHERE owner = 'b'", "UPDATE account SET balance = 0",
+        "UPDATE account SET balance = RAND() WHERE id = 1",
+        "UPDATE account SET owner = owner || 'x' WHERE id = 1",
+        "UPDATE account SET balance = 1 WHERE id = 1 OR id = 2",
+        "UPDATE stamped SET v = 1 WHERE id = 1", "UPDATE moment SET at = ? WHERE id = 1",
+        "UPDATE stamped SET changed = at WHERE id = 1", "UPDATE named SET v = 1 WHERE name = ?",
+        "UPDATE account SET owner = \"balance\" WHERE id = 1",
+        "UPDATE triggered SET v = 1 WHERE id = 1"}) {
+    expect_opaque(text, "update-effects");
+  }
+}
+
+TEST(AnalyzerMariadb, NamesWhyAStatementIsOpaque) {
+  expect_opaque("UPDATE account SET id = 2 WHERE id = 1", "key-assigned");
+  expect_opaque("UPDATE account SET balance = 0 ORDER BY id LIMIT 1", "limit");
+  expect_opaque("UPDATE account, line SET balance = 0", "several-tables");
+  expect_opaque("UPDATE account JOIN line ON no = id SET balance = 0", "several-tables");
+  expect_opaque("DELETE account FROM account JOIN line", "several-tables");
+  expect_opaque("DELETE FROM account, line USING account JOIN line", "several-tables");
+  expect_opaque("DELETE FROM account USING account JOIN line", "several-tables");
+  expect_opaque("REPLACE INTO account VALUES (1, 'a', 2, 3)", "replace");
+  expect_opaque("INSERT INTO account (id) VALUES (1) ON DUPLICATE KEY UPDATE balance = 1",
+                "upsert");
+  expect_opaque("INSERT DELAYED INTO account VALUES (1, 'a', 2, 3)", "delayed");
+  expect_opaque("INSERT INTO account VALUES (1, mine(), 2, 3)", "unknown-function");
+  expect_opaque("INSERT INTO account VALUES (1, shop.mine(), 2, 3)", "unknown-function");
+  expect_opaque("INSERT INTO account (id) VALUES (1) RETURNING id", "own-returning");
+  expect_opaque("INSERT INTO other.account VALUES (1, 'a', 2, 3)", "unknown-table");
+  expect_opaque("INSERT INTO keyless VALUES (1)", "no-key");
+  expect_opaque("INSERT INTO account /*! (id) */ VALUES (1, 'a', 2, 3)", "not-understood");
+}
+
+TEST(AnalyzerMariadb, TakesTheKeysOfDeletesWithALimit) {
+  expect_effects("DELETE FROM account WHERE owner = 'a' ORDER BY balance LIMIT 3");
+  expect_effects("DELETE FROM account");
+  expect_keyed("DELETE FROM account WHERE id = ?");
+  expect_effects("DELETE FROM named WHERE name = 'a'");
+}
+
+TEST(AnalyzerMariadb, TrustsNoTextOfASessionThatChangedItsDatabaseOrMode) {
+  EXPECT_EQ(analyzed("DELETE FROM account WHERE id = 1", false).verdict, Verdict::opaque);
+}
+
+}  // namespace
+}  // namespace understudy::sql
