@@ -144,7 +144,7 @@ inline Seen drained(SegmentMap& map) {
   }
 }
 
-inline OdbcEnvironment::Keys keys_of(const std::string& target) {
+inline OdbcEnvironment::Keys keys_of(const std::string& target, Dialect dialect) {
   OdbcEnvironment::Keys keys;
   std::istringstream parts(target);
   for (std::string part; std::getline(parts, part, ';');) {
@@ -152,8 +152,8 @@ inline OdbcEnvironment::Keys keys_of(const std::string& target) {
     if (equals == std::string::npos) continue;
     // psqlodbc knows the short names in connection strings only.
     std::string key = part.substr(0, equals);
-    if (key == "Server") key = "Servername";
-    if (key == "Uid") key = "Username";
+    if (dialect == Dialect::postgresql && key == "Server") key = "Servername";
+    if (dialect == Dialect::postgresql && key == "Uid") key = "Username";
     keys[key] = part.substr(equals + 1);
   }
   return keys;
@@ -167,18 +167,19 @@ class Production {
     auto& environment = OdbcEnvironment::shared();
     static int count = 0;
     name_ = "capture" + std::to_string(++count);
-    const bool sqlite = dialect == Dialect::sqlite;
-    const std::string real = sqlite ? "SQLite3" : "PostgreSQL Unicode";
-    const std::string database = sqlite ? "Database=" + folder_.path() + "/production.db;"
-                                        : PostgresServer::shared().new_database();
+    const auto [real, database] = place(dialect);
     bare_ = "Driver={" + real + "};" + database;
-    auto keys = keys_of(database);
+    auto keys = keys_of(database, dialect);
     keys["Driver"] = "Understudy Unicode";
     keys["RealDriver"] = real;
     for (const auto& [key, value] : extra) keys[key] = value;
     environment.add_data_source(name_, keys);
     map_ = must(SegmentMap::open_or_create(environment.home(), name_));
   }
+  // Each holds a whole ring; together they would fill the machine.
+  ~Production() { (void)SegmentMap::remove(OdbcEnvironment::shared().home(), name_); }
+  Production(const Production&) = delete;
+  Production& operator=(const Production&) = delete;
 
   [[nodiscard]] const std::string& bare() const { return bare_; }
   [[nodiscard]] std::string through() const { return "DSN=" + name_ + ";"; }
@@ -208,6 +209,17 @@ class Production {
   [[nodiscard]] Mode mode() { return mode_of(map_->header().mode_word); }
 
  private:
+  /// The real driver, and the part of a connection string that names a new database.
+  std::pair<std::string, std::string> place(Dialect dialect) {
+    if (dialect == Dialect::sqlite) {
+      return {"SQLite3", "Database=" + folder_.path() + "/production.db;"};
+    }
+    if (dialect == Dialect::mariadb) {
+      return {"MariaDB Unicode", MariaDbServer::shared().new_database()};
+    }
+    return {"PostgreSQL Unicode", PostgresServer::shared().new_database()};
+  }
+
   Dialect dialect_;
   TempDir folder_;
   std::string name_;

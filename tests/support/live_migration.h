@@ -1,5 +1,5 @@
-// A migration between two databases of the shared PostgreSQL server, driven by the tool as an
-// operator drives it, with the ten hot rows of hot_rows_app as its schema.
+// A migration between two databases, driven by the tool as an operator drives it: by default of the
+// shared PostgreSQL server, with the ten hot rows of hot_rows_app as its schema.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -52,16 +52,20 @@ class Background {
 class LiveMigration {
  public:
   /// `driver`: section of odbcinst.ini the application's data source names.
-  explicit LiveMigration(const std::string& driver = "Understudy Unicode") {
+  explicit LiveMigration(const std::string& driver = "Understudy Unicode")
+      : LiveMigration(driver, "PostgreSQL Unicode", PostgresServer::shared().new_database(),
+                      PostgresServer::shared().new_database()) {
+    for (const std::string& side : {production(), shadow()}) make_schema(side);
+    odbc::Connection(production())
+        .run("INSERT INTO hot SELECT n, n, 0 FROM generate_series(1, 10) AS n");
+  }
+  /// Between two databases, given as parts of a connection string, which the caller fills.
+  LiveMigration(const std::string& driver, const std::string& real_driver, std::string production,
+                std::string shadow)
+      : real_driver_(real_driver), production_(std::move(production)), shadow_(std::move(shadow)) {
     static int count = 0;
     name_ = "live-" + std::to_string(::getpid()) + "-" + std::to_string(++count);
-    PostgresServer& server = PostgresServer::shared();
-    production_ = server.new_database();
-    shadow_ = server.new_database();
-    for (const std::string& side : {production_, shadow_}) make_schema(side);
-    odbc::Connection db(target(production_));
-    db.run("INSERT INTO hot SELECT n, n, 0 FROM generate_series(1, 10) AS n");
-    OdbcEnvironment::Keys keys = {{"Driver", driver}, {"RealDriver", "PostgreSQL Unicode"}};
+    OdbcEnvironment::Keys keys = {{"Driver", driver}, {"RealDriver", real_driver}};
     for (std::size_t at = 0; at < production_.size();) {
       const std::size_t end = production_.find(';', at);
       const std::string pair = production_.substr(at, end - at);
@@ -69,7 +73,7 @@ class LiveMigration {
         // psqlodbc knows the short names in connection strings only.
         std::string key = pair.substr(0, equals);
         if (key == "Server") key = "Servername";
-        if (key == "Uid") key = "Username";
+        if (key == "Uid") key = real_driver.starts_with("PostgreSQL") ? "Username" : "User";
         keys[key] = pair.substr(equals + 1);
       }
       at = end == std::string::npos ? production_.size() : end + 1;
@@ -117,15 +121,18 @@ class LiveMigration {
   }
 
  private:
-  static std::string target(const std::string& part) { return "Driver=PostgreSQL Unicode;" + part; }
-  static void make_schema(const std::string& part) {
-    odbc::Connection db(target(part));
+  [[nodiscard]] std::string target(const std::string& part) const {
+    return "Driver=" + real_driver_ + ";" + part;
+  }
+  static void make_schema(const std::string& side) {
+    odbc::Connection db(side);
     db.run("CREATE TABLE hot (id integer PRIMARY KEY, val bigint NOT NULL, ver bigint NOT NULL)");
     db.run(
         "CREATE TABLE audit (id bigserial PRIMARY KEY, hot_id integer, ver bigint, delta bigint)");
   }
 
   std::string name_;
+  std::string real_driver_;
   std::string production_;
   std::string shadow_;
 };

@@ -1,0 +1,211 @@
+// What the driver records on MariaDB.
+#include <gtest/gtest.h>
+
+#include <future>
+#include <string>
+#include <vector>
+
+#include "tests/engine/recording.h"
+
+namespace understudy {
+namespace {
+
+std::string first_value(Application& app, const std::string& sql) {
+  raw::Statement stmt(app);
+  char value[64] = "none";
+  SQLLEN length = 0;
+  if (!SQL_SUCCEEDED(stmt.run(sql)) || !SQL_SUCCEEDED(SQLFetch(stmt.handle))) return "none";
+  SQLGetData(stmt.handle, 1, SQL_C_CHAR, value, sizeof value, &length);
+  return length == SQL_NULL_DATA ? "NULL" : value;
+}
+
+class CaptureMariadb : public testing::Test {
+ protected:
+  void begin(const std::vector<std::string_view>& schema) {
+    production_.define(schema);
+    production_.record();
+  }
+
+  Production production_{Dialect::mariadb};
+};
+
+TEST_F(CaptureMariadb, RecordsTheRowsOfGeneratedKeysAndDefaultsAndTellsTheRowCount) {
+  begin(
+      {"CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY, v VARCHAR(20),"
+       " at DATETIME(6) DEFAULT NOW(6), ts TIMESTAMP(3) DEFAULT NOW(3))"});
+  Application app(production_.through());
+  raw::Statement stmt(app);
+  ASSERT_EQ(stmt.run("INSERT INTO t (v) VALUES ('ä'), (NULL)"), SQL_SUCCESS) << stmt.problems();
+  SQLLEN rows = 0;
+  SQLRowCount(stmt.handle, &rows);
+  EXPECT_EQ(rows, 2);
+  SQLSMALLINT columns = -1;
+  SQLNumResultCols(stmt.handle, &columns);
+  EXPECT_EQ(columns, 0);
+  EXPECT_EQ(first_value(app, "SELECT LAST_INSERT_ID()"), "1");
+  const auto seen = production_.drain();
+  ASSERT_EQ(seen.transactions.size(), 1u);
+  EXPECT_EQ(seen.transactions[0].outcome, Outcome::committed);
+  const auto& statement = seen.transactions[0].statements.at(0);
+  EXPECT_EQ(statement.verdict, Verdict::effects);
+  EXPECT_EQ(statement.rows, 2);
+  ASSERT_EQ(statement.effects.size(), 2u);
+  EXPECT_EQ(statement.effects[0].values[0], "1");
+  EXPECT_EQ(statement.effects[0].values[1], "ä");
+  EXPECT_EQ(statement.effects[1].values[1], std::nullopt);
+  EXPECT_EQ(statement.effects[0].values[2], production_.scalar("SELECT at FROM t WHERE id = 1"));
+}
+
+TEST_F(CaptureMariadb, RecordsLongTextsOfManyBytesWhole) {
+  begin({"CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY, v LONGTEXT)"});
+  Application app(production_.through());
+  ASSERT_EQ(run(app,
+                "INSERT INTO t (v) VALUES (CONCAT(REPEAT('ä😀', 100000),"
+                " CHAR(0 USING utf8mb4), 'end'))"),
+            SQL_SUCCESS);
+  const auto seen = production_.drain();
+  ASSERT_EQ(seen.transactions.size(), 1u);
+  const auto& value = seen.transactions[0].statements.at(0).effects.at(0).values.at(1);
+  ASSERT_TRUE(value.has_value());
+  EXPECT_EQ(value->size(), 600004u);
+  EXPECT_TRUE(value->ends_with(std::string("\0end", 4)));
+}
+
+TEST_F(CaptureMariadb, RecordsKeyedStatementsWithTheirValues) {
+  begin({"CREATE TABLE t (id INT PRIMARY KEY, v INT)"});
+  Application app(production_.through());
+  EXPECT_EQ(run(app, "INSERT INTO t VALUES (1, 5)"), SQL_SUCCESS);
+  EXPECT_EQ(run(app, "UPDATE t SET v = v + 1 WHERE id = 1"), SQL_SUCCESS);
+  EXPECT_EQ(run(app, "UPDATE t SET v = v + 1 WHERE v > 0"), SQL_SUCCESS);
+  EXPECT_EQ(run(app, "DELETE FROM t WHERE v > 0"), SQL_SUCCESS);
+  const auto seen = production_.drain();
+  ASSERT_EQ(seen.transactions.size(), 4u);
+  std::vector<Verdict> verdicts;
+  for (const auto& one : seen.transactions) verdicts.push_back(one.statements.at(0).verdict);
+  EXPECT_EQ(verdicts, (std::vector<Verdict>{Verdict::keyed, Verdict::keyed, Verdict::opaque,
+                                            Verdict::effects}));
+  EXPECT_EQ(seen.transactions[3].statements[0].effects.at(0).values.at(0), "1");
+}
+
+// Row 1 belongs to the victim, rows 2 to 5 to the other, which has written more and so survives.
+class CaptureMariadbDeadlock : public CaptureMariadb {
+ protected:
+  void meet(Application& victim, Application& other) {
+    EXPECT_EQ(run(victim, "UPDATE t SET v = 1 WHERE id = 1"), SQL_SUCCESS);
+    EXPECT_EQ(run(other, "UPDATE t SET v = 2 WHERE id > 1"), SQL_SUCCESS);
+    auto waiting = std::async(std::launch::async,
+                              [&] { return run(other, "UPDATE t SET v = 2 WHERE id = 1"); });
+    raw::Statement stmt(victim);
+    EXPECT_EQ(stmt.run("UPDATE t SET v = 1 WHERE id = 2"), SQL_ERROR);
+    EXPECT_NE(stmt.problems().find("40001 1213"), std::string::npos) << stmt.problems();
+    EXPECT_EQ(waiting.get(), SQL_SUCCESS);
+    EXPECT_EQ(other.commit(), SQL_SUCCESS);
+    (void)production_.drain();
+  }
+
+  const std::vector<std::string_view> schema_ = {"CREATE TABLE t (id INT PRIMARY KEY, v INT)",
+                                                 "INSERT INTO t SELECT seq, 0 FROM seq_1_to_5"};
+};
+
+TEST_F(CaptureMariadbDeadlock, RecordsOnlyWhatTheVictimDidAfterwardsThoughItReadFirst) {
+  begin(schema_);
+  Application victim(production_.through());
+  Application other(production_.through());
+  victim.autocommit(false);
+  other.autocommit(false);
+  meet(victim, other);
+  EXPECT_EQ(first_value(victim, "SELECT COUNT(*) FROM t"), "5");
+  EXPECT_EQ(run(victim, "INSERT INTO t VALUES (6, 6)"), SQL_SUCCESS);
+  EXPECT_EQ(victim.commit(), SQL_SUCCESS);
+  const auto seen = production_.drain();
+  EXPECT_EQ(seen.texts(), std::vector<std::string>{"INSERT INTO t VALUES (6, 6)"});
+  EXPECT_EQ(seen.transactions.at(0).notes, std::vector<std::string>{});
+  EXPECT_EQ(production_.scalar("SELECT GROUP_CONCAT(v ORDER BY id) FROM t"), "2,2,2,2,2,6");
+}
+
+TEST_F(CaptureMariadbDeadlock, KnowsThatATransactionBegunByTextIsOver) {
+  begin(schema_);
+  Application victim(production_.through());
+  Application other(production_.through());
+  other.autocommit(false);
+  EXPECT_EQ(run(victim, "START TRANSACTION"), SQL_SUCCESS);
+  meet(victim, other);
+  EXPECT_EQ(run(victim, "INSERT INTO t VALUES (6, 6)"), SQL_SUCCESS);
+  EXPECT_EQ(run(victim, "ROLLBACK"), SQL_SUCCESS);
+  EXPECT_EQ(production_.scalar("SELECT COUNT(*) FROM t"), "6");
+  EXPECT_EQ(production_.drain().texts(), std::vector<std::string>{"INSERT INTO t VALUES (6, 6)"});
+}
+
+TEST_F(CaptureMariadb, KeepsATransactionInWhichOneStatementFailed) {
+  begin({"CREATE TABLE t (id INT PRIMARY KEY)"});
+  Application app(production_.through());
+  app.autocommit(false);
+  EXPECT_EQ(run(app, "INSERT INTO t VALUES (1)"), SQL_SUCCESS);
+  EXPECT_EQ(run(app, "INSERT INTO t VALUES (1)"), SQL_ERROR);
+  EXPECT_EQ(run(app, "INSERT INTO t VALUES (2)"), SQL_SUCCESS);
+  EXPECT_EQ(app.commit(), SQL_SUCCESS);
+  EXPECT_EQ(production_.drain().texts(),
+            (std::vector<std::string>{"INSERT INTO t VALUES (1)", "INSERT INTO t VALUES (2)"}));
+}
+
+TEST_F(CaptureMariadb, RecordsWhatABeginCommitsOnItsWay) {
+  begin({"CREATE TABLE t (id INT PRIMARY KEY)"});
+  Application app(production_.through());
+  app.autocommit(false);
+  EXPECT_EQ(run(app, "INSERT INTO t VALUES (1)"), SQL_SUCCESS);
+  EXPECT_EQ(run(app, "START TRANSACTION"), SQL_SUCCESS);
+  EXPECT_EQ(run(app, "INSERT INTO t VALUES (2)"), SQL_SUCCESS);
+  EXPECT_EQ(app.rollback(), SQL_SUCCESS);
+  EXPECT_EQ(production_.drain().texts(), std::vector<std::string>{"INSERT INTO t VALUES (1)"});
+  EXPECT_EQ(production_.scalar("SELECT COUNT(*) FROM t"), "1");
+}
+
+TEST_F(CaptureMariadb, FollowsAutocommitThatATextSets) {
+  begin({"CREATE TABLE t (id INT PRIMARY KEY)"});
+  Application app(production_.through());
+  EXPECT_EQ(run(app, "SET autocommit = 0"), SQL_SUCCESS);
+  EXPECT_EQ(run(app, "INSERT INTO t VALUES (1)"), SQL_SUCCESS);
+  EXPECT_EQ(run(app, "ROLLBACK"), SQL_SUCCESS);
+  EXPECT_EQ(production_.scalar("SELECT COUNT(*) FROM t"), "0");
+  EXPECT_EQ(run(app, "INSERT INTO t VALUES (2)"), SQL_SUCCESS);
+  EXPECT_EQ(run(app, "SET @@autocommit := ON"), SQL_SUCCESS);
+  EXPECT_EQ(production_.drain().texts(), std::vector<std::string>{"INSERT INTO t VALUES (2)"});
+  EXPECT_EQ(production_.scalar("SELECT COUNT(*) FROM t"), "1");
+}
+
+TEST_F(CaptureMariadb, BecomesInvalidWhenASchemaChangeCommitsWhatIsThenRolledBack) {
+  begin({"CREATE TABLE t (id INT PRIMARY KEY)"});
+  Application app(production_.through());
+  app.autocommit(false);
+  EXPECT_EQ(run(app, "INSERT INTO t VALUES (1)"), SQL_SUCCESS);
+  EXPECT_EQ(run(app, "CREATE TABLE u (id INT)"), SQL_SUCCESS);
+  EXPECT_EQ(app.rollback(), SQL_SUCCESS);
+  EXPECT_EQ(production_.scalar("SELECT COUNT(*) FROM t"), "1");
+  EXPECT_EQ(production_.mode(), Mode::invalid);
+}
+
+TEST_F(CaptureMariadb, NotesASchemaChangeThatFailedAndCommittedAllTheSame) {
+  begin({"CREATE TABLE t (id INT PRIMARY KEY)"});
+  Application app(production_.through());
+  app.autocommit(false);
+  EXPECT_EQ(run(app, "INSERT INTO t VALUES (1)"), SQL_SUCCESS);
+  EXPECT_EQ(run(app, "CREATE TABLE t (id INT)"), SQL_ERROR);
+  EXPECT_EQ(app.rollback(), SQL_SUCCESS);
+  EXPECT_EQ(production_.scalar("SELECT COUNT(*) FROM t"), "1");
+  const auto seen = production_.drain();
+  ASSERT_EQ(seen.transactions.size(), 1u);
+  EXPECT_EQ(seen.transactions[0].notes, std::vector<std::string>{"implicit-commit"});
+}
+
+TEST_F(CaptureMariadb, JudgesNoTextOfASessionThatChangedItsMode) {
+  begin({"CREATE TABLE t (id INT PRIMARY KEY, v INT)"});
+  Application app(production_.through());
+  EXPECT_EQ(run(app, "SET SESSION sql_mode = 'ANSI_QUOTES'"), SQL_SUCCESS);
+  EXPECT_EQ(run(app, "INSERT INTO t VALUES (1, 5)"), SQL_SUCCESS);
+  const auto seen = production_.drain();
+  ASSERT_EQ(seen.transactions.size(), 1u);
+  EXPECT_EQ(seen.transactions[0].statements.at(0).verdict, Verdict::opaque);
+}
+
+}  // namespace
+}  // namespace understudy
