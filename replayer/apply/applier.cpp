@@ -219,11 +219,12 @@ void Applier::Impl::write_position(std::uint64_t seq) {
     bind.bytes = text;
     return bind;
   };
+  const std::string number =
+      dialect.kind() == Dialect::mariadb ? "CAST(? AS SIGNED)" : "CAST(? AS bigint)";
   if (position_row) {
     const auto rows = prepared.run(
-        fmt::format("UPDATE {} SET seq = CAST(? AS bigint) WHERE migration = ? AND seq = CAST(? AS "
-                    "bigint)",
-                    kPositionTable),
+        fmt::format("UPDATE {} SET seq = {} WHERE migration = ? AND seq = {}", kPositionTable,
+                    number, number),
         {text_of(std::to_string(seq)), text_of(migration), text_of(std::to_string(position))});
     if (rows == 1) return;
     broken = true;
@@ -233,7 +234,7 @@ void Applier::Impl::write_position(std::uint64_t seq) {
                     migration, position));
   }
   prepared.run(
-      fmt::format("INSERT INTO {} (migration, seq) VALUES (?, CAST(? AS bigint))", kPositionTable),
+      fmt::format("INSERT INTO {} (migration, seq) VALUES (?, {})", kPositionTable, number),
       {text_of(migration), text_of(std::to_string(seq))});
 }
 

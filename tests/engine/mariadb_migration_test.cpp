@@ -1,0 +1,92 @@
+// A whole migration from MariaDB to MariaDB while programs keep writing.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstdio>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "tests/engine/databases.h"
+#include "tests/engine/recording.h"
+#include "tests/support/live_migration.h"
+
+namespace understudy {
+namespace {
+
+// Adds up what it saw succeed; a deadlock's victim tries the next one.
+class Writers {
+ public:
+  Writers(const std::string& target, int count) {
+    for (int i = 0; i < count; ++i) threads_.emplace_back([=, this] { write(target, i); });
+  }
+  ~Writers() { stop(); }
+  void stop() {
+    ending_ = true;
+    for (auto& thread : threads_) thread.join();
+    threads_.clear();
+  }
+  [[nodiscard]] long committed() const { return committed_; }
+  [[nodiscard]] long refused() const { return refused_; }
+
+ private:
+  void write(const std::string& target, int writer) {
+    Application app(target);
+    app.autocommit(false);
+    for (int turn = 0; !ending_; ++turn) {
+      const std::string here = std::to_string(1 + (turn + writer) % 5);
+      const std::string there = std::to_string(1 + (turn * 3 + writer * 2) % 5);
+      const bool done =
+          SQL_SUCCEEDED(run(app, "UPDATE hot SET val = val + 1 WHERE id = " + here)) &&
+          SQL_SUCCEEDED(run(app, "UPDATE hot SET val = val - 1 WHERE id = " + there)) &&
+          SQL_SUCCEEDED(run(app, "INSERT INTO audit (word) VALUES ('" + here + "ä')")) &&
+          SQL_SUCCEEDED(run(app, "DELETE FROM audit WHERE word LIKE '1%' LIMIT 1"));
+      if (done && SQL_SUCCEEDED(app.commit())) {
+        ++committed_;
+      } else {
+        ++refused_;
+        app.rollback();
+      }
+    }
+  }
+
+  std::atomic<bool> ending_{false};
+  std::atomic<long> committed_{0};
+  std::atomic<long> refused_{0};
+  std::vector<std::thread> threads_;
+};
+
+TEST(MariadbMigration, MovesALiveProgramToAnEqualShadow) {
+  MariaDbServer& server = MariaDbServer::shared();
+  const std::string production = server.new_database();
+  const std::string shadow = server.new_database();
+  LiveMigration migration("Understudy Unicode", "MariaDB Unicode", production, shadow);
+  for (const auto& side : {migration.production(), migration.shadow()}) {
+    odbc::Connection db(side);
+    run_all(db, {"CREATE TABLE hot (id INT PRIMARY KEY, val BIGINT NOT NULL)",
+                 "CREATE TABLE audit (id BIGINT AUTO_INCREMENT PRIMARY KEY, word VARCHAR(20),"
+                 " at TIMESTAMP(6) DEFAULT NOW(6), f FLOAT DEFAULT (RAND()))"});
+  }
+  odbc::Connection(migration.production()).run("INSERT INTO hot SELECT seq, 0 FROM seq_1_to_5");
+  {
+    Writers writers(migration.application(), 4);
+    migration.create_and_start();
+    migration.expect_tool({"verify"});
+    migration.expect_tool({"cutover"});
+    const long before = writers.committed();
+    while (writers.committed() < before + 20) std::this_thread::yield();
+    writers.stop();
+    std::printf("committed %ld, refused %ld\n", writers.committed(), writers.refused());
+  }
+  const auto status = migration.status();
+  EXPECT_EQ(status["phase"], "switched") << status.dump(1);
+  EXPECT_EQ(status["rows_different"], 0) << status.dump(1);
+  EXPECT_EQ(status["divergences"], 0) << status.dump(1);
+  EXPECT_EQ(status["uncaptured_writes"], 0) << status.dump(1);
+  odbc::Connection there(migration.shadow());
+  EXPECT_EQ(there.scalar("SELECT CAST(SUM(val) AS CHAR) FROM hot"), "0");
+  migration.expect_tool({"complete"});
+}
+
+}  // namespace
+}  // namespace understudy
