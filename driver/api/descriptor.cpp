@@ -8,16 +8,6 @@ using namespace understudy;
 
 namespace {
 
-// An implementation row descriptor describes the execution the application sees, which may have run
-// on a real statement of capture's own that left no result.
-SQLRETURN no_result(Descriptor& desc) {
-  const bool of_result =
-      desc.statement != nullptr &&
-      &desc == desc.statement->implicit[SQL_ATTR_IMP_ROW_DESC - SQL_ATTR_APP_ROW_DESC].get();
-  if (!of_result || !capture::without_result(*desc.statement)) return SQL_SUCCESS;
-  return desc.fail("HY007", "the associated statement is not prepared");
-}
-
 // Which real descriptor answers: that of the statement the application fetches from.
 SQLHDESC answering(const Descriptor& desc) {
   if (desc.statement == nullptr) return desc.real;
@@ -59,8 +49,7 @@ SQLRETURN get(SQLHDESC handle, Work work) {
   return api::on<Descriptor>(handle, [&](Descriptor& desc) -> SQLRETURN {
     if (const SQLRETURN found = api::find_real_descriptor(desc); !SQL_SUCCEEDED(found))
       return found;
-    const SQLRETURN allowed = no_result(desc);
-    return allowed == SQL_SUCCESS ? work(desc) : allowed;
+    return work(desc);
   });
 }
 

@@ -31,6 +31,18 @@ SQLUSMALLINT odbc3_field(SQLUSMALLINT field) {
   }
 }
 
+// A statement without result is asked about where the application prepared it.
+SQLHSTMT described(const Statement& stmt) {
+  return capture::without_result(stmt) ? stmt.real : api::current(stmt);
+}
+
+bool asks_for_count(const Statement& stmt, SQLUSMALLINT field, SQLLEN* number) {
+  const bool count = field == SQL_DESC_COUNT || field == SQL_COLUMN_COUNT;
+  if (!count || !capture::without_result(stmt)) return false;
+  if (number != nullptr) *number = 0;
+  return true;
+}
+
 // The number of columns is a field of every column.
 SQLRETURN counted(const Statement& stmt, SQLUSMALLINT field, SQLLEN* number, SQLRETURN ret) {
   const bool count = field == SQL_DESC_COUNT || field == SQL_COLUMN_COUNT;
@@ -41,19 +53,29 @@ SQLRETURN counted(const Statement& stmt, SQLUSMALLINT field, SQLLEN* number, SQL
 }  // namespace
 
 UNDERSTUDY_ENTRY_POINT SQLFetch(SQLHSTMT handle) {
-  return api::on<Statement>(handle, [](Statement& stmt) {
+  return api::on<Statement>(handle, [](Statement& stmt) -> SQLRETURN {
     if (capture::without_result(stmt)) [[unlikely]]
-      return no_cursor(stmt);
-    return api::forward(stmt, api::entries(stmt).Fetch, api::current(stmt));
+      return capture::fetch_without_result(stmt);
+    const auto fetch = [&]() -> SQLRETURN {
+      return api::forward(stmt, api::entries(stmt).Fetch, api::current(stmt));
+    };
+    if (capture::keeps_rows(stmt)) [[unlikely]]
+      return capture::fetched(stmt, nullptr, fetch);
+    return fetch();
   });
 }
 
 UNDERSTUDY_ENTRY_POINT SQLFetchScroll(SQLHSTMT handle, SQLSMALLINT orientation, SQLLEN offset) {
   return api::on<Statement>(handle, [&](Statement& stmt) {
     if (capture::without_result(stmt)) [[unlikely]]
-      return no_cursor(stmt);
-    return api::forward(stmt, api::entries(stmt).FetchScroll, api::current(stmt), orientation,
-                        offset);
+      return capture::fetch_without_result(stmt);
+    const auto fetch = [&]() -> SQLRETURN {
+      return api::forward(stmt, api::entries(stmt).FetchScroll, api::current(stmt), orientation,
+                          offset);
+    };
+    if (capture::keeps_rows(stmt)) [[unlikely]]
+      return capture::fetched(stmt, nullptr, fetch);
+    return fetch();
   });
 }
 
@@ -61,9 +83,14 @@ UNDERSTUDY_ENTRY_POINT SQLExtendedFetch(SQLHSTMT handle, SQLUSMALLINT orientatio
                                         SQLULEN* rows, SQLUSMALLINT* status) {
   return api::on<Statement>(handle, [&](Statement& stmt) {
     if (capture::without_result(stmt)) [[unlikely]]
-      return no_cursor(stmt);
-    return api::forward(stmt, api::entries(stmt).ExtendedFetch, api::current(stmt), orientation,
-                        offset, rows, status);
+      return capture::fetch_without_result(stmt);
+    const auto fetch = [&]() -> SQLRETURN {
+      return api::forward(stmt, api::entries(stmt).ExtendedFetch, api::current(stmt), orientation,
+                          offset, rows, status);
+    };
+    if (capture::keeps_rows(stmt)) [[unlikely]]
+      return capture::fetched(stmt, rows, fetch);
+    return fetch();
   });
 }
 
@@ -130,12 +157,12 @@ UNDERSTUDY_ENTRY_POINT SQLDescribeColW(SQLHSTMT handle, SQLUSMALLINT column, SQL
 UNDERSTUDY_ENTRY_POINT SQLColAttribute(SQLHSTMT handle, SQLUSMALLINT column, SQLUSMALLINT field,
                                        SQLPOINTER text, SQLSMALLINT capacity, SQLSMALLINT* length,
                                        SQLLEN* number) {
-  return api::on<Statement>(handle, [&](Statement& stmt) {
-    if (capture::without_result(stmt)) [[unlikely]]
-      return no_columns(stmt);
+  return api::on<Statement>(handle, [&](Statement& stmt) -> SQLRETURN {
+    if (asks_for_count(stmt, field, number)) [[unlikely]]
+      return SQL_SUCCESS;
     return counted(
         stmt, field, number,
-        api::forward(stmt, api::entries(stmt).ColAttribute, api::current(stmt),
+        api::forward(stmt, api::entries(stmt).ColAttribute, described(stmt),
                      capture::shown_column(stmt, column), field, text, capacity, length, number));
   });
 }
@@ -144,10 +171,10 @@ UNDERSTUDY_ENTRY_POINT SQLColAttributeW(SQLHSTMT handle, SQLUSMALLINT column, SQ
                                         SQLPOINTER text, SQLSMALLINT capacity, SQLSMALLINT* length,
                                         SQLLEN* number) {
   return api::on<Statement>(handle, [&](Statement& stmt) -> SQLRETURN {
-    if (capture::without_result(stmt)) [[unlikely]]
-      return no_columns(stmt);
+    if (asks_for_count(stmt, field, number)) [[unlikely]]
+      return SQL_SUCCESS;
     const real::Entries& fn = api::entries(stmt);
-    const SQLHSTMT at = api::current(stmt);
+    const SQLHSTMT at = described(stmt);
     if (fn.ColAttributeW != nullptr) {
       return counted(stmt, field, number,
                      fn.ColAttributeW(at, capture::shown_column(stmt, column), field, text,
@@ -172,17 +199,17 @@ UNDERSTUDY_ENTRY_POINT SQLColAttributes(SQLHSTMT handle, SQLUSMALLINT column, SQ
                                         SQLPOINTER text, SQLSMALLINT capacity, SQLSMALLINT* length,
                                         SQLLEN* number) {
   return api::on<Statement>(handle, [&](Statement& stmt) -> SQLRETURN {
-    if (capture::without_result(stmt)) [[unlikely]]
-      return no_columns(stmt);
+    if (asks_for_count(stmt, field, number)) [[unlikely]]
+      return SQL_SUCCESS;
     const real::Entries& fn = api::entries(stmt);
     if (fn.ColAttributes != nullptr) {
       return counted(stmt, field, number,
-                     fn.ColAttributes(api::current(stmt), capture::shown_column(stmt, column),
-                                      field, text, capacity, length, number));
+                     fn.ColAttributes(described(stmt), capture::shown_column(stmt, column), field,
+                                      text, capacity, length, number));
     }
     return counted(
         stmt, field, number,
-        api::forward(stmt, fn.ColAttribute, api::current(stmt), capture::shown_column(stmt, column),
+        api::forward(stmt, fn.ColAttribute, described(stmt), capture::shown_column(stmt, column),
                      odbc3_field(field), text, capacity, length, number));
   });
 }

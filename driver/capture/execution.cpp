@@ -1,3 +1,4 @@
+#include "driver/capture/positioned.h"
 #include "driver/capture/session.h"
 #include "driver/sql/lexer.h"
 
@@ -14,6 +15,9 @@ std::uint32_t count_parameters(std::string_view text, Dialect dialect) {
 }
 
 }  // namespace
+
+Execution::Execution(Statement& owner) : own(owner) {}
+Execution::~Execution() = default;
 
 Execution& execution_of(Statement& stmt) {
   if (stmt.execution == nullptr) stmt.execution = std::make_unique<Execution>(stmt);
@@ -43,7 +47,8 @@ const sql::Analysis* Execution::analysis(const std::shared_ptr<CatalogView>& vie
 void Execution::forget_result() {
   hidden = visible = false;
   clipped = 0;
-  cursor_open = false;
+  cursor_open = updatable = false;
+  positioned.reset();
   counts.clear();
   result = 0;
 }

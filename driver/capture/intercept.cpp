@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "driver/capture/implicit_commit.h"
+#include "driver/capture/positioned.h"
 #include "driver/capture/session.h"
 #include "driver/capture/write.h"
 #include "driver/handle/attributes.h"
@@ -71,6 +72,7 @@ SQLRETURN run_read(Statement& stmt, Session& session, const RunsUnchanged& uncha
   }
   const SQLRETURN ret = unchanged();
   stmt.execution->cursor_open = SQL_SUCCEEDED(ret);
+  stmt.execution->updatable = SQL_SUCCEEDED(ret) && may_be_positioned(stmt);
   // A failed SELECT, too, can cost the open transaction what it wrote before.
   if (ret == SQL_ERROR && session.transaction.recorded) {
     const std::lock_guard lock(session.dbc.write_mutex);
@@ -198,6 +200,21 @@ SQLRETURN run_control(Statement& stmt, Session& session, bool direct,
   return ret;
 }
 
+// Several statements in one text, some of which begin or end transactions: what each of them did is
+// not told apart, so that they are counted; what was recorded before is sealed first, since the
+// text may commit it.
+SQLRETURN run_controlling_batch(Statement& stmt, Session& session, const RunsUnchanged& unchanged) {
+  const std::lock_guard lock(session.dbc.write_mutex);
+  BeginWrite how = BeginWrite::unrecorded;
+  SQLRETURN ret = SQL_ERROR;
+  if (!begin_marked(stmt, session, &how, &ret)) return ret;
+  if (how == BeginWrite::recorded) session.note_uncaptured("batch-with-transaction-control");
+  ret = session.commit(unchanged);
+  stmt.execution->cursor_open = SQL_SUCCEEDED(ret);
+  session.transaction.by_text = SQL_SUCCEEDED(ret) && stmt.execution->classification().leaves_open;
+  return ret;
+}
+
 SQLRETURN run_text(Statement& stmt, Session& session, bool direct, const RunsUnchanged& unchanged) {
   Execution& execution = *stmt.execution;
   if (execution.pending != nullptr) {
@@ -207,6 +224,7 @@ SQLRETURN run_text(Statement& stmt, Session& session, bool direct, const RunsUnc
   if (session.dialect == Dialect::mariadb) {
     if (const auto ret = run_implicit_commit(stmt, session, unchanged)) return *ret;
   }
+  if (execution.classification().controls) return run_controlling_batch(stmt, session, unchanged);
   switch (execution.classification().cls) {
     case StatementClass::read:
     case StatementClass::empty:
@@ -344,14 +362,30 @@ SQLRETURN put_data(Statement& stmt, SQLPOINTER data, SQLLEN length) {
   return ret;
 }
 
+bool keeps_rows(const Statement& stmt) {
+  return stmt.execution != nullptr && stmt.execution->updatable;
+}
+
+SQLRETURN fetched(Statement& stmt, const SQLULEN* rows, const std::function<SQLRETURN()>& fetch) {
+  Session* session = stmt.connection.session.get();
+  if (session == nullptr || !keeps_rows(stmt)) return fetch();
+  before_fetch(stmt, *session);
+  const SQLRETURN ret = fetch();
+  if (SQL_SUCCEEDED(ret)) after_fetch(stmt, rows);
+  return ret;
+}
+
 SQLRETURN bulk_operations(Statement& stmt, SQLSMALLINT operation) {
   const auto unchanged = [&]() -> SQLRETURN {
     return forward(stmt, entries(stmt).BulkOperations, stmt.real, operation);
   };
   Session* session = stmt.connection.session.get();
-  if (session == nullptr || operation == SQL_FETCH_BY_BOOKMARK) return unchanged();
+  if (session == nullptr) return unchanged();
+  if (operation == SQL_FETCH_BY_BOOKMARK) {
+    return fetched(stmt, nullptr, unchanged);
+  }
   execution_of(stmt);
-  return run_uncaptured(stmt, *session, "bulk-operations", unchanged);
+  return run_bulk(stmt, *session, operation, unchanged);
 }
 
 SQLRETURN set_pos(Statement& stmt, SQLSETPOSIROW row, SQLUSMALLINT operation, SQLUSMALLINT lock) {
@@ -362,7 +396,7 @@ SQLRETURN set_pos(Statement& stmt, SQLSETPOSIROW row, SQLUSMALLINT operation, SQ
   const bool reads = operation == SQL_POSITION || operation == SQL_REFRESH;
   if (session == nullptr || reads) return unchanged();
   execution_of(stmt);
-  return run_uncaptured(stmt, *session, "set-pos", unchanged);
+  return run_set_pos(stmt, *session, row, operation, unchanged);
 }
 
 SQLRETURN end_tran(Connection& dbc, SQLSMALLINT completion) {
@@ -416,6 +450,32 @@ SQLRETURN more_results(Statement& stmt) {
   if (execution.result + 1 >= execution.counts.size()) return SQL_NO_DATA;
   ++execution.result;
   return SQL_SUCCESS;
+}
+
+SQLRETURN fetch_without_result(Statement& stmt) {
+  switch (stmt.connection.session->dialect) {
+    case Dialect::postgresql:
+      return SQL_NO_DATA;  // as psqlodbc answers
+    case Dialect::sqlite:
+      return SQL_ERROR;  // libsqliteodbc gives no diagnostic
+    default:
+      return stmt.fail("24000", "invalid cursor state");
+  }
+}
+
+bool answer_header(const Statement& stmt, SQLSMALLINT field, SQLLEN* value) {
+  if (!without_result(stmt)) return false;
+  const Execution& execution = *stmt.execution;
+  if (field == SQL_DIAG_ROW_COUNT && execution.result < execution.counts.size()) {
+    *value = execution.counts[execution.result];
+    return true;
+  }
+  if (field == SQL_DIAG_CURSOR_ROW_COUNT &&
+      stmt.connection.session->dialect == Dialect::postgresql) {
+    *value = -1;  // as psqlodbc answers
+    return true;
+  }
+  return false;
 }
 
 SQLSMALLINT clipped_columns(const Statement& stmt) {

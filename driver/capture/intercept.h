@@ -8,6 +8,7 @@
 #include <sql.h>
 #include <sqlext.h>
 
+#include <functional>
 #include <string_view>
 
 #include "driver/handle/connection.h"
@@ -33,6 +34,11 @@ SQLRETURN exec_direct(Statement& stmt, const SqlText& text);
 SQLRETURN execute(Statement& stmt);
 SQLRETURN param_data(Statement& stmt, SQLPOINTER* value);
 SQLRETURN put_data(Statement& stmt, SQLPOINTER data, SQLLEN length);
+/// Around a fetch of rows into bound columns: keys of a rowset through which the application may
+/// write are remembered. `rows`: SQLExtendedFetch's count, else null.
+SQLRETURN fetched(Statement& stmt, const SQLULEN* rows, const std::function<SQLRETURN()>& fetch);
+/// Whether `fetched` has anything to do.
+bool keeps_rows(const Statement& stmt);
 SQLRETURN bulk_operations(Statement& stmt, SQLSMALLINT operation);
 SQLRETURN set_pos(Statement& stmt, SQLSETPOSIROW row, SQLUSMALLINT operation, SQLUSMALLINT lock);
 /// `completion` SQL_COMMIT or SQL_ROLLBACK on one connection.
@@ -53,6 +59,10 @@ SQLRETURN cancel(Statement& stmt);
 /// True when the last execution ran on a statement of our own and left no result set: fetches
 /// answer 24000 and column descriptions 07005 as after any statement without result.
 bool without_result(const Statement& stmt);
+/// What a fetch answers then: each real driver has an answer of its own.
+SQLRETURN fetch_without_result(Statement& stmt);
+/// A field of the diagnostic header that the real statement of ours would answer differently.
+bool answer_header(const Statement& stmt, SQLSMALLINT field, SQLLEN* value);
 /// Columns at the end of the present result that are ours.
 SQLSMALLINT clipped_columns(const Statement& stmt);
 /// The number to give the real driver for a column: one that the application does not have is one

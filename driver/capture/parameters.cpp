@@ -264,12 +264,14 @@ BoundValue BoundParameters::value(std::size_t set, std::uint32_t parameter) cons
   return out;
 }
 
+bool BoundParameters::complete() const {
+  return readable_ && count_ <= bindings_.size() &&
+         std::all_of(bindings_.begin(), bindings_.begin() + static_cast<std::ptrdiff_t>(count_),
+                     [](const ParameterBinding& one) { return one.bound; });
+}
+
 const char* BoundParameters::obstacle() const {
-  if (!readable_) return "descriptor";
-  if (count_ > bindings_.size()) return "unbound-parameter";
-  for (std::uint32_t i = 0; i < count_; ++i) {
-    if (!bindings_[i].bound) return "unbound-parameter";
-  }
+  if (!complete()) return readable_ ? "unbound-parameter" : "descriptor";
   for (std::size_t set = 0; set < sets_; ++set) {
     if (skipped(set)) continue;
     for (std::uint32_t i = 0; i < count_; ++i) {

@@ -46,6 +46,8 @@ class BoundParameters {
   [[nodiscard]] std::size_t sets() const { return sets_; }
   /// SQL_ATTR_PARAM_OPERATION_PTR says that this set is left out.
   [[nodiscard]] bool skipped(std::size_t set) const;
+  /// Whether every parameter has a binding that another statement could be given.
+  [[nodiscard]] bool complete() const;
   /// Why the values cannot be read; a stable kind, or null.
   [[nodiscard]] const char* obstacle() const;
   [[nodiscard]] bool any_output() const;

@@ -26,6 +26,8 @@ inline constexpr std::uint64_t kDurableWaitNs =
     10'000'000'000;                              // Durability=power, then invalidate
 inline constexpr std::size_t kContextMax = 256;  // context statements of a session
 
+class PositionedCursor;
+
 /// Ends or commits a transaction on the server; what the application gets.
 using EndsTransaction = std::function<SQLRETURN()>;
 
@@ -114,7 +116,8 @@ class Session {
 /// A statement's last text, its verdict, and what the application may still ask about its run.
 class Execution {
  public:
-  explicit Execution(Statement& owner) : own(owner) {}
+  explicit Execution(Statement& owner);
+  ~Execution();
   Execution(const Execution&) = delete;
   Execution& operator=(const Execution&) = delete;
 
@@ -141,6 +144,9 @@ class Execution {
   SQLSMALLINT clipped = 0;
   bool cursor_open = false;  // the last execution may have left a cursor on the server's side
   std::unique_ptr<Pending> pending;
+  /// The application may write through the cursor of its result, and what is known of its rows.
+  bool updatable = false;
+  std::unique_ptr<PositionedCursor> positioned;
   const void* home = nullptr;  // the real connection the statement lives on
 
  private:

@@ -438,6 +438,16 @@ bool begin_marked(Statement& stmt, Session& session, BeginWrite* how, SQLRETURN*
   return route::rehome(stmt, session, ret);
 }
 
+SQLRETURN run_in_own_transaction(Statement& stmt, Session& session, const RunsUnchanged& work) {
+  if (!leave_autocommit(session)) {
+    session.transaction.ended();
+    return stmt.fail("HY000", "the real driver refuses to leave autocommit");
+  }
+  const SQLRETURN ret = end_converted(stmt, session, work());
+  real_set_autocommit(session.dbc, true);
+  return ret;
+}
+
 SQLRETURN run_write(Statement& stmt, Session& session, bool direct,
                     const RunsUnchanged& unchanged) {
   const std::lock_guard lock(session.dbc.write_mutex);

@@ -38,6 +38,10 @@ struct Classification {
   std::string savepoint;           // name as the engine stores it
   bool creates_temporary = false;  // CREATE TEMP TABLE and the like: pins the session
   std::uint32_t statements = 1;    // in the text
+  /// Several statements, some of which begin or end transactions; `leaves_open`: the last of those
+  /// begins one.
+  bool controls = false;
+  bool leaves_open = false;
 };
 
 Classification classify(std::string_view text, Dialect dialect);

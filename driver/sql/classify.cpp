@@ -332,6 +332,8 @@ Classification classify(std::string_view text, Dialect dialect) {
   Classification first = of(StatementClass::empty);
   std::uint32_t statements = 0;
   bool all_read = true;
+  bool controls = false;
+  bool leaves_open = false;
   Gatherer statement(dialect);
   bool body = false;
   const auto finish = [&] {
@@ -339,6 +341,12 @@ Classification classify(std::string_view text, Dialect dialect) {
     const Classification one = decide(statement.features, dialect);
     if (++statements == 1) first = one;
     all_read = all_read && one.cls == StatementClass::read;
+    if (one.cls >= StatementClass::begin && one.cls <= StatementClass::release) {
+      controls = true;
+      if (one.cls <= StatementClass::rollback) {
+        leaves_open = one.cls == StatementClass::begin || one.chained;
+      }
+    }
     statement = Gatherer(dialect);
   };
   for (Token token = lexer.next(); token.kind != TokenKind::end; token = lexer.next()) {
@@ -352,6 +360,8 @@ Classification classify(std::string_view text, Dialect dialect) {
   finish();
   if (statements > 1 && !all_read) first = of(StatementClass::opaque);
   first.statements = statements;
+  first.controls = statements > 1 && controls;
+  first.leaves_open = statements > 1 && leaves_open;
   return first;
 }
 

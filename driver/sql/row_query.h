@@ -1,0 +1,26 @@
+// Reading one row again by its key, in exact text form: for writes that no RETURNING can follow.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "journal/catalog.h"
+
+namespace understudy::sql {
+
+struct RowQuery {
+  /// SELECT of the key columns, and of all columns with the key columns first; each with one
+  /// parameter marker for each key column, in key order.
+  std::string key_text;
+  std::string row_text;
+  std::string shape;  // Shape::encode() of what row_text gives
+  std::uint32_t key_count = 0;
+  std::size_t columns = 0;
+};
+
+/// Nothing for tables whose rows cannot be effects, and for engines without an exact text form.
+std::optional<RowQuery> row_query(const Table& table, Dialect dialect);
+
+}  // namespace understudy::sql
