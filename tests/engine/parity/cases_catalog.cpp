@@ -165,8 +165,6 @@ void translates_escapes(Program& p) {
         "{? = call f(?, 1)}", "SELECT '{d not an escape}'", "SELECT {d 'broken"}) {
     p.native_sql(sql);
   }
-  // libsqliteodbc 0.9998 writes before a buffer that is too short.
-  if (p.sqlite()) return;
   p.native_sql("SELECT 'a longer text'", 5);
   p.native_sql("SELECT 1", 0);
 }
@@ -203,7 +201,8 @@ void add_catalog_cases(Cases& all) {
   add("AnswersEveryInfo", {}, answers_every_info);
   add("CutsInfoThatIsTooLong", {}, cuts_info_that_is_too_long);
   add("TellsItsFunctions", {}, tells_its_functions);
-  add("TranslatesEscapes", {item}, translates_escapes);
+  // SQLNativeSql of libsqliteodbc 0.9998 writes outside of its buffer (valgrind).
+  add("TranslatesEscapes", {item}, translates_escapes, kPostgres | kMaria);
 }
 
 }  // namespace understudy::parity

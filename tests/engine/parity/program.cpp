@@ -320,7 +320,8 @@ std::string Program::record_fields(SQLSMALLINT type, SQLHANDLE handle, SQLSMALLI
                     : SQLGetDiagField(type, handle, number, id, text.narrow(), 200, &length);
     out << " " << id << "=" << ret << ":" << length << ":" << text.text();
   }
-  if (type != SQL_HANDLE_STMT) return out.str();
+  // Of drivers that it asks with SQLError the driver manager gives uninitialised numbers.
+  if (type != SQL_HANDLE_STMT || sqlite()) return out.str();
   SQLLEN row = -77;
   SQLINTEGER column = -77;
   const SQLRETURN rows = SQLGetDiagField(type, handle, number, SQL_DIAG_ROW_NUMBER, &row, 0,
