@@ -81,7 +81,7 @@ SQLRETURN run_read(Statement& stmt, Session& session, const RunsUnchanged& uncha
   return ret;
 }
 
-// What decides which tables a name means, or on MariaDB how a text is read at all.
+// What decides which tables a name means, or on MariaDB how texts and times are read.
 bool mentions_search_path(std::string_view text, Dialect dialect) {
   sql::Lexer lexer(text, dialect);
   for (sql::Token token = lexer.next(); token.kind != sql::TokenKind::end; token = lexer.next()) {
@@ -89,7 +89,8 @@ bool mentions_search_path(std::string_view text, Dialect dialect) {
          {"SEARCH_PATH", "SCHEMA", "ROLE", "AUTHORIZATION", "DISCARD", "RESET"}) {
       if (token.is_word(word)) return true;
     }
-    const bool reads_otherwise = token.is_word("USE") || token.is_word("SQL_MODE");
+    const bool reads_otherwise = token.is_word("USE") || token.is_word("SQL_MODE") ||
+                                 token.is_word("TIME_ZONE");
     if (dialect == Dialect::mariadb && reads_otherwise) return true;
   }
   return false;

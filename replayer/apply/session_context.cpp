@@ -1,9 +1,64 @@
 #include "replayer/apply/session_context.h"
 
+#include <cctype>
+#include <string_view>
+
 namespace understudy {
+namespace {
+
+// Settings of a session that another can have too; those of a moment (TIMESTAMP, INSERT_ID) are
+// SESSION ONLY.
+constexpr std::string_view kMariadbSettings =
+    "SELECT VARIABLE_NAME, SESSION_VALUE, VARIABLE_TYPE FROM information_schema.SYSTEM_VARIABLES"
+    " WHERE VARIABLE_SCOPE = 'SESSION' AND READ_ONLY = 'NO' AND VARIABLE_NAME <> 'AUTOCOMMIT'";
+
+// Name to the statement that gives it the value it has now.
+std::map<std::string, std::string> mariadb_settings(odbc::Connection& db) {
+  std::map<std::string, std::string> out;
+  odbc::Statement settings(db);
+  settings.execute_direct(kMariadbSettings);
+  while (settings.fetch()) {
+    const auto name = settings.text(1).value_or("");
+    const auto value = settings.text(2);
+    const auto type = settings.text(3).value_or("");
+    const bool number = type.find("INT") != std::string::npos || type == "DOUBLE";
+    out[name] = "SET SESSION " + name + " = " +
+                (!value   ? std::string("NULL")
+                 : number ? *value
+                          : "'" + *value + "'");
+  }
+  return out;
+}
+
+// The first two words of a statement in capitals.
+std::string beginning(std::string_view statement) {
+  std::string out;
+  bool word = false;
+  for (const char c : statement) {
+    if (std::isalpha(static_cast<unsigned char>(c)) != 0) {
+      out += static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+      word = true;
+    } else if (word) {
+      if (out.find(' ') != std::string::npos) break;
+      out += ' ';
+      word = false;
+    }
+  }
+  return out;
+}
+
+// All texts go to the shadow in UTF-8, whatever the application's session spoke.
+bool sets_characters(std::string_view statement) {
+  const std::string words = beginning(statement);
+  return words.starts_with("SET NAMES") || words.starts_with("SET CHARACTER") ||
+         words.starts_with("SET CHARSET");
+}
+
+}  // namespace
 
 SessionContext::SessionContext(odbc::Connection& shadow, Dialect dialect)
     : shadow_(shadow), dialect_(dialect) {
+  if (dialect_ == Dialect::mariadb) settings_ = mariadb_settings(shadow_);
   if (dialect_ != Dialect::postgresql) return;
   // psqlodbc sets these by statement, not in the startup packet, so RESET ALL would undo them.
   odbc::Statement settings(shadow_);
@@ -18,6 +73,7 @@ SessionContext::SessionContext(odbc::Connection& shadow, Dialect dialect)
 
 bool SessionContext::reset() {
   if (clean()) return true;
+  if (dialect_ == Dialect::mariadb) return reset_mariadb();
   if (dialect_ != Dialect::postgresql) return false;
   touched_ = true;
   shadow_.run("RESET SESSION AUTHORIZATION");
@@ -30,8 +86,24 @@ bool SessionContext::reset() {
   return true;
 }
 
+// Temporary tables and user variables stay.
+bool SessionContext::reset_mariadb() {
+  for (const auto& [name, now] : mariadb_settings(shadow_)) {
+    const auto first = settings_.find(name);
+    if (first != settings_.end() && first->second != now) shadow_.run(first->second);
+  }
+  present_.clear();
+  unknown_ = false;
+  return true;
+}
+
 void SessionContext::apply(const std::vector<std::string>& statements) {
   for (const auto& statement : statements) {
+    if (dialect_ == Dialect::mariadb) {
+      if (sets_characters(statement)) continue;
+      // The name of production's database may be that of a database beside the shadow.
+      if (beginning(statement).starts_with("USE")) failed_[statement] = "USE";
+    }
     if (refused(statement) != nullptr) continue;
     touched_ = true;
     try {

@@ -37,9 +37,12 @@ class SessionContext {
   [[nodiscard]] const std::string* refused(const std::string& statement) const;
 
  private:
+  bool reset_mariadb();
+
   odbc::Connection& shadow_;
   Dialect dialect_;
-  std::vector<std::string> baseline_;  // statements
+  std::vector<std::string> baseline_;            // statements
+  std::map<std::string, std::string> settings_;  // MariaDB: statements by variable
   std::vector<std::string> present_;
   std::map<std::string, std::string> failed_;  // SQLSTATE by statement
   bool unknown_ = false;

@@ -88,5 +88,33 @@ TEST(MariadbMigration, MovesALiveProgramToAnEqualShadow) {
   migration.expect_tool({"complete"});
 }
 
+TEST(MariadbMigration, FollowsTheSettingsOfEachSession) {
+  MariaDbServer& server = MariaDbServer::shared();
+  const std::string production = server.new_database();
+  const std::string shadow = server.new_database();
+  LiveMigration migration("Understudy Unicode", "MariaDB Unicode", production, shadow);
+  for (const auto& side : {migration.production(), migration.shadow()}) {
+    odbc::Connection(side).run(
+        "CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(20), ts TIMESTAMP NULL)");
+  }
+  migration.create_and_start();
+  Application app(migration.application());
+  Application other(migration.application());
+  for (const char* sql :
+       {"INSERT INTO t VALUES (1, 'a', NULL)",
+        "SET SESSION sql_mode = 'ANSI_QUOTES,STRICT_ALL_TABLES'", "SET time_zone = '+03:00'",
+        "UPDATE t SET \"v\" = 'b'", "INSERT INTO \"t\" VALUES (2, 'c', '2020-01-01 03:00:00')"}) {
+    EXPECT_EQ(run(app, sql), SQL_SUCCESS) << sql;
+  }
+  EXPECT_EQ(run(other, "SET CHARACTER SET utf8mb4"), SQL_SUCCESS);
+  EXPECT_EQ(run(other, "INSERT INTO t VALUES (3, \"d\", '2020-01-01 00:00:00')"), SQL_SUCCESS);
+  EXPECT_EQ(run(app, "UPDATE t SET v = 'e' WHERE ts = '2020-01-01 03:00:00'"), SQL_SUCCESS);
+  migration.expect_tool({"verify"});
+  const auto status = migration.status();
+  EXPECT_EQ(status["rows_different"], 0) << status.dump(1);
+  EXPECT_EQ(status["divergences"], 0) << status.dump(1);
+  migration.expect_tool({"cancel"});
+}
+
 }  // namespace
 }  // namespace understudy
