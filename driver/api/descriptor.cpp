@@ -58,8 +58,9 @@ SQLRETURN get(SQLHDESC handle, Work work) {
 UNDERSTUDY_ENTRY_POINT SQLGetDescField(SQLHDESC handle, SQLSMALLINT record, SQLSMALLINT field,
                                        SQLPOINTER value, SQLINTEGER capacity, SQLINTEGER* length) {
   return get(handle, [&](Descriptor& desc) {
-    return api::forward(desc, api::entries(desc).GetDescField, answering(desc), record, field,
-                        value, capacity, length);
+    return without_ours(desc, field, value,
+                        api::forward(desc, api::entries(desc).GetDescField, answering(desc), record,
+                                     field, value, capacity, length));
   });
 }
 

@@ -120,9 +120,15 @@ std::string_view own_text(const Diagnostic& diagnostic, SQLSMALLINT field) {
     case SQL_DIAG_MESSAGE_TEXT:
       return diagnostic.message;
     case SQL_DIAG_CLASS_ORIGIN:
+      if (diagnostic.of_real) return diagnostic.class_origin;
       return of_odbc ? "ODBC 3.0" : "ISO 9075";
     case SQL_DIAG_SUBCLASS_ORIGIN:
+      if (diagnostic.of_real) return diagnostic.subclass_origin;
       return of_odbc || state.starts_with("HY") ? "ODBC 3.0" : "ISO 9075";
+    case SQL_DIAG_CONNECTION_NAME:
+      return diagnostic.connection_name;
+    case SQL_DIAG_SERVER_NAME:
+      return diagnostic.server_name;
     default:
       return "";
   }
@@ -155,9 +161,9 @@ SQLRETURN own_number(const Diagnostic& diagnostic, SQLSMALLINT field, SQLPOINTER
     case SQL_DIAG_NATIVE:
       return number(out, diagnostic.native);
     case SQL_DIAG_ROW_NUMBER:
-      return number(out, SQLLEN{kUnknownPosition});
+      return number(out, diagnostic.row);
     case SQL_DIAG_COLUMN_NUMBER:
-      return number(out, SQLINTEGER{SQL_COLUMN_NUMBER_UNKNOWN});
+      return number(out, diagnostic.column);
     default:
       return SQL_ERROR;
   }
@@ -233,9 +239,15 @@ bool counted_by_capture(SQLSMALLINT type, SQLHANDLE handle, SQLSMALLINT record, 
   return stmt != nullptr && capture::answer_header(*stmt, field, static_cast<SQLLEN*>(value));
 }
 
-bool asks_real_header(const Source& from, SQLSMALLINT record) {
+// What we took over from the real driver has no header of ours but its count.
+bool all_of_real(const Source& from, SQLSMALLINT field) {
+  return field != SQL_DIAG_NUMBER && from.handle != nullptr && !from.handle->diagnostics.empty() &&
+         from.handle->diagnostics.front().of_real;
+}
+
+bool asks_real_header(const Source& from, SQLSMALLINT record, SQLSMALLINT field) {
   return record == 0 && from.library != nullptr && from.real != SQL_NULL_HANDLE &&
-         has_only_error(*from.library);
+         (has_only_error(*from.library) || all_of_real(from, field));
 }
 
 }  // namespace
@@ -284,7 +296,7 @@ UNDERSTUDY_ENTRY_POINT SQLGetDiagField(SQLSMALLINT type, SQLHANDLE handle, SQLSM
   if (counted_by_capture(type, handle, record, field, value)) return SQL_SUCCESS;
   const Source from = source_of(type, handle);
   if (has_no_such_field(from, record, field)) return place_only(field, value);
-  if (asks_real_header(from, record)) {
+  if (asks_real_header(from, record, field)) {
     if (from.library->fn.GetDiagField == nullptr) return SQL_NO_DATA;
     return from.library->fn.GetDiagField(type, from.real, record, field, value, capacity, length);
   }
@@ -307,7 +319,7 @@ UNDERSTUDY_ENTRY_POINT SQLGetDiagFieldW(SQLSMALLINT type, SQLHANDLE handle, SQLS
   if (counted_by_capture(type, handle, record, field, value)) return SQL_SUCCESS;
   const Source from = source_of(type, handle);
   if (has_no_such_field(from, record, field)) return place_only(field, value);
-  if (asks_real_header(from, record)) {
+  if (asks_real_header(from, record, field)) {
     return wide_field(from.library->fn, type, from.real, record, field, value, capacity, length);
   }
   return answer(

@@ -12,6 +12,7 @@ SQLRETURN no_cursor(Statement& stmt) {
 }
 
 SQLRETURN no_columns(Statement& stmt) {
+  capture::asked_without_result(stmt);
   return stmt.fail("07005", "the statement did not return a result set");
 }
 
@@ -32,13 +33,17 @@ SQLUSMALLINT odbc3_field(SQLUSMALLINT field) {
 }
 
 // A statement without result is asked about where the application prepared it.
-SQLHSTMT described(const Statement& stmt) {
-  return capture::without_result(stmt) ? stmt.real : api::current(stmt);
+SQLHSTMT described(Statement& stmt) {
+  if (!capture::without_result(stmt)) [[likely]]
+    return api::current(stmt);
+  capture::asked_without_result(stmt);
+  return stmt.real;
 }
 
-bool asks_for_count(const Statement& stmt, SQLUSMALLINT field, SQLLEN* number) {
+bool asks_for_count(Statement& stmt, SQLUSMALLINT field, SQLLEN* number) {
   const bool count = field == SQL_DESC_COUNT || field == SQL_COLUMN_COUNT;
   if (!count || !capture::without_result(stmt)) return false;
+  capture::asked_without_result(stmt);
   if (number != nullptr) *number = 0;
   return true;
 }

@@ -45,7 +45,7 @@ const sql::Analysis* Execution::analysis(const std::shared_ptr<CatalogView>& vie
 }
 
 void Execution::forget_result() {
-  hidden = visible = false;
+  hidden = visible = asked_since = failed_on_own = false;
   clipped = 0;
   cursor_open = updatable = false;
   positioned.reset();

@@ -89,8 +89,8 @@ bool mentions_search_path(std::string_view text, Dialect dialect) {
          {"SEARCH_PATH", "SCHEMA", "ROLE", "AUTHORIZATION", "DISCARD", "RESET"}) {
       if (token.is_word(word)) return true;
     }
-    const bool reads_otherwise = token.is_word("USE") || token.is_word("SQL_MODE") ||
-                                 token.is_word("TIME_ZONE");
+    const bool reads_otherwise =
+        token.is_word("USE") || token.is_word("SQL_MODE") || token.is_word("TIME_ZONE");
     if (dialect == Dialect::mariadb && reads_otherwise) return true;
   }
   return false;
@@ -405,6 +405,10 @@ SQLRETURN end_tran(Connection& dbc, SQLSMALLINT completion) {
   Session* session = dbc.session.get();
   if (session == nullptr) return unchanged();
   const std::lock_guard lock(dbc.write_mutex);
+  // libsqliteodbc ends only transactions of its own, not one that a text began.
+  if (session->dialect == Dialect::sqlite && dbc.autocommit && session->transaction.by_text) {
+    return unchanged();
+  }
   return completion == SQL_COMMIT ? session->commit(unchanged) : session->rollback(unchanged);
 }
 
@@ -453,7 +457,12 @@ SQLRETURN more_results(Statement& stmt) {
   return SQL_SUCCESS;
 }
 
+void asked_without_result(Statement& stmt) {
+  stmt.execution->asked_since = true;
+}
+
 SQLRETURN fetch_without_result(Statement& stmt) {
+  stmt.execution->asked_since = true;
   switch (stmt.connection.session->dialect) {
     case Dialect::postgresql:
       return SQL_NO_DATA;  // as psqlodbc answers
@@ -465,8 +474,18 @@ SQLRETURN fetch_without_result(Statement& stmt) {
 }
 
 bool answer_header(const Statement& stmt, SQLSMALLINT field, SQLLEN* value) {
+  if (stmt.execution != nullptr && stmt.execution->failed_on_own &&
+      field == SQL_DIAG_CURSOR_ROW_COUNT &&
+      stmt.connection.session->dialect == Dialect::postgresql) {
+    *value = -1;
+    return true;
+  }
   if (!without_result(stmt)) return false;
   const Execution& execution = *stmt.execution;
+  if (field == SQL_DIAG_ROW_COUNT && execution.asked_since) {
+    *value = 0;  // the real drivers forget it at the next call
+    return stmt.connection.session->dialect == Dialect::postgresql;
+  }
   if (field == SQL_DIAG_ROW_COUNT && execution.result < execution.counts.size()) {
     *value = execution.counts[execution.result];
     return true;
@@ -474,6 +493,10 @@ bool answer_header(const Statement& stmt, SQLSMALLINT field, SQLLEN* value) {
   if (field == SQL_DIAG_CURSOR_ROW_COUNT &&
       stmt.connection.session->dialect == Dialect::postgresql) {
     *value = -1;  // as psqlodbc answers
+    return true;
+  }
+  if (field == SQL_DIAG_CURSOR_ROW_COUNT && stmt.connection.session->dialect == Dialect::sqlite) {
+    *value = 0;
     return true;
   }
   return false;

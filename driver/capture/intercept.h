@@ -61,6 +61,8 @@ SQLRETURN cancel(Statement& stmt);
 bool without_result(const Statement& stmt);
 /// What a fetch answers then: each real driver has an answer of its own.
 SQLRETURN fetch_without_result(Statement& stmt);
+/// The application asked something else of a statement without result.
+void asked_without_result(Statement& stmt);
 /// A field of the diagnostic header that the real statement of ours would answer differently.
 bool answer_header(const Statement& stmt, SQLSMALLINT field, SQLLEN* value);
 /// Columns at the end of the present result that are ours.

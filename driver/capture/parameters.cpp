@@ -253,6 +253,10 @@ BoundValue BoundParameters::value(std::size_t set, std::uint32_t parameter) cons
   out.c_type = resolved_c_type(binding.c_type, binding.sql_type);
   out.value =
       element(static_cast<char*>(binding.value), set, bind_type_, offset, element_bytes(binding));
+  // The first field of a structure that only the offset gives a place.
+  if (binding.value == nullptr && offset != 0) {
+    out.value = reinterpret_cast<const void*>(offset + bind_type_ * set);
+  }
   const auto length_at = [&](SQLLEN* base) {
     return element(base, set, bind_type_, offset, SQLLEN{sizeof(SQLLEN)});
   };

@@ -4,6 +4,7 @@
 
 #include "driver/capture/parameters.h"
 #include "driver/handle/attributes.h"
+#include "driver/real/wide.h"
 
 namespace understudy::capture {
 namespace {
@@ -26,12 +27,20 @@ SQLULEN rowset_size(const Statement& stmt) {
 // --- what the real driver says of the result ---
 
 std::string text_of(const Statement& stmt, SQLUSMALLINT column, SQLUSMALLINT field) {
-  constexpr SQLSMALLINT kNameBytes = 512;
-  char text[kNameBytes] = "";
+  constexpr SQLSMALLINT kUnitsMax = 512;
   SQLSMALLINT length = 0;
-  const auto ask = stmt.library->fn.ColAttribute;
-  if (ask == nullptr ||
-      !SQL_SUCCEEDED(ask(stmt.real, column, field, text, kNameBytes, &length, nullptr))) {
+  const real::Entries& fn = stmt.library->fn;
+  // Through a W connection a Unicode driver writes UTF-16 at either entry.
+  if (stmt.connection.wide && fn.ColAttributeW != nullptr) {
+    SQLWCHAR text[kUnitsMax] = {};
+    const SQLRETURN ret =
+        fn.ColAttributeW(stmt.real, column, field, text, sizeof text, &length, nullptr);
+    Result<std::string> read = real::to_utf8(text, SQL_NTS);
+    return SQL_SUCCEEDED(ret) && read.ok() ? std::move(*read) : std::string();
+  }
+  char text[kUnitsMax] = "";
+  if (fn.ColAttribute == nullptr || !SQL_SUCCEEDED(fn.ColAttribute(stmt.real, column, field, text,
+                                                                   kUnitsMax, &length, nullptr))) {
     return {};
   }
   return text;

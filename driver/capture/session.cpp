@@ -20,15 +20,27 @@ void watch_forks() {
   (void)registered;
 }
 
-Dialect dialect_of(const Connection& dbc) {
-  char name[128] = {};
+// A Unicode driver writes UTF-16 through either entry once it was connected through a W entry.
+std::string dbms_name(const Connection& dbc) {
+  constexpr SQLSMALLINT kUnitsMax = 128;
   SQLSMALLINT length = 0;
-  const auto get_info = dbc.library->fn.GetInfo;
-  if (get_info == nullptr ||
-      !SQL_SUCCEEDED(get_info(dbc.real, SQL_DBMS_NAME, name, sizeof name, &length))) {
-    return Dialect::generic;
+  const real::Entries& fn = dbc.library->fn;
+  if (dbc.wide && fn.GetInfoW != nullptr) {
+    SQLWCHAR name[kUnitsMax] = {};
+    if (!SQL_SUCCEEDED(fn.GetInfoW(dbc.real, SQL_DBMS_NAME, name, sizeof name, &length))) return {};
+    Result<std::string> text = real::to_utf8(name, SQL_NTS);
+    return text.ok() ? std::move(*text) : std::string();
   }
-  return dialect_of_dbms(name);
+  char name[kUnitsMax] = {};
+  if (fn.GetInfo == nullptr ||
+      !SQL_SUCCEEDED(fn.GetInfo(dbc.real, SQL_DBMS_NAME, name, sizeof name, &length))) {
+    return {};
+  }
+  return name;
+}
+
+Dialect dialect_of(const Connection& dbc) {
+  return dialect_of_dbms(dbms_name(dbc));
 }
 
 }  // namespace
@@ -205,6 +217,50 @@ SQLRETURN real_exec_direct(const real::Library& library, SQLHSTMT statement, std
   return with_text(text, wide, library.fn.ExecDirectW, library.fn.ExecDirect, statement);
 }
 
+namespace {
+
+std::string taken_text(const real::Library& library, SQLSMALLINT type, SQLHANDLE handle,
+                       SQLSMALLINT record, bool wide, SQLSMALLINT field) {
+  constexpr SQLSMALLINT kUnitsMax = 256;
+  SQLSMALLINT length = 0;
+  if (wide && library.fn.GetDiagFieldW != nullptr) {
+    SQLWCHAR text[kUnitsMax] = {};
+    if (!SQL_SUCCEEDED(
+            library.fn.GetDiagFieldW(type, handle, record, field, text, sizeof text, &length))) {
+      return {};
+    }
+    Result<std::string> read = real::to_utf8(text, SQL_NTS);
+    return read.ok() ? std::move(*read) : std::string();
+  }
+  char text[kUnitsMax] = "";
+  if (library.fn.GetDiagField == nullptr ||
+      !SQL_SUCCEEDED(
+          library.fn.GetDiagField(type, handle, record, field, text, kUnitsMax, &length))) {
+    return {};
+  }
+  return text;
+}
+
+// Everything else a record has, so that the application reads what the real driver said.
+void take_fields(const real::Library& library, SQLSMALLINT type, SQLHANDLE handle,
+                 SQLSMALLINT record, bool wide, Diagnostic* taken) {
+  taken->of_real = true;
+  const auto text = [&](SQLSMALLINT field) {
+    return taken_text(library, type, handle, record, wide, field);
+  };
+  taken->class_origin = text(SQL_DIAG_CLASS_ORIGIN);
+  taken->subclass_origin = text(SQL_DIAG_SUBCLASS_ORIGIN);
+  taken->connection_name = text(SQL_DIAG_CONNECTION_NAME);
+  taken->server_name = text(SQL_DIAG_SERVER_NAME);
+  if (library.fn.GetDiagField == nullptr) return;
+  library.fn.GetDiagField(type, handle, record, SQL_DIAG_ROW_NUMBER, &taken->row, SQL_IS_INTEGER,
+                          nullptr);
+  library.fn.GetDiagField(type, handle, record, SQL_DIAG_COLUMN_NUMBER, &taken->column,
+                          SQL_IS_INTEGER, nullptr);
+}
+
+}  // namespace
+
 void take_diagnostics(const real::Library& library, SQLSMALLINT type, SQLHANDLE handle, bool wide,
                       Handle& to) {
   constexpr SQLSMALLINT kRecordsMax = 16;
@@ -229,6 +285,7 @@ void take_diagnostics(const real::Library& library, SQLSMALLINT type, SQLHANDLE 
       taken.message = reinterpret_cast<const char*>(message);
     }
     if (!SQL_SUCCEEDED(ret)) return;
+    take_fields(library, type, handle, record, wide, &taken);
     to.diagnostics.push_back(std::move(taken));
   }
 }

@@ -139,6 +139,8 @@ class Execution {
   bool hidden = false;
   std::vector<SQLLEN> counts;
   std::size_t result = 0;
+  bool asked_since = false;    // something else was asked since it ran
+  bool failed_on_own = false;  // it ran on `own` and failed there
   /// The last execution ran on `own` and the application fetches there, all but the last columns.
   bool visible = false;
   SQLSMALLINT clipped = 0;

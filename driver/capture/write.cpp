@@ -195,6 +195,7 @@ SQLRETURN record_on_own(const Work& work, Slice slice, const RunsSlice& run) {
   Execution& execution = work.execution();
   if (ret == SQL_NEED_DATA) return ret;
   execution.own.report_processed(work.bound, slice);
+  execution.failed_on_own = !done(ret);
   if (!done(ret)) return ret;
   if (work.plan.visible) {
     if (!record_visible(work, ret)) work.session.note_uncaptured("effects-unreadable");
@@ -354,6 +355,16 @@ SQLRETURN run_marked(Statement& stmt, Session& session, bool implicit,
   return ret;
 }
 
+// SQLite took the text for no statement: what it says is about ours.
+bool refused_text(const Work& work, const OwnStatement& own) {
+  constexpr SQLINTEGER kSqliteError = 1;
+  if (work.session.dialect != Dialect::sqlite) return false;
+  Handle seen(HandleKind::statement);
+  take_diagnostics(*work.stmt.library, SQL_HANDLE_STMT, own.handle(), work.stmt.connection.wide,
+                   seen);
+  return !seen.diagnostics.empty() && seen.diagnostics.front().native == kSqliteError;
+}
+
 RunsSlice runs_text(const Work& work, bool direct, const RunsUnchanged& unchanged) {
   return [&work, direct, &unchanged](Slice slice) -> SQLRETURN {
     if (work.plan.text == nullptr) return unchanged();
@@ -367,7 +378,13 @@ RunsSlice runs_text(const Work& work, bool direct, const RunsUnchanged& unchange
       work.stmt.current.store(own.handle());
       return SQL_ERROR;
     }
-    return own.run(*work.plan.text, direct, work.execution().wide());
+    const SQLRETURN ret = own.run(*work.plan.text, direct, work.execution().wide());
+    if (ret != SQL_ERROR || slice.count != work.bound.sets() || !refused_text(work, own)) {
+      return ret;
+    }
+    // Nothing has run: the application is told of its own text.
+    work.stmt.current.store(work.stmt.real, std::memory_order_release);
+    return unchanged();
   };
 }
 

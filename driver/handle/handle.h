@@ -25,6 +25,14 @@ struct Diagnostic {
   char sqlstate[6] = "HY000";
   std::string message;  // "[Understudy] ..." ; UTF-8
   SQLINTEGER native = 0;
+  /// Taken over from the real driver before a call that would have cleared it there.
+  bool of_real = false;
+  std::string class_origin;
+  std::string subclass_origin;
+  std::string connection_name;
+  std::string server_name;
+  SQLLEN row = SQL_ROW_NUMBER_UNKNOWN;
+  SQLINTEGER column = SQL_COLUMN_NUMBER_UNKNOWN;
 };
 
 /// First member of every handle, so that a foreign pointer is recognised.

@@ -39,7 +39,7 @@ class MariadbAnalyzer : private Recogniser {
 
   void run() {
     for (const Token& token : text_.tokens) {
-      if (token.is_word("RETURNING")) return static_cast<void>(refuse("own-returning"));
+      if (token.is_word("RETURNING")) return refuse("own-returning");
       double_quotes_ = double_quotes_ || token.text.starts_with('"');
     }
     if (cursor_.accept("INSERT")) return insert();
@@ -58,13 +58,13 @@ class MariadbAnalyzer : private Recogniser {
       database = std::move(*name);
       name = cursor_.name();
     }
-    if (!name) return refuse("not-understood");
+    if (!name) return refused("not-understood");
     table_ = catalog_.find(database, *name);
     const std::string_view obstacle = table_obstacle(table_);
-    if (!obstacle.empty()) return refuse(obstacle);
+    if (!obstacle.empty()) return refused(obstacle);
     name_ = *name;
     target_token_ = cursor_.position() - 1;
-    return !calls_unknown() || refuse("unknown-function");
+    return !calls_unknown() || refused("unknown-function");
   }
 
   /// A stored function may write.
@@ -83,7 +83,7 @@ class MariadbAnalyzer : private Recogniser {
   }
 
   bool effects(Verb verb) {
-    if (!balanced()) return refuse("not-understood");
+    if (!balanced()) return refused("not-understood");
     set_effects(&out_, *table_, verb);
     std::string text(text_.text.substr(0, text_.end()));
     text += " RETURNING ";
@@ -113,18 +113,18 @@ class MariadbAnalyzer : private Recogniser {
 
   void insert() {
     cursor_.accept("LOW_PRIORITY") || cursor_.accept("HIGH_PRIORITY");
-    if (cursor_.accept("DELAYED")) return static_cast<void>(refuse("delayed"));
+    if (cursor_.accept("DELAYED")) return refuse("delayed");
     const bool ignore = cursor_.accept("IGNORE");
     cursor_.accept("INTO");
     if (!target()) return;
-    if (cursor_.peek().is_word("PARTITION")) return static_cast<void>(refuse("partition"));
+    if (cursor_.peek().is_word("PARTITION")) return refuse("partition");
     // Its row count is 2 for a changed row, and RETURNING hides it.
     for (std::size_t i = find(cursor_.position(), {"DUPLICATE"}); i < text_.tokens.size();
          i = find(i + 1, {"DUPLICATE"})) {
-      if (text_.tokens[i - 1].is_word("ON")) return static_cast<void>(refuse("upsert"));
+      if (text_.tokens[i - 1].is_word("ON")) return refuse("upsert");
     }
     std::vector<std::uint32_t> columns;
-    if (!insert_columns(&columns)) return static_cast<void>(refuse("unknown-column"));
+    if (!insert_columns(&columns)) return refuse("unknown-column");
     if (!effects(Verb::insert) || ignore || !may_be_keyed()) return;
     if (!cursor_.accept("VALUES") && !cursor_.accept("VALUE")) return;
     if (const auto row = single_row(columns)) keyed(key_of_row(*row));
@@ -173,13 +173,13 @@ class MariadbAnalyzer : private Recogniser {
 
   void update() {
     cursor_.accept("LOW_PRIORITY");
-    if (cursor_.accept("IGNORE")) return static_cast<void>(refuse("update-effects"));
+    if (cursor_.accept("IGNORE")) return refuse("update-effects");
     if (!target()) return;
     if (!alias()) return;
-    if (!cursor_.accept("SET")) return static_cast<void>(refuse("several-tables"));
+    if (!cursor_.accept("SET")) return refuse("several-tables");
     const std::size_t start = cursor_.position();
     if (find(start, {"ORDER", "LIMIT"}) != text_.tokens.size()) {
-      return static_cast<void>(refuse("limit"));
+      return refuse("limit");
     }
     const std::size_t where = find(start, {"WHERE"});
     std::vector<Assignment> assigned;
@@ -197,7 +197,7 @@ class MariadbAnalyzer : private Recogniser {
     const bool word = cursor_.accept("AS");
     const bool named = cursor_.peek().kind == TokenKind::quoted_identifier ||
                        (cursor_.peek().kind == TokenKind::word && cursor_.peek(1).is_word("SET"));
-    if (!named) return !word || refuse("not-understood");
+    if (!named) return !word || refused("not-understood");
     name_ = *cursor_.name();
     return true;
   }
@@ -213,7 +213,7 @@ class MariadbAnalyzer : private Recogniser {
       if (given && is_timestamp(column)) return false;
     }
     return std::all_of(assigned.begin(), assigned.end(), [&](const Assignment& one) {
-      return immutable({one.from, one.to}) && !reads_timestamp({one.from, one.to});
+      return one.single && immutable({one.from, one.to}) && !reads_timestamp({one.from, one.to});
     });
   }
 
@@ -233,15 +233,15 @@ class MariadbAnalyzer : private Recogniser {
     cursor_.accept("LOW_PRIORITY");
     cursor_.accept("QUICK");
     const bool ignore = cursor_.accept("IGNORE");
-    if (!cursor_.accept("FROM")) return static_cast<void>(refuse("several-tables"));
+    if (!cursor_.accept("FROM")) return refuse("several-tables");
     if (!target()) return;
     const Token& next = cursor_.peek();
     if (next.is(',') || next.is('.') || next.is_word("USING")) {
-      return static_cast<void>(refuse("several-tables"));
+      return refuse("several-tables");
     }
     if (!cursor_.done() && !next.is_word("WHERE") && !next.is_word("ORDER") &&
         !next.is_word("LIMIT")) {
-      return static_cast<void>(refuse("not-understood"));
+      return refuse("not-understood");
     }
     const std::size_t start = cursor_.position();
     if (!effects(Verb::remove) || ignore || !may_be_keyed()) return;

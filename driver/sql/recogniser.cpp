@@ -67,11 +67,11 @@ std::size_t value_tokens(const Cursor& cursor) {
 namespace {
 
 bool null_test(Cursor* at) {
+  if (at->accept("ISNULL") || at->accept("NOTNULL")) return at->done();
   const std::size_t start = at->position();
-  if (at->accept("IS")) {
-    at->accept("NOT");
-    if (at->accept("NULL") && at->done()) return true;
-  }
+  const bool is = at->accept("IS");
+  const bool negated = at->accept("NOT");
+  if ((is || negated) && at->accept("NULL") && at->done()) return true;
   at->seek(start);
   return false;
 }
@@ -110,7 +110,7 @@ Recogniser::Recogniser(const TokenizedText& text, const Catalog& catalog, Analys
       cursor_(text.tokens, 0, text.tokens.size(), catalog.dialect),
       dialect_(catalog.dialect) {}
 
-bool Recogniser::refuse(std::string_view reason) {
+bool Recogniser::refused(std::string_view reason) {
   set_opaque(&out_, reason);
   return false;
 }
@@ -189,16 +189,21 @@ std::optional<std::vector<Recogniser::Span>> Recogniser::single_row(
 
 bool Recogniser::assignments(std::size_t to, std::vector<Assignment>* out) {
   do {
-    const auto ordinal = column(&cursor_);
-    if (!ordinal) return refuse("unknown-column");
-    if (!cursor_.accept('=')) return refuse("not-understood");
-    if (key_position(*ordinal)) return refuse("key-assigned");
+    std::vector<std::uint32_t> columns;
+    const bool list = cursor_.accept('(');
+    do {
+      const auto ordinal = column(&cursor_);
+      if (!ordinal) return refused(cursor_.name() ? "unknown-column" : "not-understood");
+      if (key_position(*ordinal)) return refused("key-assigned");
+      columns.push_back(*ordinal);
+    } while (list && cursor_.accept(','));
+    if ((list && !cursor_.accept(')')) || !cursor_.accept('=')) return refused("not-understood");
     const std::size_t from = cursor_.position();
     const std::size_t end = std::min(to, end_of_expression(from));
-    out->push_back({*ordinal, from, end});
+    for (const std::uint32_t ordinal : columns) out->push_back({ordinal, from, end, !list});
     cursor_.seek(end);
   } while (cursor_.position() < to && cursor_.accept(','));
-  return cursor_.position() == to || refuse("not-understood");
+  return cursor_.position() == to || refused("not-understood");
 }
 
 std::size_t Recogniser::end_of_expression(std::size_t from) const {
@@ -301,7 +306,7 @@ bool Recogniser::conjunct(std::size_t from, std::size_t to, Found* found) const 
   if (!left.valid) return false;
   if (null_test(&at)) return left.column.has_value();
   if (left.column && at.accept("IN")) return values_only(&at);
-  const bool equal = at.accept('=');
+  const bool equal = at.accept('=', '=') || at.accept('=');
   if (!equal && !comparison(&at)) return false;
   const Side right = side(&at);
   if (!right.valid || !at.done()) return false;

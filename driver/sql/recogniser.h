@@ -57,12 +57,15 @@ class Recogniser {
     std::uint32_t column = 0;
     std::size_t from = 0;  // tokens of its expression
     std::size_t to = 0;
+    bool single = true;  // not (a, b) = ...
   };
   using Span = std::pair<std::size_t, std::size_t>;  // tokens; an end of 0: none
   using Key = std::optional<std::vector<KeyPart>>;
 
-  /// Gives the verdict opaque; false, for `return refuse(...)`.
-  bool refuse(std::string_view reason);
+  /// Gives the verdict opaque.
+  void refuse(std::string_view reason) { set_opaque(&out_, reason); }
+  /// The same, and false.
+  bool refused(std::string_view reason);
   [[nodiscard]] Cursor cursor(std::size_t from, std::size_t to) const;
   /// The first of these words outside parentheses from here on, or the end.
   [[nodiscard]] std::size_t find(std::size_t from,
