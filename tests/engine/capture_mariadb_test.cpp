@@ -71,6 +71,34 @@ TEST_F(CaptureMariadb, RecordsLongTextsOfManyBytesWhole) {
   EXPECT_TRUE(value->ends_with(std::string("\0end", 4)));
 }
 
+TEST_F(CaptureMariadb, RecordsPreparedInsertsAndArraysRowByRow) {
+  begin({"CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY, v INT)"});
+  Application app(production_.through());
+  raw::Statement stmt(app);
+  ASSERT_EQ(
+      SQLPrepare(stmt.handle, raw::text(std::string("INSERT INTO t (v) VALUES (?)")), SQL_NTS),
+      SQL_SUCCESS);
+  SQLINTEGER values[] = {7, 8, 9};
+  SQLBindParameter(stmt.handle, 1, SQL_PARAM_INPUT, SQL_C_SLONG, SQL_INTEGER, 0, 0, values, 0,
+                   nullptr);
+  ASSERT_EQ(SQLExecute(stmt.handle), SQL_SUCCESS) << stmt.problems();
+  ASSERT_EQ(SQLExecute(stmt.handle), SQL_SUCCESS) << stmt.problems();
+  SQLSetStmtAttr(stmt.handle, SQL_ATTR_PARAMSET_SIZE, reinterpret_cast<SQLPOINTER>(3), 0);
+  ASSERT_EQ(SQLExecute(stmt.handle), SQL_SUCCESS) << stmt.problems();
+  SQLLEN rows = 0;
+  SQLRowCount(stmt.handle, &rows);
+  EXPECT_EQ(rows, 3);
+  std::vector<Row> recorded;
+  for (const auto& transaction : production_.drain().transactions) {
+    for (const auto& statement : transaction.statements) {
+      for (const auto& effect : statement.effects) recorded.push_back(effect.values);
+    }
+  }
+  EXPECT_EQ(recorded,
+            (std::vector<Row>{{"1", "7"}, {"2", "7"}, {"3", "7"}, {"4", "8"}, {"5", "9"}}));
+  EXPECT_EQ(production_.scalar("SELECT GROUP_CONCAT(v ORDER BY id) FROM t"), "7,7,7,8,9");
+}
+
 TEST_F(CaptureMariadb, RecordsKeyedStatementsWithTheirValues) {
   begin({"CREATE TABLE t (id INT PRIMARY KEY, v INT)"});
   Application app(production_.through());
