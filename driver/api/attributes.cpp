@@ -5,6 +5,7 @@
 #include "driver/api/handles.h"
 #include "driver/api/wide_output.h"
 #include "driver/capture/intercept.h"
+#include "driver/real/wide.h"
 
 using namespace understudy;
 
@@ -32,6 +33,17 @@ bool can_set(const real::Entries& fn) {
          fn.SetConnectOption != nullptr;
 }
 
+// Lone surrogates are in no name that a server took.
+std::string utf8_of(SQLPOINTER value, SQLINTEGER length, bool wide) {
+  if (!wide) {
+    const auto* bytes = static_cast<const char*>(value);
+    return length < 0 ? std::string(bytes) : std::string(bytes, static_cast<std::size_t>(length));
+  }
+  const SQLINTEGER characters = length < 0 ? SQL_NTS : length / 2;
+  const Result<std::string> text = real::to_utf8(static_cast<const SQLWCHAR*>(value), characters);
+  return text.ok() ? *text : std::string();
+}
+
 SQLRETURN set_on_connection(Connection& dbc, SQLINTEGER attribute, SQLPOINTER value,
                             SQLINTEGER length, bool wide) {
   auto copy = copy_attribute(attribute, value, length, wide);
@@ -45,6 +57,9 @@ SQLRETURN set_on_connection(Connection& dbc, SQLINTEGER attribute, SQLPOINTER va
   }
   if (!SQL_SUCCEEDED(ret)) return ret;
   if (autocommit) dbc.autocommit = static_cast<SQLUINTEGER>(as_number(value)) != 0;
+  if (attribute == SQL_ATTR_CURRENT_CATALOG) {
+    capture::database_set(dbc, utf8_of(value, length, wide));
+  }
   keep(dbc, std::move(*copy));
   return ret;
 }

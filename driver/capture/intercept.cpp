@@ -412,6 +412,21 @@ SQLRETURN end_tran(Connection& dbc, SQLSMALLINT completion) {
   return completion == SQL_COMMIT ? session->commit(unchanged) : session->rollback(unchanged);
 }
 
+void database_set(Connection& dbc, std::string_view name) {
+  Session* session = dbc.session.get();
+  if (session == nullptr || session->dialect != Dialect::mariadb) return;
+  const std::lock_guard lock(dbc.write_mutex);
+  std::string statement = "USE `";
+  for (const char c : name) statement.append(c == '`' ? 2 : 1, c);
+  statement += '`';
+  session->default_search_path = false;
+  if (session->transaction.recorded) {
+    const std::string statements[] = {statement};
+    session->transaction.entries.add_context(statements);
+  }
+  if (session->context.size() < kContextMax) session->context.push_back(std::move(statement));
+}
+
 SQLRETURN set_autocommit(Connection& dbc, SQLULEN value, bool wide_entry) {
   const auto unchanged = [&]() -> SQLRETURN {
     const real::Entries& fn = dbc.library->fn;

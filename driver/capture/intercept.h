@@ -45,6 +45,8 @@ SQLRETURN set_pos(Statement& stmt, SQLSETPOSIROW row, SQLUSMALLINT operation, SQ
 SQLRETURN end_tran(Connection& dbc, SQLSMALLINT completion);
 /// SQLSetConnectAttr(SQL_ATTR_AUTOCOMMIT); turning it on commits.
 SQLRETURN set_autocommit(Connection& dbc, SQLULEN value, bool wide_entry);
+/// After SQLSetConnectAttr(SQL_ATTR_CURRENT_CATALOG) succeeded, which is MariaDB's USE.
+void database_set(Connection& dbc, std::string_view name);
 
 // What an execution on a statement of our own must answer as the bare driver would.
 SQLRETURN row_count(Statement& stmt, SQLLEN* count);

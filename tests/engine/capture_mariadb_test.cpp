@@ -235,5 +235,24 @@ TEST_F(CaptureMariadb, JudgesNoTextOfASessionThatChangedItsMode) {
   EXPECT_EQ(seen.transactions[0].statements.at(0).verdict, Verdict::opaque);
 }
 
+TEST_F(CaptureMariadb, KnowsThatNamesMeanOtherTablesAfterTheDatabaseWasChanged) {
+  begin({"CREATE TABLE t (id INT PRIMARY KEY, v INT)"});
+  const std::string ours = MariaDbServer::shared().database();
+  MariaDbServer::shared().new_database();
+  const std::string other = MariaDbServer::shared().database();
+  MariaDbServer::shared().sql(other, "CREATE TABLE t (id INT PRIMARY KEY, v INT)");
+  Application app(production_.through());
+  for (const std::string& database : {other, ours}) {
+    ASSERT_EQ(SQLSetConnectAttr(app.dbc, SQL_ATTR_CURRENT_CATALOG, raw::text(database), SQL_NTS),
+              SQL_SUCCESS)
+        << app.problems();
+    EXPECT_EQ(run(app, "INSERT INTO t VALUES (1, 5)"), SQL_SUCCESS);
+  }
+  const auto seen = production_.drain();
+  ASSERT_EQ(seen.transactions.size(), 2u);
+  EXPECT_EQ(seen.transactions[0].statements.at(0).verdict, Verdict::opaque);
+  EXPECT_EQ(seen.transactions[1].statements.at(0).verdict, Verdict::opaque);
+}
+
 }  // namespace
 }  // namespace understudy
