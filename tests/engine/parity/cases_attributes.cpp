@@ -18,12 +18,14 @@ void environment_attributes(Program& p) {
 
 void connection_attributes(Program& p) {
   const std::initializer_list<SQLINTEGER> all = {
-      SQL_ATTR_ACCESS_MODE,     SQL_ATTR_AUTOCOMMIT,     SQL_ATTR_CONNECTION_TIMEOUT,
-      SQL_ATTR_LOGIN_TIMEOUT,   SQL_ATTR_METADATA_ID,    SQL_ATTR_ODBC_CURSORS,
-      SQL_ATTR_PACKET_SIZE,     SQL_ATTR_TXN_ISOLATION,  SQL_ATTR_CONNECTION_DEAD,
-      SQL_ATTR_ASYNC_ENABLE,    SQL_ATTR_AUTO_IPD,       SQL_ATTR_DISCONNECT_BEHAVIOR,
-      SQL_ATTR_ENLIST_IN_DTC,   SQL_ATTR_QUERY_TIMEOUT,  SQL_ATTR_MAX_ROWS,
-      9998};
+      SQL_ATTR_ACCESS_MODE,        SQL_ATTR_AUTOCOMMIT,
+      SQL_ATTR_CONNECTION_TIMEOUT, SQL_ATTR_LOGIN_TIMEOUT,
+      SQL_ATTR_METADATA_ID,        SQL_ATTR_ODBC_CURSORS,
+      SQL_ATTR_PACKET_SIZE,        SQL_ATTR_TXN_ISOLATION,
+      SQL_ATTR_CONNECTION_DEAD,    SQL_ATTR_ASYNC_ENABLE,
+      SQL_ATTR_AUTO_IPD,           SQL_ATTR_DISCONNECT_BEHAVIOR,
+      SQL_ATTR_ENLIST_IN_DTC,      SQL_ATTR_QUERY_TIMEOUT,
+      SQL_ATTR_MAX_ROWS,           9998};
   for (const SQLINTEGER one : all) p.get_connect_attr(p.dbc, one);
   p.get_connect_text(p.dbc, SQL_ATTR_CURRENT_CATALOG);
   p.get_connect_text(p.dbc, SQL_ATTR_CURRENT_CATALOG, 4);
@@ -58,15 +60,28 @@ void attributes_set_before_connecting(Program& p) {
 }
 
 void statement_attributes(Program& p) {
-  const std::initializer_list<SQLINTEGER> numbers = {
-      SQL_ATTR_ASYNC_ENABLE,      SQL_ATTR_CONCURRENCY,     SQL_ATTR_CURSOR_SCROLLABLE,
-      SQL_ATTR_CURSOR_SENSITIVITY, SQL_ATTR_CURSOR_TYPE,    SQL_ATTR_ENABLE_AUTO_IPD,
-      SQL_ATTR_KEYSET_SIZE,       SQL_ATTR_MAX_LENGTH,      SQL_ATTR_MAX_ROWS,
-      SQL_ATTR_METADATA_ID,       SQL_ATTR_NOSCAN,          SQL_ATTR_PARAM_BIND_TYPE,
-      SQL_ATTR_PARAMSET_SIZE,     SQL_ATTR_QUERY_TIMEOUT,   SQL_ATTR_RETRIEVE_DATA,
-      SQL_ATTR_ROW_ARRAY_SIZE,    SQL_ATTR_ROW_BIND_TYPE,   SQL_ATTR_ROW_NUMBER,
-      SQL_ATTR_SIMULATE_CURSOR,   SQL_ATTR_USE_BOOKMARKS,   SQL_ROWSET_SIZE,
-      9997};
+  const std::initializer_list<SQLINTEGER> numbers = {SQL_ATTR_ASYNC_ENABLE,
+                                                     SQL_ATTR_CONCURRENCY,
+                                                     SQL_ATTR_CURSOR_SCROLLABLE,
+                                                     SQL_ATTR_CURSOR_SENSITIVITY,
+                                                     SQL_ATTR_CURSOR_TYPE,
+                                                     SQL_ATTR_ENABLE_AUTO_IPD,
+                                                     SQL_ATTR_KEYSET_SIZE,
+                                                     SQL_ATTR_MAX_LENGTH,
+                                                     SQL_ATTR_MAX_ROWS,
+                                                     SQL_ATTR_METADATA_ID,
+                                                     SQL_ATTR_NOSCAN,
+                                                     SQL_ATTR_PARAM_BIND_TYPE,
+                                                     SQL_ATTR_PARAMSET_SIZE,
+                                                     SQL_ATTR_QUERY_TIMEOUT,
+                                                     SQL_ATTR_RETRIEVE_DATA,
+                                                     SQL_ATTR_ROW_ARRAY_SIZE,
+                                                     SQL_ATTR_ROW_BIND_TYPE,
+                                                     SQL_ATTR_ROW_NUMBER,
+                                                     SQL_ATTR_SIMULATE_CURSOR,
+                                                     SQL_ATTR_USE_BOOKMARKS,
+                                                     SQL_ROWSET_SIZE,
+                                                     9997};
   SQLHSTMT h = p.stmt();
   for (const SQLINTEGER one : numbers) p.get_stmt_attr(h, one);
   for (const SQLINTEGER one : numbers) {

@@ -81,10 +81,10 @@ void lists_procedures(Program& p) {
 void lists_types(Program& p) {
   SQLHSTMT h = p.stmt();
   show(p, h, p.get_type_info(h, SQL_ALL_TYPES));
-  for (const SQLSMALLINT type : {SQL_CHAR, SQL_VARCHAR, SQL_LONGVARCHAR, SQL_WVARCHAR, SQL_INTEGER,
-                                 SQL_BIGINT, SQL_DECIMAL, SQL_DOUBLE, SQL_BIT, SQL_BINARY, SQL_GUID,
-                                 SQL_TYPE_DATE, SQL_TYPE_TIME, SQL_TYPE_TIMESTAMP,
-                                 SQL_INTERVAL_YEAR, 999}) {
+  for (const SQLSMALLINT type :
+       {SQL_CHAR, SQL_VARCHAR, SQL_LONGVARCHAR, SQL_WVARCHAR, SQL_INTEGER, SQL_BIGINT, SQL_DECIMAL,
+        SQL_DOUBLE, SQL_BIT, SQL_BINARY, SQL_GUID, SQL_TYPE_DATE, SQL_TYPE_TIME, SQL_TYPE_TIMESTAMP,
+        SQL_INTERVAL_YEAR, 999}) {
     show(p, h, p.get_type_info(h, type));
   }
   p.drop(h);
@@ -106,17 +106,45 @@ void catalog_results_can_be_bound(Program& p) {
 }
 
 bool is_text(SQLUSMALLINT type) {
-  for (const int one :
-       {SQL_ACCESSIBLE_PROCEDURES, SQL_ACCESSIBLE_TABLES, SQL_CATALOG_NAME,
-        SQL_CATALOG_NAME_SEPARATOR, SQL_CATALOG_TERM, SQL_COLLATION_SEQ, SQL_COLUMN_ALIAS,
-        SQL_DATABASE_NAME, SQL_DATA_SOURCE_NAME, SQL_DATA_SOURCE_READ_ONLY, SQL_DBMS_NAME,
-        SQL_DBMS_VER, SQL_DESCRIBE_PARAMETER, SQL_DM_VER, SQL_DRIVER_NAME, SQL_DRIVER_ODBC_VER,
-        SQL_DRIVER_VER, SQL_EXPRESSIONS_IN_ORDERBY, SQL_IDENTIFIER_QUOTE_CHAR, SQL_INTEGRITY,
-        SQL_KEYWORDS, SQL_LIKE_ESCAPE_CLAUSE, SQL_MAX_ROW_SIZE_INCLUDES_LONG,
-        SQL_MULTIPLE_ACTIVE_TXN, SQL_MULT_RESULT_SETS, SQL_NEED_LONG_DATA_LEN, SQL_ODBC_VER,
-        SQL_ORDER_BY_COLUMNS_IN_SELECT, SQL_OUTER_JOINS, SQL_PROCEDURES, SQL_PROCEDURE_TERM,
-        SQL_ROW_UPDATES, SQL_SCHEMA_TERM, SQL_SEARCH_PATTERN_ESCAPE, SQL_SERVER_NAME,
-        SQL_SPECIAL_CHARACTERS, SQL_TABLE_TERM, SQL_USER_NAME, SQL_XOPEN_CLI_YEAR}) {
+  for (const int one : {SQL_ACCESSIBLE_PROCEDURES,
+                        SQL_ACCESSIBLE_TABLES,
+                        SQL_CATALOG_NAME,
+                        SQL_CATALOG_NAME_SEPARATOR,
+                        SQL_CATALOG_TERM,
+                        SQL_COLLATION_SEQ,
+                        SQL_COLUMN_ALIAS,
+                        SQL_DATABASE_NAME,
+                        SQL_DATA_SOURCE_NAME,
+                        SQL_DATA_SOURCE_READ_ONLY,
+                        SQL_DBMS_NAME,
+                        SQL_DBMS_VER,
+                        SQL_DESCRIBE_PARAMETER,
+                        SQL_DM_VER,
+                        SQL_DRIVER_NAME,
+                        SQL_DRIVER_ODBC_VER,
+                        SQL_DRIVER_VER,
+                        SQL_EXPRESSIONS_IN_ORDERBY,
+                        SQL_IDENTIFIER_QUOTE_CHAR,
+                        SQL_INTEGRITY,
+                        SQL_KEYWORDS,
+                        SQL_LIKE_ESCAPE_CLAUSE,
+                        SQL_MAX_ROW_SIZE_INCLUDES_LONG,
+                        SQL_MULTIPLE_ACTIVE_TXN,
+                        SQL_MULT_RESULT_SETS,
+                        SQL_NEED_LONG_DATA_LEN,
+                        SQL_ODBC_VER,
+                        SQL_ORDER_BY_COLUMNS_IN_SELECT,
+                        SQL_OUTER_JOINS,
+                        SQL_PROCEDURES,
+                        SQL_PROCEDURE_TERM,
+                        SQL_ROW_UPDATES,
+                        SQL_SCHEMA_TERM,
+                        SQL_SEARCH_PATTERN_ESCAPE,
+                        SQL_SERVER_NAME,
+                        SQL_SPECIAL_CHARACTERS,
+                        SQL_TABLE_TERM,
+                        SQL_USER_NAME,
+                        SQL_XOPEN_CLI_YEAR}) {
     if (one == type) return true;
   }
   return false;

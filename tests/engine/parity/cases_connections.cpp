@@ -69,8 +69,7 @@ void cancels_from_another_thread(Program& p) {
     auto* text = reinterpret_cast<SQLCHAR*>(const_cast<char*>(sql.c_str()));
     if (!direct) p.prepare(h, sql);
     SQLRETURN ret = SQL_SUCCESS;
-    std::thread runner(
-        [&] { ret = direct ? SQLExecDirect(h, text, SQL_NTS) : SQLExecute(h); });
+    std::thread runner([&] { ret = direct ? SQLExecDirect(h, text, SQL_NTS) : SQLExecute(h); });
     SQLHSTMT watch = p.stmt(other);
     SQLCHAR question[] =
         "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep' "

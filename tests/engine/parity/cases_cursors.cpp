@@ -42,11 +42,18 @@ void scrolls(Program& p) {
     block.bind(p, h, type, SQL_CONCUR_READ_ONLY);
     if (!SQL_SUCCEEDED(p.exec(h, "SELECT id, note FROM $T ORDER BY id"))) continue;
     for (const auto& [orientation, offset] :
-         std::initializer_list<std::pair<SQLSMALLINT, SQLLEN>>{
-             {SQL_FETCH_NEXT, 0},     {SQL_FETCH_NEXT, 0},     {SQL_FETCH_PRIOR, 0},
-             {SQL_FETCH_LAST, 0},     {SQL_FETCH_FIRST, 0},    {SQL_FETCH_ABSOLUTE, 4},
-             {SQL_FETCH_ABSOLUTE, -2}, {SQL_FETCH_RELATIVE, 1}, {SQL_FETCH_RELATIVE, -3},
-             {SQL_FETCH_ABSOLUTE, 99}, {SQL_FETCH_PRIOR, 0},    {SQL_FETCH_NEXT, 0}}) {
+         std::initializer_list<std::pair<SQLSMALLINT, SQLLEN>>{{SQL_FETCH_NEXT, 0},
+                                                               {SQL_FETCH_NEXT, 0},
+                                                               {SQL_FETCH_PRIOR, 0},
+                                                               {SQL_FETCH_LAST, 0},
+                                                               {SQL_FETCH_FIRST, 0},
+                                                               {SQL_FETCH_ABSOLUTE, 4},
+                                                               {SQL_FETCH_ABSOLUTE, -2},
+                                                               {SQL_FETCH_RELATIVE, 1},
+                                                               {SQL_FETCH_RELATIVE, -3},
+                                                               {SQL_FETCH_ABSOLUTE, 99},
+                                                               {SQL_FETCH_PRIOR, 0},
+                                                               {SQL_FETCH_NEXT, 0}}) {
       if (SQL_SUCCEEDED(p.fetch_scroll(h, orientation, offset))) block.show(p);
       p.get_stmt_attr(h, SQL_ATTR_ROW_NUMBER);
     }

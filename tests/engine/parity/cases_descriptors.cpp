@@ -10,24 +10,48 @@ SQLPOINTER number(SQLLEN value) {
 }
 
 void show_header(Program& p, SQLHDESC d) {
-  for (const SQLSMALLINT field : {SQL_DESC_ALLOC_TYPE, SQL_DESC_ARRAY_SIZE,
-                                  SQL_DESC_ARRAY_STATUS_PTR, SQL_DESC_BIND_OFFSET_PTR,
-                                  SQL_DESC_BIND_TYPE, SQL_DESC_COUNT, SQL_DESC_ROWS_PROCESSED_PTR}) {
+  for (const SQLSMALLINT field :
+       {SQL_DESC_ALLOC_TYPE, SQL_DESC_ARRAY_SIZE, SQL_DESC_ARRAY_STATUS_PTR,
+        SQL_DESC_BIND_OFFSET_PTR, SQL_DESC_BIND_TYPE, SQL_DESC_COUNT,
+        SQL_DESC_ROWS_PROCESSED_PTR}) {
     p.get_desc_field(d, 0, field);
   }
 }
 
 void show_record(Program& p, SQLHDESC d, SQLSMALLINT record) {
-  for (const SQLSMALLINT field :
-       {SQL_DESC_AUTO_UNIQUE_VALUE, SQL_DESC_BASE_COLUMN_NAME, SQL_DESC_BASE_TABLE_NAME,
-        SQL_DESC_CASE_SENSITIVE, SQL_DESC_CATALOG_NAME, SQL_DESC_CONCISE_TYPE, SQL_DESC_DATA_PTR,
-        SQL_DESC_DATETIME_INTERVAL_CODE, SQL_DESC_DISPLAY_SIZE, SQL_DESC_FIXED_PREC_SCALE,
-        SQL_DESC_INDICATOR_PTR, SQL_DESC_LABEL, SQL_DESC_LENGTH, SQL_DESC_LITERAL_PREFIX,
-        SQL_DESC_LOCAL_TYPE_NAME, SQL_DESC_NAME, SQL_DESC_NULLABLE, SQL_DESC_NUM_PREC_RADIX,
-        SQL_DESC_OCTET_LENGTH, SQL_DESC_OCTET_LENGTH_PTR, SQL_DESC_PARAMETER_TYPE,
-        SQL_DESC_PRECISION, SQL_DESC_ROWVER, SQL_DESC_SCALE, SQL_DESC_SCHEMA_NAME,
-        SQL_DESC_SEARCHABLE, SQL_DESC_TABLE_NAME, SQL_DESC_TYPE, SQL_DESC_TYPE_NAME,
-        SQL_DESC_UNNAMED, SQL_DESC_UNSIGNED, SQL_DESC_UPDATABLE, 7777}) {
+  for (const SQLSMALLINT field : {SQL_DESC_AUTO_UNIQUE_VALUE,
+                                  SQL_DESC_BASE_COLUMN_NAME,
+                                  SQL_DESC_BASE_TABLE_NAME,
+                                  SQL_DESC_CASE_SENSITIVE,
+                                  SQL_DESC_CATALOG_NAME,
+                                  SQL_DESC_CONCISE_TYPE,
+                                  SQL_DESC_DATA_PTR,
+                                  SQL_DESC_DATETIME_INTERVAL_CODE,
+                                  SQL_DESC_DISPLAY_SIZE,
+                                  SQL_DESC_FIXED_PREC_SCALE,
+                                  SQL_DESC_INDICATOR_PTR,
+                                  SQL_DESC_LABEL,
+                                  SQL_DESC_LENGTH,
+                                  SQL_DESC_LITERAL_PREFIX,
+                                  SQL_DESC_LOCAL_TYPE_NAME,
+                                  SQL_DESC_NAME,
+                                  SQL_DESC_NULLABLE,
+                                  SQL_DESC_NUM_PREC_RADIX,
+                                  SQL_DESC_OCTET_LENGTH,
+                                  SQL_DESC_OCTET_LENGTH_PTR,
+                                  SQL_DESC_PARAMETER_TYPE,
+                                  SQL_DESC_PRECISION,
+                                  SQL_DESC_ROWVER,
+                                  SQL_DESC_SCALE,
+                                  SQL_DESC_SCHEMA_NAME,
+                                  SQL_DESC_SEARCHABLE,
+                                  SQL_DESC_TABLE_NAME,
+                                  SQL_DESC_TYPE,
+                                  SQL_DESC_TYPE_NAME,
+                                  SQL_DESC_UNNAMED,
+                                  SQL_DESC_UNSIGNED,
+                                  SQL_DESC_UPDATABLE,
+                                  7777}) {
     p.get_desc_field(d, record, field);
   }
   p.get_desc_rec(d, record);
@@ -48,7 +72,8 @@ void all_four_of_a_query(Program& p) {
   for (const SQLINTEGER which : kFour) {
     SQLHDESC d = p.descriptor(h, which);
     show_header(p, d);
-    for (const SQLSMALLINT record : {0, 1, 2, 3}) show_record(p, d, record);
+    // libmaodbc 3.1.15 reads before its records at number 0 and dies.
+    for (SQLSMALLINT record = p.maria() ? 1 : 0; record <= 3; ++record) show_record(p, d, record);
   }
   p.fetch(h);
   p.drop(h);

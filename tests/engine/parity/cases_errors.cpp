@@ -11,14 +11,15 @@ void constraint_violations(Program& p) {
   p.run("INSERT INTO $T (id, name, price) VALUES (1, 'one', 5)");
   for (const bool on : {true, false}) {
     p.autocommit(on);
-    for (const char* sql : {"INSERT INTO $T (id, name, price) VALUES (1, 'again', 5)",
-                            "INSERT INTO $T (id, name, price) VALUES (2, NULL, 5)",
-                            "INSERT INTO $T (id, name, price) VALUES (2, 'one', 5)",
-                            "INSERT INTO $T (id, name, price) VALUES (2, 'two', -5)",
-                            "INSERT INTO $T (id, name, price) VALUES (2, 'two', 5), (1, 'x', 5)",
-                            "INSERT INTO $T_child (id, parent) VALUES (1, 99)",
-                            "UPDATE $T SET id = NULL WHERE id = 1", "UPDATE $T SET name = NULL",
-                            "INSERT INTO $T (id, name, price) VALUES (3, 'three', 'not a number')"}) {
+    for (const char* sql :
+         {"INSERT INTO $T (id, name, price) VALUES (1, 'again', 5)",
+          "INSERT INTO $T (id, name, price) VALUES (2, NULL, 5)",
+          "INSERT INTO $T (id, name, price) VALUES (2, 'one', 5)",
+          "INSERT INTO $T (id, name, price) VALUES (2, 'two', -5)",
+          "INSERT INTO $T (id, name, price) VALUES (2, 'two', 5), (1, 'x', 5)",
+          "INSERT INTO $T_child (id, parent) VALUES (1, 99)",
+          "UPDATE $T SET id = NULL WHERE id = 1", "UPDATE $T SET name = NULL",
+          "INSERT INTO $T (id, name, price) VALUES (3, 'three', 'not a number')"}) {
       p.run(sql);
       if (!on) p.rollback();
     }
@@ -114,8 +115,8 @@ void deadlock_victim(Program& p) {
   const std::string waits = p.expand("UPDATE $T SET price = 11 WHERE id = 2");
   SQLRETURN waited = SQL_ERROR;
   std::thread waiter([&] {
-    waited = SQLExecDirect(a, reinterpret_cast<SQLCHAR*>(const_cast<char*>(waits.c_str())),
-                           SQL_NTS);
+    waited =
+        SQLExecDirect(a, reinterpret_cast<SQLCHAR*>(const_cast<char*>(waits.c_str())), SQL_NTS);
   });
   p.exec(b, "UPDATE $T SET price = 21 WHERE id = 1");
   p.end_tran(SQL_HANDLE_DBC, other, SQL_COMMIT);
@@ -181,17 +182,18 @@ void add_error_cases(Cases& all) {
   add("UpdatesThatFindNothing", updates_that_find_nothing);
   add("DeadlockVictim", deadlock_victim, kPostgres);
   add("BusyDatabase", busy_database, kSqlite, true);
-  all.push_back({"Errors",
-                 "WarningsOfTheServer",
-                 kPostgres,
-                 {"CREATE FUNCTION $T_warn() RETURNS int LANGUAGE plpgsql AS $$BEGIN RAISE WARNING "
-                  "'careful'; RETURN 1; END$$",
-                  "CREATE TABLE $T_w (id $serial, v int)",
-                  "CREATE FUNCTION $T_t() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE WARNING "
-                  "'row %', NEW.v; RAISE NOTICE 'noted'; IF NEW.v < 0 THEN RAISE EXCEPTION 'no' "
-                  "USING DETAIL = 'below', HINT = 'above'; END IF; RETURN NEW; END$$",
-                  "CREATE TRIGGER w BEFORE INSERT ON $T_w FOR EACH ROW EXECUTE FUNCTION $T_t()"},
-                 warnings_of_the_server});
+  all.push_back(
+      {"Errors",
+       "WarningsOfTheServer",
+       kPostgres,
+       {"CREATE FUNCTION $T_warn() RETURNS int LANGUAGE plpgsql AS $$BEGIN RAISE WARNING "
+        "'careful'; RETURN 1; END$$",
+        "CREATE TABLE $T_w (id $serial, v int)",
+        "CREATE FUNCTION $T_t() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE WARNING "
+        "'row %', NEW.v; RAISE NOTICE 'noted'; IF NEW.v < 0 THEN RAISE EXCEPTION 'no' "
+        "USING DETAIL = 'below', HINT = 'above'; END IF; RETURN NEW; END$$",
+        "CREATE TRIGGER w BEFORE INSERT ON $T_w FOR EACH ROW EXECUTE FUNCTION $T_t()"},
+       warnings_of_the_server});
 }
 
 }  // namespace understudy::parity

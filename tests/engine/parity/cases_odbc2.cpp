@@ -9,9 +9,9 @@ void statement_options(Program& p) {
   SQLHSTMT h = SQL_NULL_HSTMT;
   p.done("AllocStmt", SQL_HANDLE_DBC, p.dbc, SQLAllocStmt(p.dbc, &h));
   for (const SQLUSMALLINT option :
-       {SQL_QUERY_TIMEOUT, SQL_MAX_ROWS, SQL_NOSCAN, SQL_MAX_LENGTH, SQL_BIND_TYPE,
-        SQL_CURSOR_TYPE, SQL_CONCURRENCY, SQL_KEYSET_SIZE, SQL_ROWSET_SIZE, SQL_SIMULATE_CURSOR,
-        SQL_RETRIEVE_DATA, SQL_USE_BOOKMARKS, SQL_ROW_NUMBER, 999}) {
+       {SQL_QUERY_TIMEOUT, SQL_MAX_ROWS, SQL_NOSCAN, SQL_MAX_LENGTH, SQL_BIND_TYPE, SQL_CURSOR_TYPE,
+        SQL_CONCURRENCY, SQL_KEYSET_SIZE, SQL_ROWSET_SIZE, SQL_SIMULATE_CURSOR, SQL_RETRIEVE_DATA,
+        SQL_USE_BOOKMARKS, SQL_ROW_NUMBER, 999}) {
     SQLULEN value = 0;
     const std::string name = std::to_string(option);
     p.done("SetStmtOption " + name, SQL_HANDLE_STMT, h, SQLSetStmtOption(h, option, 1));
@@ -35,8 +35,9 @@ void connection_options(Program& p) {
 
 void transacts(Program& p) {
   const auto transact = [&](SQLHENV env, SQLHDBC dbc, SQLUSMALLINT type) {
-    p.done("Transact " + std::to_string(type), dbc == SQL_NULL_HDBC ? SQL_HANDLE_ENV : SQL_HANDLE_DBC,
-           dbc == SQL_NULL_HDBC ? env : dbc, SQLTransact(env, dbc, type));
+    p.done("Transact " + std::to_string(type),
+           dbc == SQL_NULL_HDBC ? SQL_HANDLE_ENV : SQL_HANDLE_DBC, dbc == SQL_NULL_HDBC ? env : dbc,
+           SQLTransact(env, dbc, type));
   };
   p.done("SetConnectOption", SQL_HANDLE_DBC, p.dbc,
          SQLSetConnectOption(p.dbc, SQL_AUTOCOMMIT, SQL_AUTOCOMMIT_OFF));
@@ -77,8 +78,7 @@ void column_attributes(Program& p) {
     SQLCHAR text[100] = "";
     SQLSMALLINT length = -7;
     SQLLEN number = -7;
-    const SQLRETURN ret =
-        SQLColAttributes(h, 2, field, text, sizeof(text), &length, &number);
+    const SQLRETURN ret = SQLColAttributes(h, 2, field, text, sizeof(text), &length, &number);
     p.done("ColAttributes " + std::to_string(field), SQL_HANDLE_STMT, h, ret,
            std::to_string(number) + " " + reinterpret_cast<char*>(text));
   }

@@ -71,7 +71,7 @@ struct Row {
 void arrays_by_row_with_offset(Program& p) {
   Row rows[kSets] = {{1, 0, "one", SQL_NTS},  {2, 0, "two", SQL_NTS},  {3, 0, "", SQL_NULL_DATA},
                      {4, 0, "four", SQL_NTS}, {5, 0, "five", SQL_NTS}, {6, 0, "six", 1}};
-  SQLUSMALLINT operation[kSets] = {SQL_PARAM_PROCEED, SQL_PARAM_IGNORE, SQL_PARAM_PROCEED,
+  SQLUSMALLINT operation[kSets] = {SQL_PARAM_PROCEED, SQL_PARAM_IGNORE,  SQL_PARAM_PROCEED,
                                    SQL_PARAM_PROCEED, SQL_PARAM_PROCEED, SQL_PARAM_PROCEED};
   SQLUSMALLINT status[kSets] = {77, 77, 77, 77, 77, 77};
   SQLULEN processed = 7777;

@@ -6,19 +6,31 @@ namespace understudy::parity {
 namespace {
 
 constexpr SQLUSMALLINT kTextFields[] = {
-    SQL_DESC_BASE_COLUMN_NAME, SQL_DESC_BASE_TABLE_NAME, SQL_DESC_CATALOG_NAME,
-    SQL_DESC_LABEL,            SQL_DESC_LITERAL_PREFIX,  SQL_DESC_LITERAL_SUFFIX,
-    SQL_DESC_LOCAL_TYPE_NAME,  SQL_DESC_NAME,            SQL_DESC_SCHEMA_NAME,
-    SQL_DESC_TABLE_NAME,       SQL_DESC_TYPE_NAME,       SQL_COLUMN_NAME};
-constexpr SQLUSMALLINT kNumberFields[] = {
-    SQL_DESC_AUTO_UNIQUE_VALUE, SQL_DESC_CASE_SENSITIVE, SQL_DESC_CONCISE_TYPE,
-    SQL_DESC_COUNT,             SQL_DESC_DISPLAY_SIZE,   SQL_DESC_FIXED_PREC_SCALE,
-    SQL_DESC_LENGTH,            SQL_DESC_NULLABLE,       SQL_DESC_NUM_PREC_RADIX,
-    SQL_DESC_OCTET_LENGTH,      SQL_DESC_PRECISION,      SQL_DESC_SCALE,
-    SQL_DESC_SEARCHABLE,        SQL_DESC_TYPE,           SQL_DESC_UNNAMED,
-    SQL_DESC_UNSIGNED,          SQL_DESC_UPDATABLE,      SQL_COLUMN_LENGTH,
-    SQL_COLUMN_PRECISION,       SQL_COLUMN_SCALE,        SQL_COLUMN_COUNT,
-    7777};
+    SQL_DESC_BASE_COLUMN_NAME, SQL_DESC_BASE_TABLE_NAME, SQL_DESC_CATALOG_NAME,    SQL_DESC_LABEL,
+    SQL_DESC_LITERAL_PREFIX,   SQL_DESC_LITERAL_SUFFIX,  SQL_DESC_LOCAL_TYPE_NAME, SQL_DESC_NAME,
+    SQL_DESC_SCHEMA_NAME,      SQL_DESC_TABLE_NAME,      SQL_DESC_TYPE_NAME,       SQL_COLUMN_NAME};
+constexpr SQLUSMALLINT kNumberFields[] = {SQL_DESC_AUTO_UNIQUE_VALUE,
+                                          SQL_DESC_CASE_SENSITIVE,
+                                          SQL_DESC_CONCISE_TYPE,
+                                          SQL_DESC_COUNT,
+                                          SQL_DESC_DISPLAY_SIZE,
+                                          SQL_DESC_FIXED_PREC_SCALE,
+                                          SQL_DESC_LENGTH,
+                                          SQL_DESC_NULLABLE,
+                                          SQL_DESC_NUM_PREC_RADIX,
+                                          SQL_DESC_OCTET_LENGTH,
+                                          SQL_DESC_PRECISION,
+                                          SQL_DESC_SCALE,
+                                          SQL_DESC_SEARCHABLE,
+                                          SQL_DESC_TYPE,
+                                          SQL_DESC_UNNAMED,
+                                          SQL_DESC_UNSIGNED,
+                                          SQL_DESC_UPDATABLE,
+                                          SQL_COLUMN_LENGTH,
+                                          SQL_COLUMN_PRECISION,
+                                          SQL_COLUMN_SCALE,
+                                          SQL_COLUMN_COUNT,
+                                          7777};
 
 void describe(Program& p, SQLHSTMT h, SQLSMALLINT columns) {
   p.num_result_cols(h);
@@ -189,15 +201,14 @@ void bound_columns(Program& p) {
 }
 
 void escapes(Program& p) {
-  for (const char* sql :
-       {"INSERT INTO $T (v, note) VALUES ({fn LENGTH('four')}, {fn UCASE('up')})",
-        "INSERT INTO $T (v, note) VALUES (30, {fn CONCAT('a', 'b')})",
-        "UPDATE $T SET note = {fn LCASE(note)} WHERE v = 4",
-        "INSERT INTO $T (v, at) VALUES (31, {ts '2024-02-29 23:59:58'})",
-        "UPDATE $T SET at = {ts '2024-03-01 00:00:00'} WHERE v = 31",
-        "INSERT INTO $T (v, note) VALUES (32, {d '2024-02-29'})",
-        "INSERT INTO $T (v, note) VALUES (33, {t '23:59:58'})",
-        "DELETE FROM $T WHERE note LIKE 'a!_%' {escape '!'}"}) {
+  for (const char* sql : {"INSERT INTO $T (v, note) VALUES ({fn LENGTH('four')}, {fn UCASE('up')})",
+                          "INSERT INTO $T (v, note) VALUES (30, {fn CONCAT('a', 'b')})",
+                          "UPDATE $T SET note = {fn LCASE(note)} WHERE v = 4",
+                          "INSERT INTO $T (v, at) VALUES (31, {ts '2024-02-29 23:59:58'})",
+                          "UPDATE $T SET at = {ts '2024-03-01 00:00:00'} WHERE v = 31",
+                          "INSERT INTO $T (v, note) VALUES (32, {d '2024-02-29'})",
+                          "INSERT INTO $T (v, note) VALUES (33, {t '23:59:58'})",
+                          "DELETE FROM $T WHERE note LIKE 'a!_%' {escape '!'}"}) {
     p.run(sql);
   }
   p.query("SELECT a.v, b.note FROM {oj $T a LEFT OUTER JOIN $T b ON a.id = b.id} ORDER BY a.v");
@@ -210,8 +221,8 @@ void calls(Program& p) {
   SQLINTEGER result = -7;
   SQLLEN length = 0;
   SQLLEN result_length = -7;
-  p.bind_parameter(h, 1, SQL_PARAM_OUTPUT, SQL_C_SLONG, SQL_INTEGER, 10, 0, &result,
-                   sizeof(result), &result_length);
+  p.bind_parameter(h, 1, SQL_PARAM_OUTPUT, SQL_C_SLONG, SQL_INTEGER, 10, 0, &result, sizeof(result),
+                   &result_length);
   p.bind_int(h, 2, &a, &length);
   p.exec(h, "{? = call $T_add(?, 3)}");
   p.note("result", {result, result_length});

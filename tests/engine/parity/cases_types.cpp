@@ -8,13 +8,15 @@ namespace understudy::parity {
 namespace {
 
 constexpr SQLSMALLINT kOut[] = {
-    SQL_C_CHAR,     SQL_C_WCHAR,     SQL_C_BINARY,    SQL_C_BIT,       SQL_C_STINYINT,
-    SQL_C_UTINYINT, SQL_C_SSHORT,    SQL_C_USHORT,    SQL_C_SLONG,     SQL_C_ULONG,
-    SQL_C_SBIGINT,  SQL_C_UBIGINT,   SQL_C_FLOAT,     SQL_C_DOUBLE,    SQL_C_NUMERIC,
-    SQL_C_TYPE_DATE, SQL_C_TYPE_TIME, SQL_C_TYPE_TIMESTAMP, SQL_C_GUID, SQL_C_INTERVAL_DAY_TO_SECOND,
-    SQL_C_DEFAULT,  SQL_C_LONG,      SQL_C_SHORT,     SQL_C_TINYINT};
+    SQL_C_CHAR,      SQL_C_WCHAR,          SQL_C_BINARY,  SQL_C_BIT,
+    SQL_C_STINYINT,  SQL_C_UTINYINT,       SQL_C_SSHORT,  SQL_C_USHORT,
+    SQL_C_SLONG,     SQL_C_ULONG,          SQL_C_SBIGINT, SQL_C_UBIGINT,
+    SQL_C_FLOAT,     SQL_C_DOUBLE,         SQL_C_NUMERIC, SQL_C_TYPE_DATE,
+    SQL_C_TYPE_TIME, SQL_C_TYPE_TIMESTAMP, SQL_C_GUID,    SQL_C_INTERVAL_DAY_TO_SECOND,
+    SQL_C_DEFAULT,   SQL_C_LONG,           SQL_C_SHORT,   SQL_C_TINYINT};
 
-// libsqliteodbc has no SQL_C_NUMERIC, GUID and intervals and leaves the buffer as it was: equal too.
+// libsqliteodbc has no SQL_C_NUMERIC, GUID and intervals and leaves the buffer as it was: equal
+// too.
 void reads_every_type_as_every_type(Program& p) {
   for (const char* column : {"i", "b", "n", "d", "s", "dt", "st", "bi", "bl"}) {
     SQLHSTMT h = p.stmt();
@@ -26,10 +28,9 @@ void reads_every_type_as_every_type(Program& p) {
         const SQLRETURN ret = SQLGetData(h, 1, type, buffer, 120, &length);
         // Character kinds are read once only; the rest of a value is another case's.
         p.done("GetData as " + std::to_string(type), SQL_HANDLE_STMT, h, ret,
-               std::to_string(length) +
-                   (SQL_SUCCEEDED(ret) && length >= 0 && type != SQL_C_DEFAULT
-                        ? " " + shown_value(type, buffer, length, 120)
-                        : ""));
+               std::to_string(length) + (SQL_SUCCEEDED(ret) && length >= 0 && type != SQL_C_DEFAULT
+                                             ? " " + shown_value(type, buffer, length, 120)
+                                             : ""));
       }
     }
     p.drop(h);
@@ -61,46 +62,50 @@ std::vector<In> inputs() {
   interval.interval_type = SQL_IS_DAY_TO_SECOND;
   interval.intval.day_second = {3, 4, 5, 6, 0};
   const char16_t wide[] = u"w\u00e9\u20ac";
-  return {{SQL_C_SLONG, SQL_INTEGER, 10, 0, "i", bytes_of(SQLINTEGER{-70000})},
-          {SQL_C_ULONG, SQL_INTEGER, 10, 0, "i", bytes_of(SQLUINTEGER{70000})},
-          {SQL_C_LONG, SQL_INTEGER, 10, 0, "i", bytes_of(SQLINTEGER{5})},
-          {SQL_C_SSHORT, SQL_SMALLINT, 5, 0, "i", bytes_of(SQLSMALLINT{-12})},
-          {SQL_C_USHORT, SQL_SMALLINT, 5, 0, "i", bytes_of(SQLUSMALLINT{12})},
-          {SQL_C_STINYINT, SQL_TINYINT, 3, 0, "i", bytes_of(SQLSCHAR{-3})},
-          {SQL_C_UTINYINT, SQL_TINYINT, 3, 0, "i", bytes_of(SQLCHAR{200})},
-          {SQL_C_SBIGINT, SQL_BIGINT, 19, 0, "b", bytes_of(SQLBIGINT{-9000000000000LL})},
-          {SQL_C_UBIGINT, SQL_BIGINT, 19, 0, "b", bytes_of(SQLUBIGINT{9000000000000ULL})},
-          {SQL_C_DOUBLE, SQL_DOUBLE, 15, 0, "d", bytes_of(SQLDOUBLE{0.1})},
-          {SQL_C_FLOAT, SQL_REAL, 7, 0, "d", bytes_of(SQLREAL{0.5F})},
-          {SQL_C_DOUBLE, SQL_DECIMAL, 10, 2, "n", bytes_of(SQLDOUBLE{12.34})},
-          {SQL_C_CHAR, SQL_NUMERIC, 10, 2, "n", "123.45"},
-          {SQL_C_NUMERIC, SQL_NUMERIC, 10, 2, "n", bytes_of(numeric)},
-          {SQL_C_CHAR, SQL_VARCHAR, 40, 0, "s", "it's \\ text"},
-          {SQL_C_CHAR, SQL_VARCHAR, 40, 0, "s", ""},
-          {SQL_C_CHAR, SQL_INTEGER, 10, 0, "i", "42"},
-          {SQL_C_CHAR, SQL_INTEGER, 10, 0, "i", "not a number"},
-          {SQL_C_SLONG, SQL_VARCHAR, 40, 0, "s", bytes_of(SQLINTEGER{99})},
-          {SQL_C_WCHAR, SQL_WVARCHAR, 40, 0, "s",
-           {reinterpret_cast<const char*>(wide), sizeof(wide) - sizeof(char16_t)}},
-          {SQL_C_BINARY, SQL_VARBINARY, 40, 0, "bl", std::string("\0\1\xFE\xFF", 4)},
-          {SQL_C_CHAR, SQL_VARBINARY, 40, 0, "bl", "00FF"},
-          {SQL_C_BIT, SQL_BIT, 1, 0, "bi", bytes_of(SQLCHAR{1})},
-          {SQL_C_TYPE_DATE, SQL_TYPE_DATE, 10, 0, "dt", bytes_of(SQL_DATE_STRUCT{2024, 2, 29})},
-          {SQL_C_TYPE_TIME, SQL_TYPE_TIME, 8, 0, "s", bytes_of(SQL_TIME_STRUCT{23, 59, 58})},
-          {SQL_C_TYPE_TIMESTAMP, SQL_TYPE_TIMESTAMP, 26, 6, "st",
-           bytes_of(SQL_TIMESTAMP_STRUCT{2024, 2, 29, 23, 59, 58, 123456000})},
-          {SQL_C_TYPE_TIMESTAMP, SQL_TYPE_DATE, 10, 0, "dt",
-           bytes_of(SQL_TIMESTAMP_STRUCT{2024, 3, 1, 1, 2, 3, 0})},
-          {SQL_C_TYPE_DATE, SQL_TYPE_TIMESTAMP, 26, 6, "st", bytes_of(SQL_DATE_STRUCT{2025, 1, 1})},
-          {SQL_C_CHAR, SQL_TYPE_TIMESTAMP, 26, 6, "st", "2024-01-02 03:04:05.678"},
-          {SQL_C_CHAR, SQL_TYPE_DATE, 10, 0, "dt", "not a date"},
-          {SQL_C_GUID, SQL_GUID, 36, 0, "s", bytes_of(SQLGUID{1, 2, 3, {4, 5, 6, 7, 8, 9, 10, 11}})},
-          {SQL_C_INTERVAL_DAY_TO_SECOND, SQL_INTERVAL_DAY_TO_SECOND, 20, 0, "s",
-           bytes_of(interval)},
-          {SQL_C_DEFAULT, SQL_INTEGER, 10, 0, "i", bytes_of(SQLINTEGER{8})},
-          {SQL_C_DEFAULT, SQL_VARCHAR, 40, 0, "s", "default"},
-          {SQL_C_SLONG, 7777, 10, 0, "i", bytes_of(SQLINTEGER{8})},
-          {7777, SQL_INTEGER, 10, 0, "i", bytes_of(SQLINTEGER{8})}};
+  return {
+      {SQL_C_SLONG, SQL_INTEGER, 10, 0, "i", bytes_of(SQLINTEGER{-70000})},
+      {SQL_C_ULONG, SQL_INTEGER, 10, 0, "i", bytes_of(SQLUINTEGER{70000})},
+      {SQL_C_LONG, SQL_INTEGER, 10, 0, "i", bytes_of(SQLINTEGER{5})},
+      {SQL_C_SSHORT, SQL_SMALLINT, 5, 0, "i", bytes_of(SQLSMALLINT{-12})},
+      {SQL_C_USHORT, SQL_SMALLINT, 5, 0, "i", bytes_of(SQLUSMALLINT{12})},
+      {SQL_C_STINYINT, SQL_TINYINT, 3, 0, "i", bytes_of(SQLSCHAR{-3})},
+      {SQL_C_UTINYINT, SQL_TINYINT, 3, 0, "i", bytes_of(SQLCHAR{200})},
+      {SQL_C_SBIGINT, SQL_BIGINT, 19, 0, "b", bytes_of(SQLBIGINT{-9000000000000LL})},
+      {SQL_C_UBIGINT, SQL_BIGINT, 19, 0, "b", bytes_of(SQLUBIGINT{9000000000000ULL})},
+      {SQL_C_DOUBLE, SQL_DOUBLE, 15, 0, "d", bytes_of(SQLDOUBLE{0.1})},
+      {SQL_C_FLOAT, SQL_REAL, 7, 0, "d", bytes_of(SQLREAL{0.5F})},
+      {SQL_C_DOUBLE, SQL_DECIMAL, 10, 2, "n", bytes_of(SQLDOUBLE{12.34})},
+      {SQL_C_CHAR, SQL_NUMERIC, 10, 2, "n", "123.45"},
+      {SQL_C_NUMERIC, SQL_NUMERIC, 10, 2, "n", bytes_of(numeric)},
+      {SQL_C_CHAR, SQL_VARCHAR, 40, 0, "s", "it's \\ text"},
+      {SQL_C_CHAR, SQL_VARCHAR, 40, 0, "s", ""},
+      {SQL_C_CHAR, SQL_INTEGER, 10, 0, "i", "42"},
+      {SQL_C_CHAR, SQL_INTEGER, 10, 0, "i", "not a number"},
+      {SQL_C_SLONG, SQL_VARCHAR, 40, 0, "s", bytes_of(SQLINTEGER{99})},
+      {SQL_C_WCHAR,
+       SQL_WVARCHAR,
+       40,
+       0,
+       "s",
+       {reinterpret_cast<const char*>(wide), sizeof(wide) - sizeof(char16_t)}},
+      {SQL_C_BINARY, SQL_VARBINARY, 40, 0, "bl", std::string("\0\1\xFE\xFF", 4)},
+      {SQL_C_CHAR, SQL_VARBINARY, 40, 0, "bl", "00FF"},
+      {SQL_C_BIT, SQL_BIT, 1, 0, "bi", bytes_of(SQLCHAR{1})},
+      {SQL_C_TYPE_DATE, SQL_TYPE_DATE, 10, 0, "dt", bytes_of(SQL_DATE_STRUCT{2024, 2, 29})},
+      {SQL_C_TYPE_TIME, SQL_TYPE_TIME, 8, 0, "s", bytes_of(SQL_TIME_STRUCT{23, 59, 58})},
+      {SQL_C_TYPE_TIMESTAMP, SQL_TYPE_TIMESTAMP, 26, 6, "st",
+       bytes_of(SQL_TIMESTAMP_STRUCT{2024, 2, 29, 23, 59, 58, 123456000})},
+      {SQL_C_TYPE_TIMESTAMP, SQL_TYPE_DATE, 10, 0, "dt",
+       bytes_of(SQL_TIMESTAMP_STRUCT{2024, 3, 1, 1, 2, 3, 0})},
+      {SQL_C_TYPE_DATE, SQL_TYPE_TIMESTAMP, 26, 6, "st", bytes_of(SQL_DATE_STRUCT{2025, 1, 1})},
+      {SQL_C_CHAR, SQL_TYPE_TIMESTAMP, 26, 6, "st", "2024-01-02 03:04:05.678"},
+      {SQL_C_CHAR, SQL_TYPE_DATE, 10, 0, "dt", "not a date"},
+      {SQL_C_GUID, SQL_GUID, 36, 0, "s", bytes_of(SQLGUID{1, 2, 3, {4, 5, 6, 7, 8, 9, 10, 11}})},
+      {SQL_C_INTERVAL_DAY_TO_SECOND, SQL_INTERVAL_DAY_TO_SECOND, 20, 0, "s", bytes_of(interval)},
+      {SQL_C_DEFAULT, SQL_INTEGER, 10, 0, "i", bytes_of(SQLINTEGER{8})},
+      {SQL_C_DEFAULT, SQL_VARCHAR, 40, 0, "s", "default"},
+      {SQL_C_SLONG, 7777, 10, 0, "i", bytes_of(SQLINTEGER{8})},
+      {7777, SQL_INTEGER, 10, 0, "i", bytes_of(SQLINTEGER{8})}};
 }
 
 void writes_every_type(Program& p) {

@@ -35,6 +35,8 @@ const std::vector<Target>& targets() {
       {"SqliteNarrow", kSqlite, "SQLite3", "Understudy ANSI", kNarrow},
       {"SqliteWide", kSqlite, "SQLite3", "Understudy ANSI", kWide},
       {"SqliteOdbc2", kSqlite, "SQLite3", "Understudy ANSI", kOdbc2},
+      {"MariaWide", kMaria, "MariaDB Unicode", "Understudy Unicode", kWide},
+      {"MariaNarrow", kMaria, "MariaDB Unicode", "Understudy Unicode", kNarrow},
   };
   return all;
 }

@@ -209,6 +209,13 @@ std::string Program::expand(std::string sql) const {
 // Where the server names backends and transaction ids (deadlocks), these differ from run to run.
 std::string Program::normalised(const std::string& line) const {
   std::string text = replaced(replaced(line, way_.dsn, "<dsn>"), way_.database, "<database>");
+  // MariaDB's catalog functions list the databases of the other ways as well.
+  if (maria()) {
+    const std::string family = way_.database.substr(0, way_.database.size() - 4);
+    for (const char* other : {"bare", "idle", "live", "shad"}) {
+      text = replaced(std::move(text), family + other, "<database>");
+    }
+  }
   text = without_number(std::move(text), "Process ");
   text = without_number(std::move(text), "blocked by process ");
   return without_number(std::move(text), "ShareLock on transaction ");
@@ -283,11 +290,10 @@ void Program::header_fields(SQLSMALLINT type, SQLHANDLE handle) {
     field("function", SQL_DIAG_DYNAMIC_FUNCTION_CODE, SQLINTEGER{-7});
     Out text(style_.wide, 200);
     SQLSMALLINT length = -7;
-    const SQLRETURN ret =
-        style_.wide ? SQLGetDiagFieldW(type, handle, 0, SQL_DIAG_DYNAMIC_FUNCTION, text.wide(), 400,
-                                       &length)
-                    : SQLGetDiagField(type, handle, 0, SQL_DIAG_DYNAMIC_FUNCTION, text.narrow(),
-                                      200, &length);
+    const SQLRETURN ret = style_.wide ? SQLGetDiagFieldW(type, handle, 0, SQL_DIAG_DYNAMIC_FUNCTION,
+                                                         text.wide(), 400, &length)
+                                      : SQLGetDiagField(type, handle, 0, SQL_DIAG_DYNAMIC_FUNCTION,
+                                                        text.narrow(), 200, &length);
     out << " dynamic=" << shown_return(ret) << ":" << length << ":" << text.text();
   }
   write("    header" + out.str());
@@ -298,11 +304,10 @@ bool Program::record(SQLSMALLINT type, SQLHANDLE handle, SQLSMALLINT number) {
   Out message(style_.wide, kMessageCharacters);
   SQLINTEGER native = 0;
   SQLSMALLINT length = -7;
-  const SQLRETURN ret =
-      style_.wide ? SQLGetDiagRecW(type, handle, number, state.wide(), &native, message.wide(),
-                                   kMessageCharacters, &length)
-                  : SQLGetDiagRec(type, handle, number, state.narrow(), &native, message.narrow(),
-                                  kMessageCharacters, &length);
+  const SQLRETURN ret = style_.wide ? SQLGetDiagRecW(type, handle, number, state.wide(), &native,
+                                                     message.wide(), kMessageCharacters, &length)
+                                    : SQLGetDiagRec(type, handle, number, state.narrow(), &native,
+                                                    message.narrow(), kMessageCharacters, &length);
   if (!SQL_SUCCEEDED(ret)) return false;
   write("    " + std::to_string(number) + " " + state.text() + " " + std::to_string(native) + " " +
         std::to_string(length) + " " + message.text() + record_fields(type, handle, number));
@@ -324,10 +329,10 @@ std::string Program::record_fields(SQLSMALLINT type, SQLHANDLE handle, SQLSMALLI
   if (type != SQL_HANDLE_STMT || sqlite()) return out.str();
   SQLLEN row = -77;
   SQLINTEGER column = -77;
-  const SQLRETURN rows = SQLGetDiagField(type, handle, number, SQL_DIAG_ROW_NUMBER, &row, 0,
-                                         nullptr);
-  const SQLRETURN columns = SQLGetDiagField(type, handle, number, SQL_DIAG_COLUMN_NUMBER, &column,
-                                            0, nullptr);
+  const SQLRETURN rows =
+      SQLGetDiagField(type, handle, number, SQL_DIAG_ROW_NUMBER, &row, 0, nullptr);
+  const SQLRETURN columns =
+      SQLGetDiagField(type, handle, number, SQL_DIAG_COLUMN_NUMBER, &column, 0, nullptr);
   out << " row=" << rows << ":" << row << " column=" << columns << ":" << column;
   return out.str();
 }

@@ -32,12 +32,11 @@ SQLRETURN Program::driver_connect(SQLHDBC on, const std::string& text) {
   In in(*this, text.c_str());
   Out out(style_.wide, kCompletedCharacters);
   SQLSMALLINT length = -7;
-  const SQLRETURN ret =
-      style_.wide
-          ? SQLDriverConnectW(on, nullptr, in.wide(), SQL_NTS, out.wide(), kCompletedCharacters,
-                              &length, SQL_DRIVER_NOPROMPT)
-          : SQLDriverConnect(on, nullptr, in.narrow(), SQL_NTS, out.narrow(), kCompletedCharacters,
-                             &length, SQL_DRIVER_NOPROMPT);
+  const SQLRETURN ret = style_.wide
+                            ? SQLDriverConnectW(on, nullptr, in.wide(), SQL_NTS, out.wide(),
+                                                kCompletedCharacters, &length, SQL_DRIVER_NOPROMPT)
+                            : SQLDriverConnect(on, nullptr, in.narrow(), SQL_NTS, out.narrow(),
+                                               kCompletedCharacters, &length, SQL_DRIVER_NOPROMPT);
   return done("DriverConnect(" + text + ")", SQL_HANDLE_DBC, on, ret,
               std::to_string(length) + " " + out.text());
 }
@@ -48,9 +47,8 @@ SQLRETURN Program::connect_dsn(SQLHDBC on, const std::string& dsn, const std::st
   In b(*this, user.c_str());
   In c(*this, password.c_str());
   const SQLRETURN ret =
-      style_.wide
-          ? SQLConnectW(on, a.wide(), SQL_NTS, b.wide(), SQL_NTS, c.wide(), SQL_NTS)
-          : SQLConnect(on, a.narrow(), SQL_NTS, b.narrow(), SQL_NTS, c.narrow(), SQL_NTS);
+      style_.wide ? SQLConnectW(on, a.wide(), SQL_NTS, b.wide(), SQL_NTS, c.wide(), SQL_NTS)
+                  : SQLConnect(on, a.narrow(), SQL_NTS, b.narrow(), SQL_NTS, c.narrow(), SQL_NTS);
   return done("Connect(" + dsn + ", " + user + ")", SQL_HANDLE_DBC, on, ret);
 }
 
@@ -59,10 +57,9 @@ SQLRETURN Program::browse_connect(SQLHDBC on, const std::string& text) {
   Out out(style_.wide, kCompletedCharacters);
   SQLSMALLINT length = -7;
   const SQLRETURN ret =
-      style_.wide ? SQLBrowseConnectW(on, in.wide(), SQL_NTS, out.wide(), kCompletedCharacters,
-                                      &length)
-                  : SQLBrowseConnect(on, in.narrow(), SQL_NTS, out.narrow(), kCompletedCharacters,
-                                     &length);
+      style_.wide
+          ? SQLBrowseConnectW(on, in.wide(), SQL_NTS, out.wide(), kCompletedCharacters, &length)
+          : SQLBrowseConnect(on, in.narrow(), SQL_NTS, out.narrow(), kCompletedCharacters, &length);
   return done("BrowseConnect(" + text + ")", SQL_HANDLE_DBC, on, ret,
               std::to_string(length) + " " + out.text());
 }
@@ -92,8 +89,8 @@ SQLRETURN Program::autocommit(bool on) {
 }
 
 SQLRETURN Program::set_env_attr(SQLINTEGER attribute, SQLULEN value) {
-  return done("SetEnvAttr(" + std::to_string(attribute) + ", " + shown(value) + ")",
-              SQL_HANDLE_ENV, env, SQLSetEnvAttr(env, attribute, pointer(value), 0));
+  return done("SetEnvAttr(" + std::to_string(attribute) + ", " + shown(value) + ")", SQL_HANDLE_ENV,
+              env, SQLSetEnvAttr(env, attribute, pointer(value), 0));
 }
 
 SQLRETURN Program::get_env_attr(SQLINTEGER attribute) {
@@ -123,9 +120,9 @@ SQLRETURN Program::get_connect_attr(SQLHDBC on, SQLINTEGER attribute) {
   // Drivers disagree on 4 or 8 bytes; the buffer shows which was written.
   SQLULEN value = 0x7777777777777777;
   SQLINTEGER length = -7;
-  const SQLRETURN ret =
-      style_.wide ? SQLGetConnectAttrW(on, attribute, &value, sizeof(value), &length)
-                  : SQLGetConnectAttr(on, attribute, &value, sizeof(value), &length);
+  const SQLRETURN ret = style_.wide
+                            ? SQLGetConnectAttrW(on, attribute, &value, sizeof(value), &length)
+                            : SQLGetConnectAttr(on, attribute, &value, sizeof(value), &length);
   return done("GetConnectAttr(" + std::to_string(attribute) + ")", SQL_HANDLE_DBC, on, ret,
               "0x" + hex(&value, sizeof(value)) + " " + std::to_string(length));
 }
@@ -133,9 +130,9 @@ SQLRETURN Program::get_connect_attr(SQLHDBC on, SQLINTEGER attribute) {
 SQLRETURN Program::get_connect_text(SQLHDBC on, SQLINTEGER attribute, SQLINTEGER capacity) {
   Out out(style_.wide, 2 * capacity);
   SQLINTEGER length = -7;
-  const SQLRETURN ret =
-      style_.wide ? SQLGetConnectAttrW(on, attribute, out.wide(), capacity, &length)
-                  : SQLGetConnectAttr(on, attribute, out.narrow(), capacity, &length);
+  const SQLRETURN ret = style_.wide
+                            ? SQLGetConnectAttrW(on, attribute, out.wide(), capacity, &length)
+                            : SQLGetConnectAttr(on, attribute, out.narrow(), capacity, &length);
   return done("GetConnectAttr(" + std::to_string(attribute) + ", " + std::to_string(capacity) + ")",
               SQL_HANDLE_DBC, on, ret, std::to_string(length) + " " + out.text());
 }

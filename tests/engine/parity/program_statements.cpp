@@ -50,15 +50,15 @@ SQLRETURN Program::close_cursor(SQLHSTMT h) {
 
 SQLRETURN Program::exec(SQLHSTMT h, const std::string& sql) {
   In in(*this, sql.c_str());
-  const SQLRETURN ret = style_.wide ? SQLExecDirectW(h, in.wide(), SQL_NTS)
-                                    : SQLExecDirect(h, in.narrow(), SQL_NTS);
+  const SQLRETURN ret =
+      style_.wide ? SQLExecDirectW(h, in.wide(), SQL_NTS) : SQLExecDirect(h, in.narrow(), SQL_NTS);
   return done("ExecDirect(" + in.shown() + ")", SQL_HANDLE_STMT, h, ret);
 }
 
 SQLRETURN Program::prepare(SQLHSTMT h, const std::string& sql) {
   In in(*this, sql.c_str());
-  const SQLRETURN ret = style_.wide ? SQLPrepareW(h, in.wide(), SQL_NTS)
-                                    : SQLPrepare(h, in.narrow(), SQL_NTS);
+  const SQLRETURN ret =
+      style_.wide ? SQLPrepareW(h, in.wide(), SQL_NTS) : SQLPrepare(h, in.narrow(), SQL_NTS);
   return done("Prepare(" + in.shown() + ")", SQL_HANDLE_STMT, h, ret);
 }
 
@@ -109,11 +109,11 @@ SQLRETURN Program::col_attribute(SQLHSTMT h, SQLUSMALLINT column, SQLUSMALLINT f
   Out out(style_.wide, kCharacters);
   SQLSMALLINT length = -7;
   SQLLEN number = -7;
-  const SQLRETURN ret =
-      style_.wide ? SQLColAttributeW(h, column, field, text ? out.wide() : nullptr,
-                                     text ? 2 * kCharacters : 0, &length, &number)
-                  : SQLColAttribute(h, column, field, text ? out.narrow() : nullptr,
-                                    text ? kCharacters : 0, &length, &number);
+  const SQLRETURN ret = style_.wide
+                            ? SQLColAttributeW(h, column, field, text ? out.wide() : nullptr,
+                                               text ? 2 * kCharacters : 0, &length, &number)
+                            : SQLColAttribute(h, column, field, text ? out.narrow() : nullptr,
+                                              text ? kCharacters : 0, &length, &number);
   return done(call("ColAttribute", {column, field}), SQL_HANDLE_STMT, h, ret,
               text ? std::to_string(length) + " " + out.text() : std::to_string(number));
 }
@@ -136,9 +136,8 @@ SQLRETURN Program::set_stmt_pointer(SQLHSTMT h, SQLINTEGER attribute, SQLPOINTER
 SQLRETURN Program::get_stmt_attr(SQLHSTMT h, SQLINTEGER attribute) {
   SQLULEN value = 0x7777777777777777;
   SQLINTEGER length = -7;
-  const SQLRETURN ret =
-      style_.wide ? SQLGetStmtAttrW(h, attribute, &value, sizeof(value), &length)
-                  : SQLGetStmtAttr(h, attribute, &value, sizeof(value), &length);
+  const SQLRETURN ret = style_.wide ? SQLGetStmtAttrW(h, attribute, &value, sizeof(value), &length)
+                                    : SQLGetStmtAttr(h, attribute, &value, sizeof(value), &length);
   return done(call("GetStmtAttr", {attribute}), SQL_HANDLE_STMT, h, ret,
               "0x" + hex(&value, sizeof(value)) + " " + std::to_string(length));
 }
@@ -155,8 +154,7 @@ SQLRETURN Program::get_cursor_name(SQLHSTMT h, SQLSMALLINT capacity) {
   SQLSMALLINT length = -7;
   const SQLRETURN ret = style_.wide ? SQLGetCursorNameW(h, out.wide(), capacity, &length)
                                     : SQLGetCursorName(h, out.narrow(), capacity, &length);
-  return done("GetCursorName", SQL_HANDLE_STMT, h, ret,
-              std::to_string(length) + " " + out.text());
+  return done("GetCursorName", SQL_HANDLE_STMT, h, ret, std::to_string(length) + " " + out.text());
 }
 
 // --- parameters ---
@@ -166,9 +164,9 @@ SQLRETURN Program::bind_parameter(SQLHSTMT h, SQLUSMALLINT n, SQLSMALLINT io, SQ
                                   SQLPOINTER value, SQLLEN capacity, SQLLEN* indicator) {
   const SQLRETURN ret =
       SQLBindParameter(h, n, io, c_type, sql_type, size, digits, value, capacity, indicator);
-  return done(call("BindParameter",
-                   {n, io, c_type, sql_type, static_cast<SQLLEN>(size), digits, capacity}),
-              SQL_HANDLE_STMT, h, ret);
+  return done(
+      call("BindParameter", {n, io, c_type, sql_type, static_cast<SQLLEN>(size), digits, capacity}),
+      SQL_HANDLE_STMT, h, ret);
 }
 
 SQLRETURN Program::bind_int(SQLHSTMT h, SQLUSMALLINT n, SQLINTEGER* value, SQLLEN* indicator) {
@@ -242,8 +240,8 @@ SQLRETURN Program::get_data(SQLHSTMT h, SQLUSMALLINT column, SQLSMALLINT c_type,
                             bool with_indicator) {
   std::vector<char> buffer(static_cast<std::size_t>(capacity) + 64, '\0');
   SQLLEN indicator = -77;
-  const SQLRETURN ret = SQLGetData(h, column, c_type, buffer.data(), capacity,
-                                   with_indicator ? &indicator : nullptr);
+  const SQLRETURN ret =
+      SQLGetData(h, column, c_type, buffer.data(), capacity, with_indicator ? &indicator : nullptr);
   const bool value = SQL_SUCCEEDED(ret) && indicator != SQL_NULL_DATA;
   return done(call("GetData", {column, c_type, capacity}), SQL_HANDLE_STMT, h, ret,
               std::to_string(indicator) +
@@ -291,9 +289,9 @@ SQLRETURN Program::get_desc_field(SQLHDESC d, SQLSMALLINT record, SQLSMALLINT fi
   constexpr SQLINTEGER kBytes = 200;
   Out out(style_.wide, kBytes);
   SQLINTEGER length = -7;
-  const SQLRETURN ret =
-      style_.wide ? SQLGetDescFieldW(d, record, field, out.wide(), kBytes, &length)
-                  : SQLGetDescField(d, record, field, out.narrow(), kBytes, &length);
+  const SQLRETURN ret = style_.wide
+                            ? SQLGetDescFieldW(d, record, field, out.wide(), kBytes, &length)
+                            : SQLGetDescField(d, record, field, out.narrow(), kBytes, &length);
   // Addresses differ from run to run; that one was given does not.
   const bool address = field == SQL_DESC_DATA_PTR || field == SQL_DESC_INDICATOR_PTR ||
                        field == SQL_DESC_OCTET_LENGTH_PTR || field == SQL_DESC_ARRAY_STATUS_PTR ||
@@ -316,14 +314,14 @@ SQLRETURN Program::get_desc_rec(SQLHDESC d, SQLSMALLINT record) {
   SQLSMALLINT precision = -7;
   SQLSMALLINT scale = -7;
   SQLSMALLINT nullable = -7;
-  const SQLRETURN ret =
-      style_.wide ? SQLGetDescRecW(d, record, name.wide(), kCharacters, &length, &type, &subtype,
-                                   &octets, &precision, &scale, &nullable)
-                  : SQLGetDescRec(d, record, name.narrow(), kCharacters, &length, &type, &subtype,
-                                  &octets, &precision, &scale, &nullable);
+  const SQLRETURN ret = style_.wide
+                            ? SQLGetDescRecW(d, record, name.wide(), kCharacters, &length, &type,
+                                             &subtype, &octets, &precision, &scale, &nullable)
+                            : SQLGetDescRec(d, record, name.narrow(), kCharacters, &length, &type,
+                                            &subtype, &octets, &precision, &scale, &nullable);
   std::string outputs = name.text();
-  for (const SQLLEN one : {SQLLEN{length}, SQLLEN{type}, SQLLEN{subtype}, octets,
-                           SQLLEN{precision}, SQLLEN{scale}, SQLLEN{nullable}}) {
+  for (const SQLLEN one : {SQLLEN{length}, SQLLEN{type}, SQLLEN{subtype}, octets, SQLLEN{precision},
+                           SQLLEN{scale}, SQLLEN{nullable}}) {
     outputs += " " + std::to_string(one);
   }
   return done(call("GetDescRec", {record}), SQL_HANDLE_DESC, d, ret, outputs);
@@ -342,8 +340,8 @@ SQLRETURN Program::set_desc_rec(SQLHDESC d, SQLSMALLINT record, SQLSMALLINT type
                                 SQLSMALLINT subtype, SQLLEN length, SQLSMALLINT precision,
                                 SQLSMALLINT scale, SQLPOINTER data, SQLLEN* octets,
                                 SQLLEN* indicator) {
-  const SQLRETURN ret = SQLSetDescRec(d, record, type, subtype, length, precision, scale, data,
-                                      octets, indicator);
+  const SQLRETURN ret =
+      SQLSetDescRec(d, record, type, subtype, length, precision, scale, data, octets, indicator);
   return done(call("SetDescRec", {record, type, subtype, length, precision, scale}),
               SQL_HANDLE_DESC, d, ret);
 }

@@ -64,8 +64,8 @@ std::string to_narrow(const SQLWCHAR* text, std::size_t units) {
   std::string out;
   for (std::size_t at = 0; at < units; ++at) {
     const char32_t unit = text[at];
-    const bool pair = unit >= 0xD800 && unit < 0xDC00 && at + 1 < units &&
-                      text[at + 1] >= 0xDC00 && text[at + 1] < 0xE000;
+    const bool pair = unit >= 0xD800 && unit < 0xDC00 && at + 1 < units && text[at + 1] >= 0xDC00 &&
+                      text[at + 1] < 0xE000;
     if (pair) {
       append_utf8(out, 0x10000 + ((unit - 0xD800) << 10) + (text[++at] - 0xDC00u));
     } else if (unit >= 0xD800 && unit < 0xE000) {

@@ -68,8 +68,9 @@ void World::renew() {
 
 void World::make_databases() {
   if (target_.engine == kPostgres) make_postgres_databases();
-  if (target_.engine == kSqlite) {
-    for (const char* way : {"bare", "idle", "live", "shad"}) make_sqlite_database(way);
+  for (const char* way : {"bare", "idle", "live", "shad"}) {
+    if (target_.engine == kSqlite) make_sqlite_database(way);
+    if (target_.engine == kMaria) make_mariadb_database(way);
   }
   for (const char* way : {"bare", "idle", "live"}) add_data_source(way);
 }
@@ -82,12 +83,16 @@ std::string World::database(const char* way) const {
   if (target_.engine == kSqlite) {
     return folder_.path() + "/" + std::to_string(number_) + way + ".db";
   }
-  return "parity_" + std::to_string(number_) + "_" + way;
+  return "test_parity_" + std::to_string(number_) + "_" + way;
 }
 
 std::string World::connection(const char* way) const {
   const std::string driver = std::string("Driver={") + target_.real_driver + "};";
   if (target_.engine == kSqlite) return driver + "Database=" + database(way) + ";";
+  if (target_.engine == kMaria) {
+    return driver + "Server=127.0.0.1;Port=" + std::to_string(MariaDbServer::shared().port()) +
+           ";Uid=app;Database=" + database(way) + ";";
+  }
   return driver + "Server=127.0.0.1;Port=" + std::to_string(PostgresServer::shared().port()) +
          ";Uid=postgres;Database=" + database(way) + ";";
 }
@@ -112,10 +117,15 @@ void World::make_postgres_databases() {
   server.psql("postgres", "CREATE DATABASE " + database("shad"));
   server.psql(database("shad"), script(false));
   for (const char* way : {"idle", "live"}) {
-    server.psql("postgres",
-                "CREATE DATABASE " + database(way) + " TEMPLATE " + database("bare") +
-                    " STRATEGY FILE_COPY");
+    server.psql("postgres", "CREATE DATABASE " + database(way) + " TEMPLATE " + database("bare") +
+                                " STRATEGY FILE_COPY");
   }
+}
+
+void World::make_mariadb_database(const char* way) {
+  MariaDbServer& server = MariaDbServer::shared();
+  server.sql("", "CREATE DATABASE " + database(way) + " CHARACTER SET utf8mb4");
+  server.sql(database(way), script(std::string(way) != "shad"));
 }
 
 void World::make_sqlite_database(const char* way) {
@@ -133,6 +143,11 @@ void World::add_data_source(const char* way) {
   OdbcEnvironment::Keys keys;
   if (target_.engine == kSqlite) {
     keys = {{"Database", database(way)}, {"Timeout", "2000"}};
+  } else if (target_.engine == kMaria) {
+    keys = {{"SERVER", "127.0.0.1"},
+            {"PORT", std::to_string(MariaDbServer::shared().port())},
+            {"UID", "app"},
+            {"DATABASE", database(way)}};
   } else {
     keys = {{"Servername", "127.0.0.1"},
             {"Port", std::to_string(PostgresServer::shared().port())},
@@ -148,8 +163,8 @@ void World::add_data_source(const char* way) {
 void World::record() {
   if (recording_) return;
   recording_ = true;
-  must_succeed({"create", name("live"), "--production", connection("live"), "--shadow",
-                connection("shad")});
+  must_succeed(
+      {"create", name("live"), "--production", connection("live"), "--shadow", connection("shad")});
   must_succeed({"start", name("live")});
 }
 

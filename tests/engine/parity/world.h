@@ -57,6 +57,7 @@ class World {
   void make_databases();
   void make_postgres_databases();
   void make_sqlite_database(const char* way);
+  void make_mariadb_database(const char* way);
   void add_data_source(const char* way);
   void end_migration();
 
