@@ -12,7 +12,7 @@
 #include <random>
 #include <thread>
 
-#include "tests/support/engines.h"
+#include "tests/engine/databases.h"
 
 namespace understudy {
 namespace {
@@ -106,14 +106,14 @@ class Recorded {
   EntryWriter entries_;
 };
 
-/// Every test runs on SQLite and on PostgreSQL.
+/// Every test runs on SQLite, PostgreSQL and MariaDB.
 class ApplierTest : public ::testing::TestWithParam<Dialect> {
  protected:
   void SetUp() override {
     if (GetParam() == Dialect::sqlite) {
       target_ = "Driver=SQLite3;Database=" + folder_.path() + "/shadow.db;Timeout=20000;";
     } else {
-      target_ = "Driver=PostgreSQL Unicode;" + PostgresServer::shared().new_database();
+      target_ = GetParam() == Dialect::mariadb ? mariadb_target() : postgres_target();
     }
     observer_ = std::make_unique<odbc::Connection>(target_);
     observer_->run(
@@ -130,7 +130,8 @@ class ApplierTest : public ::testing::TestWithParam<Dialect> {
     applier_.reset();
     shadow_.reset();
     const auto& sql = sql_dialect(GetParam());
-    shadow_ = std::make_unique<odbc::Connection>(target_ + sql.apply_options("psqlodbcw.so"));
+    shadow_ = std::make_unique<odbc::Connection>(target_ +
+                                                 sql.apply_options("psqlodbcw.so libmaodbc.so"));
     catalog_ = sql.read_catalog(*shadow_);
     applier_ = std::make_unique<Applier>(*shadow_, sql, catalog_, catalog_, kMigration);
   }
@@ -278,7 +279,10 @@ TEST_P(ApplierTest, LeavesOutTheFailingTransactionOnly) {
   EXPECT_EQ(applier_->figures().left_out, 1u);
   EXPECT_EQ(applier_->figures().applied, 2u);
   EXPECT_EQ(applier_->figures().applied_seq, 3u);
-  EXPECT_EQ(kinds(), GetParam() == Dialect::sqlite ? "sqlstate HY000 x1;" : "sqlstate 23514 x1;");
+  const char* state = GetParam() == Dialect::sqlite    ? "HY000"
+                      : GetParam() == Dialect::mariadb ? "23000"
+                                                       : "23514";
+  EXPECT_EQ(kinds(), std::string("sqlstate ") + state + " x1;");
 }
 
 TEST_P(ApplierTest, TriesAgainByRowsAfterAnError) {
@@ -365,7 +369,7 @@ TEST_P(ApplierTest, AppliesOnceThoughKilledAtAnyMoment) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Engines, ApplierTest,
-                         ::testing::Values(Dialect::sqlite, Dialect::postgresql),
+                         ::testing::Values(Dialect::sqlite, Dialect::postgresql, Dialect::mariadb),
                          [](const auto& one) { return std::string(dialect_name(one.param)); });
 
 /// Session context is PostgreSQL's.
