@@ -267,7 +267,8 @@ void add_descriptor_cases(Cases& all) {
   add("BindingByRecords", binding_by_records, kWithDescriptors);
   add("OneDescriptorForTwoStatements", one_descriptor_for_two_statements, kWithDescriptors);
   add("ADescriptorFreedInUse", a_descriptor_freed_in_use, kWithDescriptors);
-  add("Copies", copies, kWithDescriptors);
+  // libmaodbc 3.1.15 frees the records of a copied descriptor twice (valgrind).
+  add("Copies", copies, kPostgres);
   add("RowDescriptorsOfResults", row_descriptors_of_results, kWithDescriptors);
   add("MisusedDescriptors", misused_descriptors);
 }

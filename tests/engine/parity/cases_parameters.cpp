@@ -314,7 +314,8 @@ void add_parameter_cases(Cases& all) {
   add("DataAtExecution", data_at_execution);
   add("DataAtExecutionGivenUp", data_at_execution_given_up);
   add("DataAtExecutionThatFails", data_at_execution_that_fails);
-  add("DefaultParameters", default_parameters);
+  // libmaodbc 3.1.15 writes through a status pointer that is not set (valgrind).
+  add("DefaultParameters", default_parameters, kPostgres | kSqlite);
   add("OneBindingManyExecutions", one_binding_many_executions);
   add("ParametersAreDescribed", parameters_are_described);
 }
