@@ -38,12 +38,6 @@ Source source_of(SQLSMALLINT type, SQLHANDLE handle) {
   return {desc, &api::library_of(*desc), desc->real};
 }
 
-bool has_only_error(const real::Library& library) {
-  if (library.fn.Error == nullptr) return false;
-  return library.fn.GetDiagRec == nullptr ||
-         library.denies_diag_rec.load(std::memory_order_relaxed);
-}
-
 // SQLError tells each diagnostic once; the driver manager asks twice.
 void collect(SQLSMALLINT type, const Source& from) {
   if (type == SQL_HANDLE_DESC) return;
@@ -73,7 +67,7 @@ SQLRETURN answer(SQLSMALLINT type, SQLHANDLE handle, Own own, Real real) noexcep
   try {
     if (!from.handle->diagnostics.empty()) return own(*from.handle);
     if (from.library == nullptr || from.real == SQL_NULL_HANDLE) return SQL_NO_DATA;
-    if (!has_only_error(*from.library)) return real(from.library->fn, from.real);
+    if (!real::tells_by_error_only(*from.library)) return real(from.library->fn, from.real);
     collect(type, from);
     return own(*from.handle);
   } catch (...) {
@@ -222,7 +216,7 @@ bool is_told_by_error(SQLSMALLINT field) {
 // the driver manager answers when it asks such a driver itself. The header is the driver's own.
 bool has_no_such_field(const Source& from, SQLSMALLINT record, SQLSMALLINT field) {
   return record > 0 && !is_told_by_error(field) && from.library != nullptr &&
-         has_only_error(*from.library);
+         real::tells_by_error_only(*from.library);
 }
 
 SQLRETURN place_only(SQLSMALLINT field, SQLPOINTER value) {
@@ -247,7 +241,7 @@ bool all_of_real(const Source& from, SQLSMALLINT field) {
 
 bool asks_real_header(const Source& from, SQLSMALLINT record, SQLSMALLINT field) {
   return record == 0 && from.library != nullptr && from.real != SQL_NULL_HANDLE &&
-         (has_only_error(*from.library) || all_of_real(from, field));
+         (real::tells_by_error_only(*from.library) || all_of_real(from, field));
 }
 
 }  // namespace

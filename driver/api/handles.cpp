@@ -88,6 +88,7 @@ SQLRETURN allocate_statement(Connection& dbc, SQLHANDLE* out) {
   stmt->home = dbc.real;
   stmt->library = dbc.library;
   stmt->current.store(stmt->real, std::memory_order_release);
+  capture::allocated(*stmt);
   *out = to_handle(stmt.release());
   return ret;
 }

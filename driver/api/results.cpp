@@ -11,11 +11,6 @@ SQLRETURN no_cursor(Statement& stmt) {
   return stmt.fail("24000", "invalid cursor state");
 }
 
-SQLRETURN no_columns(Statement& stmt) {
-  capture::asked_without_result(stmt);
-  return stmt.fail("07005", "the statement did not return a result set");
-}
-
 // SQLGetFunctions has one number for SQLColAttribute and SQLColAttributes, so the driver manager
 // calls the latter even where the real driver has only the former. The three fields that were
 // renumbered:
@@ -42,17 +37,17 @@ SQLHSTMT described(Statement& stmt) {
 
 bool asks_for_count(Statement& stmt, SQLUSMALLINT field, SQLLEN* number) {
   const bool count = field == SQL_DESC_COUNT || field == SQL_COLUMN_COUNT;
-  if (!count || !capture::without_result(stmt)) return false;
+  if (!count || !capture::without_result(stmt) || !capture::counts_no_columns(stmt)) return false;
   capture::asked_without_result(stmt);
   if (number != nullptr) *number = 0;
   return true;
 }
 
 // The number of columns is a field of every column.
-SQLRETURN counted(const Statement& stmt, SQLUSMALLINT field, SQLLEN* number, SQLRETURN ret) {
+SQLRETURN counted(Statement& stmt, SQLUSMALLINT field, SQLLEN* number, SQLRETURN ret) {
   const bool count = field == SQL_DESC_COUNT || field == SQL_COLUMN_COUNT;
   if (count && SQL_SUCCEEDED(ret) && number != nullptr) *number -= capture::clipped_columns(stmt);
-  return ret;
+  return capture::told_by_application_statement(stmt, ret);
 }
 
 }  // namespace
@@ -131,11 +126,10 @@ UNDERSTUDY_ENTRY_POINT SQLDescribeCol(SQLHSTMT handle, SQLUSMALLINT column, SQLC
                                       SQLSMALLINT capacity, SQLSMALLINT* length, SQLSMALLINT* type,
                                       SQLULEN* size, SQLSMALLINT* digits, SQLSMALLINT* nullable) {
   return api::on<Statement>(handle, [&](Statement& stmt) {
-    if (capture::without_result(stmt)) [[unlikely]]
-      return no_columns(stmt);
-    return api::forward(stmt, api::entries(stmt).DescribeCol, api::current(stmt),
-                        capture::shown_column(stmt, column), name, capacity, length, type, size,
-                        digits, nullable);
+    return capture::told_by_application_statement(
+        stmt, api::forward(stmt, api::entries(stmt).DescribeCol, described(stmt),
+                           capture::shown_column(stmt, column), name, capacity, length, type, size,
+                           digits, nullable));
   });
 }
 
@@ -143,13 +137,12 @@ UNDERSTUDY_ENTRY_POINT SQLDescribeColW(SQLHSTMT handle, SQLUSMALLINT column, SQL
                                        SQLSMALLINT capacity, SQLSMALLINT* length, SQLSMALLINT* type,
                                        SQLULEN* size, SQLSMALLINT* digits, SQLSMALLINT* nullable) {
   return api::on<Statement>(handle, [&](Statement& stmt) -> SQLRETURN {
-    if (capture::without_result(stmt)) [[unlikely]]
-      return no_columns(stmt);
     const real::Entries& fn = api::entries(stmt);
-    const SQLHSTMT at = api::current(stmt);
+    const SQLHSTMT at = described(stmt);
     if (fn.DescribeColW != nullptr) {
-      return fn.DescribeColW(at, capture::shown_column(stmt, column), name, capacity, length, type,
-                             size, digits, nullable);
+      return capture::told_by_application_statement(
+          stmt, fn.DescribeColW(at, capture::shown_column(stmt, column), name, capacity, length,
+                                type, size, digits, nullable));
     }
     const api::WideOutput<SQLSMALLINT> out{name, capacity, length};
     return api::text_output(&stmt, out, [&](SQLCHAR* to, SQLSMALLINT bytes, SQLSMALLINT* got) {

@@ -11,6 +11,10 @@ void keep_parameter(Statement& stmt, SQLUSMALLINT number, const ParameterBinding
   if (number == 0) return;
   if (stmt.parameters.size() < number) stmt.parameters.resize(number);
   stmt.parameters[number - 1] = binding;
+  if (stmt.app_param == nullptr) return;
+  std::vector<ParameterBinding>& shared = stmt.app_param->parameters;
+  if (shared.size() < number) shared.resize(number);
+  shared[number - 1] = binding;
 }
 
 void keep_column(Statement& stmt, SQLUSMALLINT number, const ColumnBinding& binding) {

@@ -225,6 +225,13 @@ SQLRETURN run_text(Statement& stmt, Session& session, bool direct, const RunsUnc
   if (session.dialect == Dialect::mariadb) {
     if (const auto ret = run_implicit_commit(stmt, session, unchanged)) return *ret;
   }
+  if (session.left_autocommit) {
+    const std::lock_guard lock(session.dbc.write_mutex);
+    if (!SQL_SUCCEEDED(real_set_autocommit(session.dbc, true))) {
+      return stmt.fail("HY000", "the real driver refuses to return to autocommit");
+    }
+    session.left_autocommit = false;
+  }
   if (execution.classification().controls) return run_controlling_batch(stmt, session, unchanged);
   switch (execution.classification().cls) {
     case StatementClass::read:
@@ -283,6 +290,10 @@ SQLRETURN boundary(Statement& stmt) {
   if (!SQL_SUCCEEDED(moved)) return moved;
   SQLRETURN ret = SQL_SUCCESS;
   return route::rehome(stmt, *session, &ret) ? static_cast<SQLRETURN>(SQL_SUCCESS) : ret;
+}
+
+void allocated(Statement& stmt) {
+  if (stmt.connection.session != nullptr) execution_of(stmt);
 }
 
 void freeing(Statement& stmt) {
@@ -405,9 +416,8 @@ SQLRETURN end_tran(Connection& dbc, SQLSMALLINT completion) {
   Session* session = dbc.session.get();
   if (session == nullptr) return unchanged();
   const std::lock_guard lock(dbc.write_mutex);
-  // libsqliteodbc ends only transactions of its own, not one that a text began.
   if (session->dialect == Dialect::sqlite && dbc.autocommit && session->transaction.by_text) {
-    return unchanged();
+    return session->perhaps_end(unchanged, completion == SQL_COMMIT);
   }
   return completion == SQL_COMMIT ? session->commit(unchanged) : session->rollback(unchanged);
 }
@@ -456,6 +466,7 @@ SQLRETURN row_count(Statement& stmt, SQLLEN* count) {
 
 SQLRETURN num_result_cols(Statement& stmt, SQLSMALLINT* count) {
   if (without_result(stmt)) {
+    asked_without_result(stmt);
     if (count != nullptr) *count = 0;
     return SQL_SUCCESS;
   }
@@ -470,6 +481,17 @@ SQLRETURN more_results(Statement& stmt) {
   if (execution.result + 1 >= execution.counts.size()) return SQL_NO_DATA;
   ++execution.result;
   return SQL_SUCCESS;
+}
+
+bool counts_no_columns(const Statement& stmt) {
+  return stmt.connection.session->dialect == Dialect::postgresql;
+}
+
+SQLRETURN told_by_application_statement(Statement& stmt, SQLRETURN ret) {
+  if (ret == SQL_ERROR && without_result(stmt)) {
+    take_diagnostics(*stmt.library, SQL_HANDLE_STMT, stmt.real, stmt.connection.wide, stmt);
+  }
+  return ret;
 }
 
 void asked_without_result(Statement& stmt) {
@@ -489,17 +511,24 @@ SQLRETURN fetch_without_result(Statement& stmt) {
 }
 
 bool answer_header(const Statement& stmt, SQLSMALLINT field, SQLLEN* value) {
+  // What waits for data on a statement of ours reads as one that has not run.
+  if (stmt.execution != nullptr && stmt.execution->pending != nullptr &&
+      stmt.connection.session->dialect == Dialect::sqlite &&
+      (field == SQL_DIAG_ROW_COUNT || field == SQL_DIAG_CURSOR_ROW_COUNT)) {
+    *value = field == SQL_DIAG_ROW_COUNT ? -1 : 0;
+    return true;
+  }
   if (stmt.execution != nullptr && stmt.execution->failed_on_own &&
-      field == SQL_DIAG_CURSOR_ROW_COUNT &&
-      stmt.connection.session->dialect == Dialect::postgresql) {
-    *value = -1;
+      field == SQL_DIAG_CURSOR_ROW_COUNT && stmt.connection.session->dialect != Dialect::mariadb) {
+    *value = stmt.connection.session->dialect == Dialect::postgresql ? -1 : 0;
     return true;
   }
   if (!without_result(stmt)) return false;
   const Execution& execution = *stmt.execution;
-  if (field == SQL_DIAG_ROW_COUNT && execution.asked_since) {
-    *value = 0;  // the real drivers forget it at the next call
-    return stmt.connection.session->dialect == Dialect::postgresql;
+  if (field == SQL_DIAG_ROW_COUNT && execution.asked_since &&
+      stmt.connection.session->dialect == Dialect::postgresql) {
+    *value = 0;  // psqlodbc forgets it at the next call
+    return true;
   }
   if (field == SQL_DIAG_ROW_COUNT && execution.result < execution.counts.size()) {
     *value = execution.counts[execution.result];

@@ -29,6 +29,9 @@ void connected(Connection& dbc);
 void disconnecting(Connection& dbc);
 void disconnected(Connection& dbc);
 
+/// A new statement, before the application knows of it: what other threads may look at is made
+/// here.
+void allocated(Statement& stmt);
 SQLRETURN prepare(Statement& stmt, const SqlText& text);
 SQLRETURN exec_direct(Statement& stmt, const SqlText& text);
 SQLRETURN execute(Statement& stmt);
@@ -63,8 +66,12 @@ SQLRETURN cancel(Statement& stmt);
 bool without_result(const Statement& stmt);
 /// What a fetch answers then: each real driver has an answer of its own.
 SQLRETURN fetch_without_result(Statement& stmt);
+/// The diagnostics of an answer that the application's own statement gave while another is current.
+SQLRETURN told_by_application_statement(Statement& stmt, SQLRETURN ret);
 /// The application asked something else of a statement without result.
 void asked_without_result(Statement& stmt);
+/// Whether a statement without result is said to have no columns, rather than to know none.
+bool counts_no_columns(const Statement& stmt);
 /// A field of the diagnostic header that the real statement of ours would answer differently.
 bool answer_header(const Statement& stmt, SQLSMALLINT field, SQLLEN* value);
 /// Columns at the end of the present result that are ours.

@@ -221,6 +221,9 @@ bool OwnStatement::read_value(SQLUSMALLINT column, std::string* value, bool* is_
     if (!SQL_SUCCEEDED(ret)) return false;
     *is_null = length == SQL_NULL_DATA;
     if (*is_null) return true;
+    const bool sensible =
+        length == SQL_NO_TOTAL || (length >= 0 && static_cast<SQLULEN>(length) <= kValueBytesMax);
+    if (!sensible || used > kValueBytesMax) return false;
     const std::size_t room = value->size() - used - unit;
     if (length != SQL_NO_TOTAL && static_cast<std::size_t>(length) <= room) {
       used += static_cast<std::size_t>(length);

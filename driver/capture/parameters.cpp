@@ -117,12 +117,34 @@ ParameterBinding binding_of(const real::Entries& fn, SQLHDESC app, SQLHDESC impl
   return out;
 }
 
-bool uses_descriptors(const Statement& stmt) {
-  return stmt.app_param != nullptr || stmt.implicit[1]->touched || stmt.implicit[3]->touched;
+// Fields were set that SQLBindParameter does not know of.
+bool fields_were_set(const Statement& stmt) {
+  const bool app = stmt.app_param != nullptr ? stmt.app_param->touched : stmt.implicit[1]->touched;
+  return app || stmt.implicit[3]->touched;
 }
 
-// libsqliteodbc takes the attribute and reads from where the parameter was bound all the same.
-bool ignores_offsets(const Statement& stmt) {
+// What was bound through this or another statement that uses the same descriptor; the SQL side of
+// a parameter is the statement's own.
+std::vector<ParameterBinding> bindings_of(const Statement& stmt, std::uint32_t count) {
+  if (stmt.app_param == nullptr) return stmt.parameters;
+  std::vector<ParameterBinding> out = stmt.app_param->parameters;
+  SQLHDESC implementation = descriptor_of(stmt, SQL_ATTR_IMP_PARAM_DESC);
+  for (std::uint32_t i = 0; i < out.size() && i < count; ++i) {
+    const bool own = i < stmt.parameters.size() && stmt.parameters[i].bound;
+    const ParameterBinding sql = own || implementation == SQL_NULL_HDESC
+                                     ? (own ? stmt.parameters[i] : out[i])
+                                     : binding_of(stmt.library->fn, implementation, implementation,
+                                                  static_cast<SQLSMALLINT>(i + 1));
+    out[i].io_type = sql.io_type;
+    out[i].sql_type = sql.sql_type;
+    out[i].column_size = sql.column_size;
+    out[i].digits = sql.digits;
+  }
+  return out;
+}
+
+// libsqliteodbc takes bind offsets and operation arrays, and does not look at them.
+bool ignores_arrays_of_its_own(const Statement& stmt) {
   const Session* session = stmt.connection.session.get();
   return session != nullptr && session->dialect == Dialect::sqlite;
 }
@@ -211,12 +233,12 @@ SQLSMALLINT resolved_c_type(SQLSMALLINT c_type, SQLSMALLINT sql_type) {
 BoundParameters BoundParameters::of(const Statement& stmt, std::uint32_t count) {
   BoundParameters out;
   out.count_ = count;
-  if (!uses_descriptors(stmt)) {
-    out.bindings_ = stmt.parameters;
+  if (!fields_were_set(stmt)) {
+    out.bindings_ = bindings_of(stmt, count);
     out.sets_ = std::max<SQLULEN>(stmt.paramset_size, 1);
     out.bind_type_ = stmt.param_bind_type;
-    out.offset_ = ignores_offsets(stmt) ? nullptr : stmt.param_bind_offset;
-    out.operation_ = stmt.param_operation;
+    out.offset_ = ignores_arrays_of_its_own(stmt) ? nullptr : stmt.param_bind_offset;
+    out.operation_ = ignores_arrays_of_its_own(stmt) ? nullptr : stmt.param_operation;
     out.status_ = stmt.param_status;
     out.processed_ = stmt.params_processed;
     return out;
@@ -286,11 +308,34 @@ const char* BoundParameters::obstacle() const {
   return nullptr;
 }
 
-bool BoundParameters::any_output() const {
+bool BoundParameters::converts() const {
   return std::any_of(bindings_.begin(),
-                     bindings_.begin() + std::min<std::ptrdiff_t>(
-                                             count_, static_cast<std::ptrdiff_t>(bindings_.size())),
-                     [](const ParameterBinding& one) { return one.io_type != SQL_PARAM_INPUT; });
+                     bindings_.begin() + static_cast<std::ptrdiff_t>(
+                                             std::min<std::size_t>(count_, bindings_.size())),
+                     [](const ParameterBinding& one) {
+                       switch (resolved_c_type(one.c_type, one.sql_type)) {
+                         case SQL_C_CHAR:
+                         case SQL_C_WCHAR:
+                         case SQL_C_BINARY:
+                         case SQL_C_BIT:
+                         case SQL_C_DOUBLE:
+                         case SQL_C_FLOAT:
+                         case SQL_C_SLONG:
+                         case SQL_C_LONG:
+                         case SQL_C_ULONG:
+                         case SQL_C_SSHORT:
+                         case SQL_C_SHORT:
+                         case SQL_C_USHORT:
+                         case SQL_C_STINYINT:
+                         case SQL_C_TINYINT:
+                         case SQL_C_UTINYINT:
+                         case SQL_C_SBIGINT:
+                         case SQL_C_UBIGINT:
+                           return false;
+                         default:
+                           return true;
+                       }
+                     });
 }
 
 std::vector<LateValue> BoundParameters::late_values() const {

@@ -50,7 +50,9 @@ class BoundParameters {
   [[nodiscard]] bool complete() const;
   /// Why the values cannot be read; a stable kind, or null.
   [[nodiscard]] const char* obstacle() const;
-  [[nodiscard]] bool any_output() const;
+  /// Whether the real driver makes a value of what it finds at its own discretion, such as a moment
+  /// of a time alone: replayed elsewhere, or on another day, it may be another.
+  [[nodiscard]] bool converts() const;
   /// Data-at-execution parameters in the order in which SQLParamData asks for them.
   [[nodiscard]] std::vector<LateValue> late_values() const;
   /// Appends the values of one set to the open statement. Only after `obstacle` answered null.

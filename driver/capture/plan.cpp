@@ -61,14 +61,13 @@ bool asynchronous(const Statement& stmt) {
 
 // The text whose rows are the effects. Always the same one for a statement, so that it stays
 // prepared: with the transaction's id where the engine has one, whether or not it is known already.
-void plan_effects(Plan* plan, bool keep_verdict) {
+void plan_effects(Plan* plan, bool keep_verdict, bool keep_values) {
   const sql::Analysis& analysis = *plan->analysis;
   plan->with_txid = !analysis.rewritten_with_txid.empty();
   plan->text = plan->with_txid ? &analysis.rewritten_with_txid : &analysis.rewritten;
   plan->columns = analysis.columns.size();
-  if (keep_verdict) return;
-  plan->verdict = Verdict::effects;
-  plan->values = false;
+  plan->values = keep_values;
+  if (!keep_verdict) plan->verdict = Verdict::effects;
 }
 
 // A verdict of effects or keyed.
@@ -77,6 +76,7 @@ void plan_known(Statement& stmt, Session& session, const BoundParameters& bound,
   const sql::Analysis& analysis = *plan->analysis;
   const bool effects = !analysis.rewritten.empty();
   const bool array = bound.sets() > 1;
+  const bool readable = obstacle == nullptr && !array && !late;
   plan->collects = analysis.own_returning;
   plan->visible = analysis.own_returning;
   if (plan->collects && array) {
@@ -86,11 +86,11 @@ void plan_known(Statement& stmt, Session& session, const BoundParameters& bound,
   }
   if (plan->verdict == Verdict::effects && !effects) plan->verdict = Verdict::opaque;
   if (plan->verdict == Verdict::effects) {
-    plan_effects(plan, obstacle == nullptr && !array && !late);
-  } else if (effects && (array || late || obstacle != nullptr)) {
-    plan_effects(plan, false);
+    plan_effects(plan, false, readable);
+  } else if (effects && (array || late || obstacle != nullptr || bound.converts())) {
+    plan_effects(plan, false, readable);
   } else if (effects && session.dialect == Dialect::sqlite) {
-    plan_effects(plan, true);  // its rows are the only evidence of a COMMIT without an answer
+    plan_effects(plan, true, true);  // its rows are the only evidence of a COMMIT without an answer
   } else if (session.transaction.server_txid == 0 && !analysis.txid_only.empty()) {
     plan->with_txid = true;
     plan->text = &analysis.txid_only;
@@ -101,6 +101,16 @@ void plan_known(Statement& stmt, Session& session, const BoundParameters& bound,
 }
 
 }  // namespace
+
+Plan without_own_statement(Plan plan, const BoundParameters& bound) {
+  if (plan.verdict == Verdict::effects) plan.verdict = Verdict::opaque;
+  plan.text = nullptr;
+  plan.visible = plan.collects = plan.with_txid = false;
+  plan.columns = plan.sets_at_once = 0;
+  plan.values = true;
+  plan.uncaptured = bound.obstacle();
+  return plan;
+}
 
 Plan make_plan(Statement& stmt, Session& session, const BoundParameters& bound) {
   Execution& execution = *stmt.execution;

@@ -26,6 +26,9 @@ struct Plan {
   bool values = true;                 // bound values are recorded
 };
 
+/// The same execution when no statement of our own can be had.
+Plan without_own_statement(Plan plan, const BoundParameters& bound);
+
 /// Before an execution of `stmt` inside a transaction under capture. Sends nothing.
 Plan make_plan(Statement& stmt, Session& session, const BoundParameters& bound);
 

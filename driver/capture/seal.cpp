@@ -115,6 +115,35 @@ SQLRETURN Session::commit(const EndsTransaction& commit) {
   return ret;
 }
 
+SQLRETURN Session::perhaps_end(const EndsTransaction& end, bool commits) {
+  const bool anything = commits && transaction.recorded && !transaction.entries.empty();
+  Ring::Claim claim;
+  if (anything) gate_.enter(slot());
+  const bool sealed = anything && recording_still() && seal(&claim);
+  const SQLRETURN ret = end();
+  const bool open = begun_by_text();
+  const bool ended = !open && SQL_SUCCEEDED(ret);
+  if (sealed) {
+    const Outcome kept = ended ? Outcome::committed : Outcome::unknown;
+    publish_outcome(transaction.txn_id, open ? Outcome::rolled_back : kept);
+  }
+  if (anything) {
+    slot().in_flight_txn.store(0, std::memory_order_relaxed);
+    gate_.leave(slot());
+  }
+  if (open) {
+    // Its entries are sealed again, under another name, when it ends.
+    if (transaction.recorded) transaction.txn_id = new_transaction_id();
+    if (transaction.chunks != 0) note_uncaptured("transaction-ended-unseen");
+  } else if (sealed) {
+    end_write();
+    transaction.ended();
+  } else {
+    lost();
+  }
+  return ret;
+}
+
 SQLRETURN Session::rollback(const EndsTransaction& rollback) {
   const SQLRETURN ret = rollback();
   // What was not sealed cannot be committed any more: nobody is going to send COMMIT for it.

@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include <cstdlib>
+#include <cstring>
 
 #include "driver/real/wide.h"
 
@@ -259,12 +260,33 @@ void take_fields(const real::Library& library, SQLSMALLINT type, SQLHANDLE handl
                           SQL_IS_INTEGER, nullptr);
 }
 
+// Drivers that tell of errors through SQLError only, each once.
+void take_errors(const real::Library& library, SQLSMALLINT type, SQLHANDLE handle, Handle& to) {
+  constexpr std::size_t kRecordsMax = 16;
+  const bool statement = type == SQL_HANDLE_STMT;
+  for (std::size_t i = 0; i < kRecordsMax; ++i) {
+    SQLCHAR state[SQL_SQLSTATE_SIZE + 1] = {};
+    SQLCHAR message[SQL_MAX_MESSAGE_LENGTH] = {};
+    Diagnostic taken;
+    SQLSMALLINT length = 0;
+    const SQLRETURN ret = library.fn.Error(SQL_NULL_HENV, statement ? SQL_NULL_HDBC : handle,
+                                           statement ? handle : SQL_NULL_HSTMT, state,
+                                           &taken.native, message, sizeof message, &length);
+    if (!SQL_SUCCEEDED(ret)) return;
+    std::memcpy(taken.sqlstate, state, SQL_SQLSTATE_SIZE);
+    message[sizeof message - 1] = 0;
+    taken.message = reinterpret_cast<const char*>(message);
+    to.diagnostics.push_back(std::move(taken));
+  }
+}
+
 }  // namespace
 
 void take_diagnostics(const real::Library& library, SQLSMALLINT type, SQLHANDLE handle, bool wide,
                       Handle& to) {
   constexpr SQLSMALLINT kRecordsMax = 16;
   constexpr SQLSMALLINT kMessageUnitsMax = 1024;
+  if (real::tells_by_error_only(library)) return take_errors(library, type, handle, to);
   for (SQLSMALLINT record = 1; record <= kRecordsMax; ++record) {
     Diagnostic taken;
     SQLSMALLINT length = 0;

@@ -52,6 +52,8 @@ class Session {
   std::vector<std::string> context;
   bool default_search_path = true;
   bool on_shadow = false;
+  /// The real connection is in manual mode although the application believes in autocommit.
+  bool left_autocommit = false;
   route::State route;
 
   [[nodiscard]] ControlHeader& header() const { return map->header(); }
@@ -73,6 +75,9 @@ class Session {
   /// seals what was recorded, commits, records the outcome.
   SQLRETURN commit(const EndsTransaction& commit);
   SQLRETURN rollback(const EndsTransaction& rollback);
+  /// SQLEndTran in SQLite's autocommit after BEGIN as text: libsqliteodbc ends what it believes to
+  /// have begun itself, or does nothing. Finds out which, and goes on accordingly.
+  SQLRETURN perhaps_end(const EndsTransaction& end, bool commits);
   /// The connection is gone and with it the open transaction.
   void lost();
   /// Writes what the buffer holds as a chunk when it has grown over kChunkBytes.
@@ -97,6 +102,8 @@ class Session {
 
   bool seal(Ring::Claim* claim);
   bool recording_still() const;
+  /// SQLite: a transaction is open on the connection.
+  bool begun_by_text();
   void publish_outcome(std::uint64_t txn_id, Outcome outcome);
   void publish_abandon();
   std::uint64_t full_deadline_ns() const;

@@ -87,6 +87,16 @@ bool Session::asks_open_transaction() {
   return open;
 }
 
+// A second BEGIN is refused exactly while a transaction is open.
+bool Session::begun_by_text() {
+  SQLHSTMT statement = question();
+  if (statement == SQL_NULL_HSTMT) return false;
+  const bool begun = SQL_SUCCEEDED(real_exec_direct(*dbc.library, statement, "BEGIN", dbc.wide));
+  if (begun) real_exec_direct(*dbc.library, statement, "ROLLBACK", dbc.wide);
+  drop_question();
+  return !begun;
+}
+
 void Session::settle_taint() {
   transaction.tainted = false;
   if (!transaction.recorded || transaction.poisoned) return;

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <new>
+#include <optional>
+#include <thread>
 
 #include "driver/capture/collected.h"
 #include "driver/handle/attributes.h"
@@ -217,7 +220,7 @@ SQLRETURN record_on_own(const Work& work, Slice slice, const RunsSlice& run) {
 }
 
 // Inside the open transaction.
-SQLRETURN record(const Work& work, Slice slice, const RunsSlice& run) {
+SQLRETURN record_or_throw(const Work& work, Slice slice, const RunsSlice& run) {
   Transaction& transaction = work.session.transaction;
   const Plan& plan = work.plan;
   SQLRETURN ret = SQL_ERROR;
@@ -236,6 +239,22 @@ SQLRETURN record(const Work& work, Slice slice, const RunsSlice& run) {
   }
   if (!done(ret) && ret != SQL_NEED_DATA) transaction.tainted = true;
   return ret;
+}
+
+// Without memory nothing can be recorded; the application's statement runs all the same.
+SQLRETURN record(const Work& work, Slice slice, const RunsSlice& run) {
+  std::optional<SQLRETURN> answered;
+  const RunsSlice keeping = [&](Slice part) {
+    answered = run(part);
+    return *answered;
+  };
+  try {
+    return record_or_throw(work, slice, keeping);
+  } catch (const std::bad_alloc&) {
+    work.entries().cancel_statement();
+    work.session.map->invalidate("no memory was left to record a statement");
+    return answered ? *answered : run(slice);
+  }
 }
 
 // --- slices of an array ---
@@ -299,6 +318,15 @@ bool leave_autocommit(Session& session) {
   return false;
 }
 
+// Back to what the application believes. When the real driver refuses, it is asked again before
+// the next statement.
+void return_to_autocommit(Session& session) {
+  session.left_autocommit = !SQL_SUCCEEDED(real_set_autocommit(session.dbc, true));
+  if (session.left_autocommit) {
+    tell_operator("the real driver refuses to return to autocommit", session.migration);
+  }
+}
+
 // The statement has run in a transaction of its own: seal and commit, or roll back.
 SQLRETURN end_converted(Statement& stmt, Session& session, SQLRETURN ret) {
   Connection& dbc = session.dbc;
@@ -328,7 +356,7 @@ SQLRETURN run_converted(const Work& work, const RunsSlice& run) {
     }
     return end_converted(work.stmt, session, record(work, slice, run));
   });
-  real_set_autocommit(session.dbc, true);
+  return_to_autocommit(session);
   return ret;
 }
 
@@ -359,15 +387,28 @@ SQLRETURN run_marked(Statement& stmt, Session& session, bool implicit,
 bool refused_text(const Work& work, const OwnStatement& own) {
   constexpr SQLINTEGER kSqliteError = 1;
   if (work.session.dialect != Dialect::sqlite) return false;
-  Handle seen(HandleKind::statement);
+  // libsqliteodbc tells of an error once: what is read here is what the application gets.
+  std::vector<Diagnostic>& told = work.stmt.diagnostics;
   take_diagnostics(*work.stmt.library, SQL_HANDLE_STMT, own.handle(), work.stmt.connection.wide,
-                   seen);
-  return !seen.diagnostics.empty() && seen.diagnostics.front().native == kSqliteError;
+                   work.stmt);
+  const bool refused = !told.empty() && told.front().native == kSqliteError;
+  if (refused) told.clear();
+  return refused;
+}
+
+// An execution under capture runs to its end: what it did has to be known before anything follows.
+SQLRETURN to_its_end(const RunsUnchanged& call) {
+  SQLRETURN ret = call();
+  while (ret == SQL_STILL_EXECUTING) {
+    std::this_thread::yield();
+    ret = call();
+  }
+  return ret;
 }
 
 RunsSlice runs_text(const Work& work, bool direct, const RunsUnchanged& unchanged) {
   return [&work, direct, &unchanged](Slice slice) -> SQLRETURN {
-    if (work.plan.text == nullptr) return unchanged();
+    if (work.plan.text == nullptr) return to_its_end(unchanged);
     OwnStatement& own = work.execution().own;
     const SQLRETURN opened = own.open(work.plan.visible);
     if (!SQL_SUCCEEDED(opened)) {
@@ -378,7 +419,8 @@ RunsSlice runs_text(const Work& work, bool direct, const RunsUnchanged& unchange
       work.stmt.current.store(own.handle());
       return SQL_ERROR;
     }
-    const SQLRETURN ret = own.run(*work.plan.text, direct, work.execution().wide());
+    const SQLRETURN ret =
+        to_its_end([&] { return own.run(*work.plan.text, direct, work.execution().wide()); });
     if (ret != SQL_ERROR || slice.count != work.bound.sets() || !refused_text(work, own)) {
       return ret;
     }
@@ -408,7 +450,7 @@ SQLRETURN start_pending(const Work& work, bool implicit, bool direct,
     return ret;
   }
   // The real driver saw no such value after all, or failed before it asked.
-  if (pending->converted) real_set_autocommit(session.dbc, true);
+  if (pending->converted) return_to_autocommit(session);
   if (done(ret)) session.note_uncaptured("data-at-execution");
   if (!done(ret)) session.transaction.tainted = !implicit;
   if (implicit) session.lost();
@@ -419,7 +461,7 @@ SQLRETURN finish_pending(Statement& stmt, Session& session, const RunsUnchanged&
   const std::unique_ptr<Pending> pending = std::move(stmt.execution->pending);
   BeginWrite how = BeginWrite::unrecorded;
   SQLRETURN ret = SQL_ERROR;
-  const auto run = [&](Slice) { return last(); };
+  const auto run = [&](Slice) { return to_its_end(last); };
   // Another statement of this connection may have ended the transaction in between.
   if (!begin_marked(stmt, session, &how, &ret)) return ret;
   if (how != BeginWrite::recorded) {
@@ -435,7 +477,7 @@ SQLRETURN finish_pending(Statement& stmt, Session& session, const RunsUnchanged&
     return ret;
   }
   ret = end_converted(stmt, session, record(work, work.all(), run));
-  real_set_autocommit(session.dbc, true);
+  return_to_autocommit(session);
   return as_application_sees(work, ret);
 }
 
@@ -461,7 +503,7 @@ SQLRETURN run_in_own_transaction(Statement& stmt, Session& session, const RunsUn
     return stmt.fail("HY000", "the real driver refuses to leave autocommit");
   }
   const SQLRETURN ret = end_converted(stmt, session, work());
-  real_set_autocommit(session.dbc, true);
+  return_to_autocommit(session);
   return ret;
 }
 
@@ -480,7 +522,11 @@ SQLRETURN run_write(Statement& stmt, Session& session, bool direct,
   if (session.transaction.tainted) session.settle_taint();
   if (session.transaction.poisoned) return unchanged();
   const auto bound = BoundParameters::of(stmt, stmt.execution->parameters());
-  const Plan plan = make_plan(stmt, session, bound);
+  Plan plan = make_plan(stmt, session, bound);
+  // A real driver may give no more statements: the application's own is then all there is.
+  if (plan.text != nullptr && !SQL_SUCCEEDED(stmt.execution->own.open(plan.visible))) {
+    plan = without_own_statement(std::move(plan), bound);
+  }
   const std::vector<LateValue> late =
       plan.reads || bound.obstacle() != nullptr ? std::vector<LateValue>() : bound.late_values();
   const Work work{stmt, session, plan, bound, late};
@@ -521,7 +567,7 @@ void abandon_pending(Statement& stmt, Session& session) {
   if (pending == nullptr || !pending->implicit) return;
   if (pending->converted) {
     real_end_tran(session.dbc, SQL_ROLLBACK);
-    real_set_autocommit(session.dbc, true);
+    return_to_autocommit(session);
   }
   if (session.autocommitting() && session.transaction.entries.empty()) session.lost();
 }

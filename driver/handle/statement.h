@@ -18,19 +18,6 @@ namespace capture {
 class Execution;
 }
 
-struct ParameterBinding {
-  bool bound = false;
-  SQLSMALLINT io_type = SQL_PARAM_INPUT;
-  SQLSMALLINT c_type = SQL_C_DEFAULT;
-  SQLSMALLINT sql_type = 0;
-  SQLULEN column_size = 0;
-  SQLSMALLINT digits = 0;
-  SQLPOINTER value = nullptr;
-  SQLLEN buffer_length = 0;
-  SQLLEN* indicator = nullptr;
-  SQLLEN* octet_length = nullptr;  // a place of its own, set through descriptors; null: indicator
-};
-
 struct ColumnBinding {
   SQLSMALLINT c_type = SQL_C_DEFAULT;
   SQLPOINTER value = nullptr;

@@ -34,4 +34,11 @@ struct Library {
 /// Thread safe; the same path gives the same Library.
 Result<const Library*> load(std::string_view name);
 
+/// The driver's diagnostics come from SQLError: it has no SQLGetDiagRec, or says it has none.
+inline bool tells_by_error_only(const Library& library) {
+  if (library.fn.Error == nullptr) return false;
+  return library.fn.GetDiagRec == nullptr ||
+         library.denies_diag_rec.load(std::memory_order_relaxed);
+}
+
 }  // namespace understudy::real
