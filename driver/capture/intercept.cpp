@@ -158,7 +158,9 @@ bool unnoticed_begin(const Statement& stmt, const Session& session, bool direct)
 }
 
 // The server had no transaction to end: what is recorded was committed before, unseen.
-bool ended_before(const Statement& stmt, const Session& session, SQLRETURN ret) {
+bool ended_before(const Statement& stmt, Session& session, SQLRETURN ret) {
+  // libsqliteodbc does not notice a COMMIT as text: what follows it commits by itself.
+  if (session.dialect == Dialect::sqlite) return ret == SQL_ERROR && !session.begun_by_text();
   if (ret != SQL_SUCCESS_WITH_INFO || session.dialect != Dialect::postgresql) return false;
   Handle seen(HandleKind::statement);
   take_diagnostics(*stmt.library, SQL_HANDLE_STMT, stmt.real, stmt.connection.wide, seen);
@@ -173,7 +175,8 @@ SQLRETURN run_rollback(const Statement& stmt, Session& session, const RunsUnchan
     return session.rollback([&] { return ret; });
   }
   session.note_uncaptured("transaction-ended-unseen");
-  return session.commit([&] { return ret; });
+  (void)session.commit([] { return static_cast<SQLRETURN>(SQL_SUCCESS); });
+  return ret;
 }
 
 SQLRETURN run_control(Statement& stmt, Session& session, bool direct,
@@ -513,6 +516,7 @@ SQLRETURN fetch_without_result(Statement& stmt) {
 bool answer_header(const Statement& stmt, SQLSMALLINT field, SQLLEN* value) {
   // What waits for data on a statement of ours reads as one that has not run.
   if (stmt.execution != nullptr && stmt.execution->pending != nullptr &&
+      stmt.execution->pending->recorded && stmt.execution->pending->plan.text != nullptr &&
       stmt.connection.session->dialect == Dialect::sqlite &&
       (field == SQL_DIAG_ROW_COUNT || field == SQL_DIAG_CURSOR_ROW_COUNT)) {
     *value = field == SQL_DIAG_ROW_COUNT ? -1 : 0;

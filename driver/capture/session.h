@@ -75,6 +75,8 @@ class Session {
   /// seals what was recorded, commits, records the outcome.
   SQLRETURN commit(const EndsTransaction& commit);
   SQLRETURN rollback(const EndsTransaction& rollback);
+  /// SQLite: a transaction is open on the connection.
+  bool begun_by_text();
   /// SQLEndTran in SQLite's autocommit after BEGIN as text: libsqliteodbc ends what it believes to
   /// have begun itself, or does nothing. Finds out which, and goes on accordingly.
   SQLRETURN perhaps_end(const EndsTransaction& end, bool commits);
@@ -102,8 +104,6 @@ class Session {
 
   bool seal(Ring::Claim* claim);
   bool recording_still() const;
-  /// SQLite: a transaction is open on the connection.
-  bool begun_by_text();
   void publish_outcome(std::uint64_t txn_id, Outcome outcome);
   void publish_abandon();
   std::uint64_t full_deadline_ns() const;

@@ -162,7 +162,7 @@ void data_in_pieces(Program& p) {
   p.get_data(h, 2, SQL_C_CHAR, 2);
   p.get_data(h, 2, SQL_C_SLONG);
   p.get_data(h, 1, SQL_C_CHAR, 0);
-  p.get_data(h, 99, SQL_C_CHAR);
+  if (!p.maria()) p.get_data(h, 99, SQL_C_CHAR);  // Connector/ODBC reads beyond its columns
   p.get_data(h, 0, SQL_C_CHAR);
   p.fetch(h);
   p.get_data(h, 1, SQL_C_CHAR);

@@ -99,9 +99,9 @@ SQLRETURN Program::describe_col(SQLHSTMT h, SQLUSMALLINT column, SQLSMALLINT cap
                                     : SQLDescribeCol(h, column, name.narrow(), capacity, &length,
                                                      &type, &size, &digits, &nullable);
   return done(call("DescribeCol", {column}), SQL_HANDLE_STMT, h, ret,
-              name.text() + " " + std::to_string(length) + " type " + std::to_string(type) + " " +
-                  std::to_string(size) + " " + std::to_string(digits) + " nullable " +
-                  std::to_string(nullable));
+              (ret == SQL_ERROR ? std::string() : name.text()) + " " + std::to_string(length) +
+                  " type " + std::to_string(type) + " " + std::to_string(size) + " " +
+                  std::to_string(digits) + " nullable " + std::to_string(nullable));
 }
 
 SQLRETURN Program::col_attribute(SQLHSTMT h, SQLUSMALLINT column, SQLUSMALLINT field, bool text) {
