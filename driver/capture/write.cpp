@@ -525,7 +525,7 @@ SQLRETURN run_write(Statement& stmt, Session& session, bool direct,
   Plan plan = make_plan(stmt, session, bound);
   // A real driver may give no more statements: the application's own is then all there is.
   if (plan.text != nullptr && !SQL_SUCCEEDED(stmt.execution->own.open(plan.visible))) {
-    plan = without_own_statement(std::move(plan), bound);
+    plan = without_own_statement(plan, bound);
   }
   const std::vector<LateValue> late =
       plan.reads || bound.obstacle() != nullptr ? std::vector<LateValue>() : bound.late_values();
