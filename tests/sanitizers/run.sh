@@ -15,10 +15,11 @@ export LSAN_OPTIONS="suppressions=$here/leaks.txt:print_suppressions=0"
 export TSAN_OPTIONS="suppressions=$here/threads.txt:die_after_fork=0:history_size=7"
 
 build() {
-  local directory="$1" sanitizers="$2"
+  local directory="$1" sanitizers="$2" programs="$3"
   cmake -S "$root" -B "$directory" -G Ninja -DCMAKE_BUILD_TYPE=Debug \
     -DCMAKE_CXX_FLAGS_DEBUG='-O1 -g1' -DUNDERSTUDY_SANITIZE="$sanitizers" >/dev/null
-  cmake --build "$directory" -j "$(nproc)" --target unit_tests driver_tests
+  # shellcheck disable=SC2086
+  cmake --build "$directory" -j "$(nproc)" --target $programs
 }
 
 failures=0
@@ -35,9 +36,10 @@ run_quietly() {
 }
 
 check() {
-  local directory="$prefix-$1" sanitizers="$2"
-  build "$directory" "$sanitizers"
+  local directory="$prefix-$1" sanitizers="$2" programs="${3:-unit_tests driver_tests}"
+  build "$directory" "$sanitizers" "$programs"
   run_quietly "$directory/unit_tests.log" "$directory/tests/unit/unit_tests"
+  [[ $programs == *driver_tests* ]] || return 0
   run_quietly "$directory/driver_tests.log" "$directory/tests/engine/driver_tests" \
     "--gtest_filter=-$starts_programs"
   ((failures)) || echo "sanitizers: nothing to report with $sanitizers"
@@ -48,7 +50,7 @@ case "${2:-all}" in
   thread) check thread thread ;;
   all)
     check address address,undefined
-    check thread thread
+    check thread thread unit_tests
     ;;
   *)
     echo 'usage: run.sh PREFIX-OF-BUILD-DIRECTORIES [address|thread]' >&2
