@@ -213,9 +213,12 @@ SQLRETURN run_controlling_batch(Statement& stmt, Session& session, const RunsUnc
   SQLRETURN ret = SQL_ERROR;
   if (!begin_marked(stmt, session, &how, &ret)) return ret;
   if (how == BeginWrite::recorded) session.note_uncaptured("batch-with-transaction-control");
-  ret = session.commit(unchanged);
+  // What it leaves open has written: the session stays marked.
+  const bool leaves_open = stmt.execution->classification().leaves_open;
+  ret = session.commit(unchanged, leaves_open);
   stmt.execution->cursor_open = SQL_SUCCEEDED(ret);
-  session.transaction.by_text = SQL_SUCCEEDED(ret) && stmt.execution->classification().leaves_open;
+  session.transaction.by_text = SQL_SUCCEEDED(ret) && leaves_open;
+  if (leaves_open && !SQL_SUCCEEDED(ret)) session.lost();
   return ret;
 }
 
@@ -384,10 +387,7 @@ bool keeps_rows(const Statement& stmt) {
 SQLRETURN fetched(Statement& stmt, const SQLULEN* rows, const std::function<SQLRETURN()>& fetch) {
   Session* session = stmt.connection.session.get();
   if (session == nullptr || !keeps_rows(stmt)) return fetch();
-  before_fetch(stmt, *session);
-  const SQLRETURN ret = fetch();
-  if (SQL_SUCCEEDED(ret)) after_fetch(stmt, rows);
-  return ret;
+  return fetch_with_keys(stmt, *session, rows, fetch);
 }
 
 SQLRETURN bulk_operations(Statement& stmt, SQLSMALLINT operation) {

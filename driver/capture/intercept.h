@@ -61,8 +61,8 @@ SQLRETURN close_cursor(Statement& stmt);
 SQLRETURN free_stmt(Statement& stmt, SQLUSMALLINT option);
 /// Lock-free; may arrive from another thread during an execution.
 SQLRETURN cancel(Statement& stmt);
-/// True when the last execution ran on a statement of our own and left no result set: fetches
-/// answer 24000 and column descriptions 07005 as after any statement without result.
+/// True when the last execution ran on a statement of our own and left no result set that the
+/// application may see.
 bool without_result(const Statement& stmt);
 /// What a fetch answers then: each real driver has an answer of its own.
 SQLRETURN fetch_without_result(Statement& stmt);

@@ -47,6 +47,10 @@ SQLLEN fixed_bytes(SQLSMALLINT c_type) {
   }
 }
 
+bool comes_later(SQLLEN indicator) {
+  return indicator == SQL_DATA_AT_EXEC || indicator <= SQL_LEN_DATA_AT_EXEC_OFFSET;
+}
+
 namespace {
 
 bool known_c_type(SQLSMALLINT c_type) {
@@ -61,10 +65,6 @@ SQLLEN terminated_bytes(SQLSMALLINT c_type, const void* value) {
   SQLLEN count = 0;
   while (units[count] != 0) ++count;
   return count * static_cast<SQLLEN>(sizeof(SQLWCHAR));
-}
-
-bool comes_later(SQLLEN indicator) {
-  return indicator == SQL_DATA_AT_EXEC || indicator <= SQL_LEN_DATA_AT_EXEC_OFFSET;
 }
 
 // A bound pointer may be a small integer until the offset is added.
@@ -106,6 +106,7 @@ ParameterBinding binding_of(const real::Entries& fn, SQLHDESC app, SQLHDESC impl
   out.buffer_length = field<SQLLEN>(fn, app, record, SQL_DESC_OCTET_LENGTH, 0);
   out.io_type =
       field<SQLSMALLINT>(fn, implementation, record, SQL_DESC_PARAMETER_TYPE, SQL_PARAM_INPUT);
+  if (out.io_type == SQL_PARAM_TYPE_UNKNOWN) out.io_type = SQL_PARAM_INPUT;  // never told
   out.sql_type = field<SQLSMALLINT>(fn, implementation, record, SQL_DESC_CONCISE_TYPE, SQL_VARCHAR);
   const bool number = out.sql_type == SQL_NUMERIC || out.sql_type == SQL_DECIMAL;
   const auto length = field<SQLULEN>(fn, implementation, record, SQL_DESC_LENGTH, 0);

@@ -79,6 +79,8 @@ class BoundParameters {
   SQLULEN* processed_ = nullptr;
 };
 
+/// A length that announces SQLPutData.
+bool comes_later(SQLLEN indicator);
 /// SQL_C_DEFAULT resolved by the parameter's SQL type, as the standard's table says.
 SQLSMALLINT resolved_c_type(SQLSMALLINT c_type, SQLSMALLINT sql_type);
 /// The size of one element of a column-wise array of this C type; 0 for character and binary data,

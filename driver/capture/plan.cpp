@@ -71,8 +71,8 @@ void plan_effects(Plan* plan, bool keep_verdict, bool keep_values) {
 }
 
 // A verdict of effects or keyed.
-void plan_known(Statement& stmt, Session& session, const BoundParameters& bound,
-                const char* obstacle, bool late, Plan* plan) {
+void plan_known(const Session& session, const BoundParameters& bound, const char* obstacle,
+                bool late, Plan* plan) {
   const sql::Analysis& analysis = *plan->analysis;
   const bool effects = !analysis.rewritten.empty();
   const bool array = bound.sets() > 1;
@@ -96,8 +96,7 @@ void plan_known(Statement& stmt, Session& session, const BoundParameters& bound,
     plan->text = &analysis.txid_only;
   }
   if (plan->collects) plan->with_txid = false;
-  if (plan->columns == 0) plan->uncaptured = obstacle;
-  (void)stmt;
+  plan->uncaptured = plan->columns == 0 ? obstacle : nullptr;
 }
 
 }  // namespace
@@ -132,7 +131,13 @@ Plan make_plan(Statement& stmt, Session& session, const BoundParameters& bound) 
       (analysis->verdict == Verdict::keyed || analysis->verdict == Verdict::effects)) {
     plan.verdict = analysis->verdict;
     plan.verb = analysis->verb;
-    plan_known(stmt, session, bound, obstacle, late, &plan);
+    plan_known(session, bound, obstacle, late, &plan);
+  }
+  if (plan.uncaptured != nullptr) {
+    Plan counted;  // the application's own call, as it is
+    counted.analysis = plan.analysis;
+    counted.uncaptured = plan.uncaptured;
+    return counted;
   }
   if (bound.sets() > 1) plan_array(stmt, session, &plan);
   if (plan.text == nullptr && asynchronous(stmt)) {

@@ -228,6 +228,26 @@ bool add_rows(Statement& stmt, Session& session, const PositionedCursor& cursor,
   return true;
 }
 
+void count_rows_at(const Statement& stmt, SQLULEN* place) {
+  const auto set = stmt.library->fn.SetStmtAttr;
+  if (set != nullptr) set(stmt.real, SQL_ATTR_ROWS_FETCHED_PTR, place, SQL_IS_POINTER);
+}
+
+/// Some value of these rows comes by SQLPutData, after the call.
+bool waits_for_data(const Statement& stmt, const std::vector<Touched>& touched) {
+  const SQLULEN bind_type = attribute_of(stmt, SQL_ATTR_ROW_BIND_TYPE, SQL_BIND_BY_COLUMN);
+  const auto* shift = pointer_of<SQLULEN>(stmt, SQL_ATTR_ROW_BIND_OFFSET_PTR);
+  const SQLULEN offset = shift == nullptr ? 0 : *shift;
+  for (const Touched& one : touched) {
+    for (const auto& [number, column] : stmt.columns) {
+      const SQLLEN* indicator =
+          element(column.indicator, one.row, bind_type, offset, SQLLEN{sizeof(SQLLEN)});
+      if (indicator != nullptr && comes_later(*indicator)) return true;
+    }
+  }
+  return false;
+}
+
 // Runs the call inside the open transaction and records the rows.
 SQLRETURN record_rows(Statement& stmt, Session& session, std::vector<Touched> touched,
                       const char* kind, const RunsUnchanged& unchanged) {
@@ -267,6 +287,7 @@ SQLRETURN record_rows(Statement& stmt, Session& session, std::vector<Touched> to
 
 SQLRETURN run_positioned(Statement& stmt, Session& session, std::vector<Touched> touched,
                          const char* kind, const RunsUnchanged& unchanged) {
+  if (waits_for_data(stmt, touched)) return run_uncaptured(stmt, session, kind, unchanged);
   const std::lock_guard lock(session.dbc.write_mutex);
   const bool implicit = session.autocommitting();
   BeginWrite how = BeginWrite::unrecorded;
@@ -278,9 +299,10 @@ SQLRETURN run_positioned(Statement& stmt, Session& session, std::vector<Touched>
     return ret;
   }
   if (!implicit) return record_rows(stmt, session, std::move(touched), kind, unchanged);
-  return run_in_own_transaction(stmt, session, [&] {
+  const auto recorded = [&] {
     return record_rows(stmt, session, std::move(touched), kind, unchanged);
-  });
+  };
+  return run_in_own_transaction(stmt, session, recorded, unchanged);
 }
 
 }  // namespace
@@ -314,12 +336,6 @@ std::unique_ptr<PositionedCursor> PositionedCursor::of(Statement& stmt, Session&
     if (key.number == 0) return nullptr;
     out->keys.push_back(key);
   }
-  // How many rows a fetch gave has to be known here, too.
-  if (find_attribute(stmt.attributes, SQL_ATTR_ROWS_FETCHED_PTR) == nullptr &&
-      stmt.library->fn.SetStmtAttr != nullptr) {
-    stmt.library->fn.SetStmtAttr(stmt.real, SQL_ATTR_ROWS_FETCHED_PTR, &out->rows_fetched,
-                                 SQL_IS_POINTER);
-  }
   return out;
 }
 
@@ -343,16 +359,26 @@ bool may_be_positioned(const Statement& stmt) {
   return updatable || attribute_of(stmt, SQL_ATTR_USE_BOOKMARKS, SQL_UB_OFF) != SQL_UB_OFF;
 }
 
-void before_fetch(Statement& stmt, Session& session) {
+void learn_cursor(Statement& stmt, Session& session) {
   Execution& execution = *stmt.execution;
-  if (execution.positioned == nullptr) {
-    execution.positioned = PositionedCursor::of(stmt, session);
-    execution.updatable = execution.positioned != nullptr;
-  }
+  if (execution.positioned != nullptr) return;
+  execution.positioned = PositionedCursor::of(stmt, session);
+  execution.updatable = execution.positioned != nullptr;
 }
 
-void after_fetch(Statement& stmt, const SQLULEN* rows) {
-  if (stmt.execution->positioned != nullptr) stmt.execution->positioned->fetched(stmt, rows);
+SQLRETURN fetch_with_keys(Statement& stmt, Session& session, const SQLULEN* rows,
+                          const RunsUnchanged& fetch) {
+  learn_cursor(stmt, session);
+  PositionedCursor* cursor = stmt.execution->positioned.get();
+  if (cursor == nullptr) return fetch();
+  // How many rows there are has to be known here, too; no pointer of ours outlives the call.
+  const bool count_here =
+      rows == nullptr && pointer_of<SQLULEN>(stmt, SQL_ATTR_ROWS_FETCHED_PTR) == nullptr;
+  if (count_here) count_rows_at(stmt, &cursor->rows_fetched);
+  const SQLRETURN ret = fetch();
+  if (count_here) count_rows_at(stmt, nullptr);
+  if (SQL_SUCCEEDED(ret)) cursor->fetched(stmt, rows);
+  return ret;
 }
 
 SQLRETURN run_set_pos(Statement& stmt, Session& session, SQLSETPOSIROW row, SQLUSMALLINT operation,
@@ -381,8 +407,7 @@ SQLRETURN run_set_pos(Statement& stmt, Session& session, SQLSETPOSIROW row, SQLU
 SQLRETURN run_bulk(Statement& stmt, Session& session, SQLSMALLINT operation,
                    const RunsUnchanged& unchanged) {
   constexpr const char* kKind = "bulk-operations";
-  // Rows can be added before anything was fetched.
-  before_fetch(stmt, session);
+  learn_cursor(stmt, session);  // rows can be added before anything was fetched
   PositionedCursor* cursor = stmt.execution->positioned.get();
   if (cursor == nullptr) return run_uncaptured(stmt, session, kKind, unchanged);
   const auto* ignored = pointer_of<SQLUSMALLINT>(stmt, SQL_ATTR_ROW_OPERATION_PTR);

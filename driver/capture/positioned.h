@@ -46,14 +46,15 @@ class PositionedCursor {
   std::vector<KeyColumn> keys;    // in key order
   std::vector<KeyValues> rowset;  // of the rows fetched last
   std::map<std::string, KeyValues> by_bookmark;
-  SQLULEN rows_fetched = 0;
+  SQLULEN rows_fetched = 0;  // by the last fetch, where the application has no place for it
 };
 
 /// A result has been opened on which the application may write through the cursor.
 bool may_be_positioned(const Statement& stmt);
-/// Before and after a fetch of such a result.
-void before_fetch(Statement& stmt, Session& session);
-void after_fetch(Statement& stmt, const SQLULEN* rows);
+/// Runs a fetch of such a result and remembers the keys of its rows. `rows`: SQLExtendedFetch's
+/// count, else null.
+SQLRETURN fetch_with_keys(Statement& stmt, Session& session, const SQLULEN* rows,
+                          const RunsUnchanged& fetch);
 
 SQLRETURN run_set_pos(Statement& stmt, Session& session, SQLSETPOSIROW row, SQLUSMALLINT operation,
                       const RunsUnchanged& unchanged);

@@ -80,13 +80,17 @@ void Session::publish_abandon() {
   ring_.publish(*claim);
 }
 
-SQLRETURN Session::commit(const EndsTransaction& commit) {
+SQLRETURN Session::commit(const EndsTransaction& commit, bool goes_on) {
   if (transaction.tainted) settle_taint();
   const bool anything = transaction.recorded && !transaction.poisoned &&
                         (!transaction.entries.empty() || transaction.chunks != 0);
   if (!anything) {
     const SQLRETURN ret = commit();
-    lost();
+    if (goes_on) {
+      next_transaction();
+    } else {
+      lost();
+    }
     return ret;
   }
   learn_server_txid();
@@ -107,16 +111,34 @@ SQLRETURN Session::commit(const EndsTransaction& commit) {
   if (sealed) publish_outcome(txn_id, committed ? Outcome::committed : Outcome::unknown);
   slot().in_flight_txn.store(0, std::memory_order_relaxed);
   gate_.leave(slot());
-  end_write();
-  transaction.ended();
+  if (goes_on) {
+    next_transaction();
+  } else {
+    end_write();
+    transaction.ended();
+  }
   if (schema_changed && committed) {
-    map->invalidate("the application changed the schema of production during the migration");
+    map->invalidate(kSchemaChanged);
   }
   return ret;
 }
 
+void Session::next_transaction() {
+  const bool recorded = transaction.recorded && recording_still();
+  if (transaction.chunks != 0) publish_abandon();
+  transaction.ended();
+  transaction.writing = true;
+  transaction.recorded = recorded;
+  if (!recorded) return;
+  transaction.txn_id = new_transaction_id();
+  if (!context.empty()) transaction.entries.add_context(context);
+}
+
 SQLRETURN Session::perhaps_end(const EndsTransaction& end, bool commits) {
-  const bool anything = commits && transaction.recorded && !transaction.entries.empty();
+  if (transaction.tainted) settle_taint();
+  const bool anything = commits && transaction.recorded && !transaction.poisoned &&
+                        (!transaction.entries.empty() || transaction.chunks != 0);
+  const bool schema_changed = transaction.schema_changed;
   Ring::Claim claim;
   if (anything) gate_.enter(slot());
   const bool sealed = anything && recording_still() && seal(&claim);
@@ -132,12 +154,16 @@ SQLRETURN Session::perhaps_end(const EndsTransaction& end, bool commits) {
     gate_.leave(slot());
   }
   if (open) {
-    // Its entries are sealed again, under another name, when it ends.
-    if (transaction.recorded) transaction.txn_id = new_transaction_id();
-    if (transaction.chunks != 0) note_uncaptured("transaction-ended-unseen");
+    // Its entries are sealed again, under another name, when it ends; chunks keep the old one.
+    if (transaction.recorded && sealed) transaction.txn_id = new_transaction_id();
+    if (sealed && transaction.chunks != 0) {
+      transaction.chunks = 0;
+      note_uncaptured("transaction-ended-unseen");
+    }
   } else if (sealed) {
     end_write();
     transaction.ended();
+    if (schema_changed && ended) map->invalidate(kSchemaChanged);
   } else {
     lost();
   }
@@ -146,8 +172,13 @@ SQLRETURN Session::perhaps_end(const EndsTransaction& end, bool commits) {
 
 SQLRETURN Session::rollback(const EndsTransaction& rollback) {
   const SQLRETURN ret = rollback();
-  // What was not sealed cannot be committed any more: nobody is going to send COMMIT for it.
-  lost();
+  if (SQL_SUCCEEDED(ret)) {
+    // What was not sealed cannot be committed any more: nobody is going to send COMMIT for it.
+    lost();
+  } else {
+    // It may go on, and be committed yet: the server is asked before anything follows.
+    transaction.tainted = transaction.recorded;
+  }
   return ret;
 }
 

@@ -23,7 +23,9 @@ namespace understudy::capture {
 
 inline constexpr std::uint64_t kFullWaitNs = 5'000'000'000;  // OnFull=wait, then invalidate
 inline constexpr std::uint64_t kDurableWaitNs =
-    10'000'000'000;                              // Durability=power, then invalidate
+    10'000'000'000;  // Durability=power, then invalidate
+inline constexpr char kSchemaChanged[] =
+    "the application changed the schema of production during the migration";
 inline constexpr std::size_t kContextMax = 256;  // context statements of a session
 
 class PositionedCursor;
@@ -73,7 +75,8 @@ class Session {
 
   /// Runs `commit` in the exact order of the protocol: asks the server about a tainted transaction,
   /// seals what was recorded, commits, records the outcome.
-  SQLRETURN commit(const EndsTransaction& commit);
+  /// `goes_on`: the call begins another transaction, which has written already.
+  SQLRETURN commit(const EndsTransaction& commit, bool goes_on = false);
   SQLRETURN rollback(const EndsTransaction& rollback);
   /// SQLite: a transaction is open on the connection.
   bool begun_by_text();
@@ -104,6 +107,8 @@ class Session {
 
   bool seal(Ring::Claim* claim);
   bool recording_still() const;
+  /// The server has begun another transaction in the same call; the session stays marked.
+  void next_transaction();
   void publish_outcome(std::uint64_t txn_id, Outcome outcome);
   void publish_abandon();
   std::uint64_t full_deadline_ns() const;

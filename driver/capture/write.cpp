@@ -13,9 +13,6 @@
 namespace understudy::capture {
 namespace {
 
-constexpr char kSchemaChanged[] =
-    "the application changed the schema of production during the migration";
-
 /// One execution on its way into the journal.
 struct Work {
   Statement& stmt;
@@ -335,6 +332,7 @@ SQLRETURN end_converted(Statement& stmt, Session& session, SQLRETURN ret) {
   const SQLRETURN ended = done(ret)
                               ? session.commit([&] { return real_end_tran(dbc, SQL_COMMIT); })
                               : session.rollback([&] { return real_end_tran(dbc, SQL_ROLLBACK); });
+  if (!done(ret)) session.lost();
   if (!done(ret) || SQL_SUCCEEDED(ended)) return ret;
   take_diagnostics(*dbc.library, SQL_HANDLE_DBC, dbc.real, dbc.wide, stmt);
   real_end_tran(dbc, SQL_ROLLBACK);
@@ -497,12 +495,15 @@ bool begin_marked(Statement& stmt, Session& session, BeginWrite* how, SQLRETURN*
   return route::rehome(stmt, session, ret);
 }
 
-SQLRETURN run_in_own_transaction(Statement& stmt, Session& session, const RunsUnchanged& work) {
+SQLRETURN run_in_own_transaction(Statement& stmt, Session& session, const RunsUnchanged& work,
+                                 const RunsUnchanged& unchanged) {
+  SQLRETURN ret = SQL_ERROR;
   if (!leave_autocommit(session)) {
-    session.transaction.ended();
-    return stmt.fail("HY000", "the real driver refuses to leave autocommit");
+    ret = unchanged();
+    session.lost();
+    return ret;
   }
-  const SQLRETURN ret = end_converted(stmt, session, work());
+  ret = end_converted(stmt, session, work());
   return_to_autocommit(session);
   return ret;
 }
@@ -523,10 +524,18 @@ SQLRETURN run_write(Statement& stmt, Session& session, bool direct,
   if (session.transaction.poisoned) return unchanged();
   const auto bound = BoundParameters::of(stmt, stmt.execution->parameters());
   Plan plan = make_plan(stmt, session, bound);
-  // A real driver may give no more statements: the application's own is then all there is.
-  if (plan.text != nullptr && !SQL_SUCCEEDED(stmt.execution->own.open(plan.visible))) {
-    plan = without_own_statement(plan, bound);
+  if (plan.reads && implicit) {
+    ret = unchanged();
+    stmt.execution->cursor_open = SQL_SUCCEEDED(ret);
+    session.lost();
+    return ret;
   }
+  // A real driver may give no more statements, or not take a binding a second time: the
+  // application's own statement is then all there is.
+  OwnStatement& own = stmt.execution->own;
+  const bool ready = plan.text == nullptr ||
+                     (SQL_SUCCEEDED(own.open(plan.visible)) && own.bind(bound, {0, bound.sets()}));
+  if (!ready) plan = without_own_statement(plan, bound);
   const std::vector<LateValue> late =
       plan.reads || bound.obstacle() != nullptr ? std::vector<LateValue>() : bound.late_values();
   const Work work{stmt, session, plan, bound, late};
@@ -603,7 +612,8 @@ SQLRETURN run_uncaptured(Statement& stmt, Session& session, const char* kind,
     session.transaction.tainted = !implicit;
   }
   if (!implicit) return ret;
-  if (done(ret)) {
+  // The note is all that is recorded; when data is still to come, the write follows it.
+  if (done(ret) || ret == SQL_NEED_DATA) {
     (void)session.commit([] { return static_cast<SQLRETURN>(SQL_SUCCESS); });
   } else {
     session.lost();

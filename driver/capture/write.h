@@ -26,8 +26,10 @@ void add_pending(Statement& stmt, const void* data, SQLLEN length);
 void abandon_pending(Statement& stmt, Session& session);
 
 /// Under autocommit: `work` runs and records inside a transaction that is sealed and committed when
-/// it succeeds. Called with write_mutex held and the session marked as recorded.
-SQLRETURN run_in_own_transaction(Statement& stmt, Session& session, const RunsUnchanged& work);
+/// it succeeds; `unchanged` where the real driver refuses to leave autocommit. Called with
+/// write_mutex held and the session marked as recorded.
+SQLRETURN run_in_own_transaction(Statement& stmt, Session& session, const RunsUnchanged& work,
+                                 const RunsUnchanged& unchanged);
 
 /// Marks the session as writing, moving it first when the migration has switched. False: `*ret` is
 /// the application's answer.

@@ -20,9 +20,10 @@ std::string collecting_expression(const std::vector<std::string>& text_expressio
     row += collected_value(one);
   }
   const std::string kept(kKept);
-  return "pg_catalog.set_config('understudy.rows', CASE WHEN pg_catalog.char_length(" + kept +
-         ") > " + std::to_string(kCollectedCharactersMax) + " THEN '" +
-         std::string(kCollectedTooMuch) + "' ELSE " + kept + " || " + row + " END, true)";
+  const std::string too_much = "'" + std::string(kCollectedTooMuch) + "'";
+  return "pg_catalog.set_config('understudy.rows', CASE WHEN " + kept + " = " + too_much +
+         " OR pg_catalog.char_length(" + kept + ") > " + std::to_string(kCollectedCharactersMax) +
+         " THEN " + too_much + " ELSE " + kept + " || " + row + " END, true)";
 }
 
 std::string collect_sql() {

@@ -10,8 +10,9 @@
 namespace understudy::sql {
 
 /// Rows of one statement that are kept, in characters; a statement that returns more is counted as
-/// not captured. Each row copies what is there already, so this bounds the time as well.
-inline constexpr std::size_t kCollectedCharactersMax = 4u << 20;
+/// not captured. Each row copies what is there already, so this bounds the time as well: thousands
+/// of rows take milliseconds, not seconds.
+inline constexpr std::size_t kCollectedCharactersMax = 256u << 10;
 /// Stands in place of what did not fit.
 inline constexpr std::string_view kCollectedTooMuch = "!";
 

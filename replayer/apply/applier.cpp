@@ -38,6 +38,7 @@ std::vector<odbc::Bind> recorded_parameters(const StatementEntry& statement) {
   out.reserve(statement.parameters.size());
   for (const auto& parameter : statement.parameters) {
     odbc::Bind bind;
+    bind.io_type = parameter.io_type;
     bind.c_type = parameter.c_type;
     bind.sql_type = parameter.sql_type;
     bind.column_size = parameter.column_size;
@@ -419,7 +420,12 @@ void Applier::Impl::flush() {
 long long Applier::Impl::run(std::string_view text, const std::vector<odbc::Bind>& parameters) {
   ++figures.round_trips;
   return sent_as_utf16([&] {
-    return parameters.empty() ? prepared.run_once(text) : prepared.run(text, parameters);
+    // psqlodbc runs a call with an answer only when it sees text and bindings together.
+    const bool answers = std::any_of(parameters.begin(), parameters.end(), [](const auto& one) {
+      return one.io_type != SQL_PARAM_INPUT;
+    });
+    return parameters.empty() || answers ? prepared.run_once(text, parameters)
+                                         : prepared.run(text, parameters);
   });
 }
 

@@ -33,16 +33,18 @@ long long PreparedStatements::run(std::string_view text,
   }
 }
 
-long long PreparedStatements::run_once(std::string_view text) {
+long long PreparedStatements::run_once(std::string_view text,
+                                       const std::vector<odbc::Bind>& parameters) {
   odbc::Statement statement(connection_);
+  if (!parameters.empty()) statement.bind(parameters);
   statement.execute_direct(text);
   return statement.row_count();
 }
 
 bool JoinedStatements::can_join(const std::vector<odbc::Bind>& parameters) {
   return std::none_of(parameters.begin(), parameters.end(), [](const odbc::Bind& bind) {
-    return bind.indicator == SQL_DEFAULT_PARAM || bind.sql_type == SQL_DOUBLE ||
-           bind.sql_type == SQL_FLOAT || bind.sql_type == SQL_REAL;
+    return bind.indicator == SQL_DEFAULT_PARAM || bind.io_type != SQL_PARAM_INPUT ||
+           bind.sql_type == SQL_DOUBLE || bind.sql_type == SQL_FLOAT || bind.sql_type == SQL_REAL;
   });
 }
 

@@ -23,8 +23,8 @@ class PreparedStatements {
   /// Runs the text; rows changed, -1 when the driver does not know. Throws odbc::Error; the
   /// statement is then forgotten.
   long long run(std::string_view text, const std::vector<odbc::Bind>& parameters);
-  /// Runs a text without parameters; such texts hold their values and seldom come again.
-  long long run_once(std::string_view text);
+  /// Runs a text without preparing it: texts that hold their values seldom come again.
+  long long run_once(std::string_view text, const std::vector<odbc::Bind>& parameters);
 
  private:
   struct Prepared {

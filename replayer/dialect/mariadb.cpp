@@ -49,7 +49,7 @@ std::string parameter(const Column& column) {
   return "?";
 }
 
-class MariadbDialect final : public SqlDialect {
+class MariadbDialect final : public WrittenDialect {
  public:
   [[nodiscard]] Dialect kind() const override { return Dialect::mariadb; }
 
@@ -99,28 +99,10 @@ class MariadbDialect final : public SqlDialect {
     return insert_statement(pieces(table), columns, rows, "");
   }
 
-  std::string update_sql(const Table& table, const std::vector<std::uint32_t>& columns,
-                         const std::vector<std::uint32_t>& key) const override {
-    return update_statement(pieces(table), columns, key);
-  }
-
-  std::string delete_sql(const Table& table, const std::vector<std::uint32_t>& key) const override {
-    return delete_statement(pieces(table), key);
-  }
-
-  odbc::Bind bind(const Column& column, const odbc::OptionalText& exact) const override {
-    return bind(column, exact ? std::optional<std::string_view>(*exact) : std::nullopt);
-  }
+  using WrittenDialect::bind;
 
   odbc::Bind bind(const Column& /*column*/, std::optional<std::string_view> exact) const override {
-    odbc::Bind out;
-    out.utf8 = true;
-    out.column_size = 1;
-    if (!exact) return out;
-    out.column_size = std::max<SQLULEN>(exact->size(), 1);
-    out.bytes = *exact;
-    out.indicator = static_cast<SQLLEN>(exact->size());
-    return out;
+    return text_parameter(exact);
   }
 
   // The applying connection is the one that writes exact texts, and the copy prepares its own only.
@@ -306,7 +288,7 @@ class MariadbDialect final : public SqlDialect {
     return out += "'";
   }
 
-  [[nodiscard]] StatementPieces pieces(const Table& table) const {
+  [[nodiscard]] StatementPieces pieces(const Table& table) const override {
     return {qualified(table),
             [this, &table](std::uint32_t c) { return quote(table.columns[c].name); },
             [&table](std::uint32_t c) { return parameter(table.columns[c]); }};

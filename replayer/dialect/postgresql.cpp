@@ -84,7 +84,7 @@ const SequenceRow* counterpart(const std::vector<SequenceRow>& shadow,
   return nullptr;
 }
 
-class PostgresqlDialect final : public SqlDialect {
+class PostgresqlDialect final : public WrittenDialect {
  public:
   [[nodiscard]] Dialect kind() const override { return Dialect::postgresql; }
 
@@ -136,30 +136,12 @@ class PostgresqlDialect final : public SqlDialect {
     return insert_statement(pieces(table), columns, rows, " OVERRIDING SYSTEM VALUE");
   }
 
-  std::string update_sql(const Table& table, const std::vector<std::uint32_t>& columns,
-                         const std::vector<std::uint32_t>& key) const override {
-    return update_statement(pieces(table), columns, key);
-  }
-
-  std::string delete_sql(const Table& table, const std::vector<std::uint32_t>& key) const override {
-    return delete_statement(pieces(table), key);
-  }
-
-  odbc::Bind bind(const Column& column, const odbc::OptionalText& exact) const override {
-    return bind(column, exact ? std::optional<std::string_view>(*exact) : std::nullopt);
-  }
+  using WrittenDialect::bind;
 
   // VARCHAR parameters reach the server without a type of their own, so the CAST around each
   // decides.
   odbc::Bind bind(const Column& /*column*/, std::optional<std::string_view> exact) const override {
-    odbc::Bind out;
-    out.utf8 = true;
-    out.column_size = 1;
-    if (!exact) return out;
-    out.column_size = std::max<SQLULEN>(exact->size(), 1);
-    out.bytes = *exact;
-    out.indicator = static_cast<SQLLEN>(exact->size());
-    return out;
+    return text_parameter(exact);
   }
 
   // Level 0: no savepoint around each statement; the applier rolls a failed batch back as a whole.
@@ -281,7 +263,7 @@ class PostgresqlDialect final : public SqlDialect {
     return "CAST(" + quoted(name, '\'') + " AS regclass)";
   }
 
-  [[nodiscard]] StatementPieces pieces(const Table& table) const {
+  [[nodiscard]] StatementPieces pieces(const Table& table) const override {
     return {qualified(table),
             [this, &table](std::uint32_t c) { return quote(table.columns[c].name); },
             [&table](std::uint32_t c) { return cast(table.columns[c]); }};

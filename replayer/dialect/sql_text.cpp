@@ -1,5 +1,7 @@
 #include "replayer/dialect/sql_text.h"
 
+#include <algorithm>
+
 namespace understudy {
 
 std::string quoted(std::string_view text, char mark) {
@@ -55,6 +57,17 @@ std::string update_statement(const StatementPieces& pieces,
 
 std::string delete_statement(const StatementPieces& pieces, const std::vector<std::uint32_t>& key) {
   return "DELETE FROM " + pieces.table + where_key(pieces, key);
+}
+
+odbc::Bind text_parameter(std::optional<std::string_view> exact) {
+  odbc::Bind out;
+  out.utf8 = true;
+  out.column_size = 1;
+  if (!exact) return out;
+  out.column_size = std::max<SQLULEN>(exact->size(), 1);
+  out.bytes = *exact;
+  out.indicator = static_cast<SQLLEN>(exact->size());
+  return out;
 }
 
 std::vector<Row> read_rows(odbc::Connection& db, std::string_view sql) {

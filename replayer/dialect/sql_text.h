@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,6 +32,28 @@ std::string update_statement(const StatementPieces& pieces,
                              const std::vector<std::uint32_t>& columns,
                              const std::vector<std::uint32_t>& key);
 std::string delete_statement(const StatementPieces& pieces, const std::vector<std::uint32_t>& key);
+
+/// A value in exact text form as a parameter that holds that text.
+odbc::Bind text_parameter(std::optional<std::string_view> exact);
+
+/// What the dialects write alike once they have said how they write a column and its parameter.
+class WrittenDialect : public SqlDialect {
+ public:
+  std::string update_sql(const Table& table, const std::vector<std::uint32_t>& columns,
+                         const std::vector<std::uint32_t>& key) const override {
+    return update_statement(pieces(table), columns, key);
+  }
+  std::string delete_sql(const Table& table, const std::vector<std::uint32_t>& key) const override {
+    return delete_statement(pieces(table), key);
+  }
+  using SqlDialect::bind;
+  odbc::Bind bind(const Column& column, const odbc::OptionalText& exact) const override {
+    return bind(column, exact ? std::optional<std::string_view>(*exact) : std::nullopt);
+  }
+
+ protected:
+  [[nodiscard]] virtual StatementPieces pieces(const Table& table) const = 0;
+};
 
 /// A whole result in texts; for catalog queries.
 std::vector<Row> read_rows(odbc::Connection& db, std::string_view sql);

@@ -25,7 +25,7 @@ bool same_name(std::string_view a, std::string_view b) {
   });
 }
 
-class SqliteDialect final : public SqlDialect {
+class SqliteDialect final : public WrittenDialect {
  public:
   [[nodiscard]] Dialect kind() const override { return Dialect::sqlite; }
 
@@ -77,18 +77,7 @@ class SqliteDialect final : public SqlDialect {
     return insert_statement(pieces(table), columns, rows, "");
   }
 
-  std::string update_sql(const Table& table, const std::vector<std::uint32_t>& columns,
-                         const std::vector<std::uint32_t>& key) const override {
-    return update_statement(pieces(table), columns, key);
-  }
-
-  std::string delete_sql(const Table& table, const std::vector<std::uint32_t>& key) const override {
-    return delete_statement(pieces(table), key);
-  }
-
-  odbc::Bind bind(const Column& column, const odbc::OptionalText& exact) const override {
-    return bind(column, exact ? std::optional<std::string_view>(*exact) : std::nullopt);
-  }
+  using WrittenDialect::bind;
 
   odbc::Bind bind(const Column& /*column*/, std::optional<std::string_view> exact) const override {
     return exact ? bind_sqlite_literal(*exact) : odbc::Bind{};
@@ -230,7 +219,7 @@ class SqliteDialect final : public SqlDialect {
                              " has no key and hides its rowid; give it a primary key");
   }
 
-  [[nodiscard]] StatementPieces pieces(const Table& table) const {
+  [[nodiscard]] StatementPieces pieces(const Table& table) const override {
     return {qualified(table),
             [this, &table](std::uint32_t c) { return quote(table.columns[c].name); },
             [](std::uint32_t) { return std::string("?"); }};

@@ -289,6 +289,9 @@ void Statement::prepare(std::string_view sql) {
   raise(SQL_HANDLE_STMT, handle_, connection_.dbc_, connection_.wide_, "preparing a statement");
 }
 
+// Room for the value of an output parameter; a longer one is cut, which nobody sees.
+constexpr std::size_t kAnswerBytes = 4096;
+
 void Statement::bind(const std::vector<Bind>& parameters) {
   SQLFreeStmt(handle_, SQL_RESET_PARAMS);
   converted_.clear();
@@ -304,11 +307,15 @@ void Statement::bind(const std::vector<Bind>& parameters) {
       wide.bytes.assign(reinterpret_cast<const char*>(text.data()), text.size() * 2);
       wide.indicator = static_cast<SQLLEN>(wide.bytes.size());
       bind = &wide;
+    } else if (given.io_type != SQL_PARAM_INPUT) {
+      auto& answered = converted_.emplace_back(given);
+      answered.bytes.resize(std::max(given.bytes.size(), kAnswerBytes));
+      bind = &answered;
     }
     auto* value = const_cast<char*>(bind->bytes.data());
     auto* indicator = const_cast<SQLLEN*>(&bind->indicator);
     const auto answer =
-        SQLBindParameter(handle_, ++number, SQL_PARAM_INPUT, bind->c_type, bind->sql_type,
+        SQLBindParameter(handle_, ++number, bind->io_type, bind->c_type, bind->sql_type,
                          std::max<SQLULEN>(bind->column_size, 1), bind->digits, value,
                          static_cast<SQLLEN>(bind->bytes.size()), indicator);
     if (SQL_SUCCEEDED(answer)) continue;

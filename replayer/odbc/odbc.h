@@ -53,6 +53,8 @@ struct Bind {
   // `bytes` is UTF-8 made from an exact text form, not what an application bound: a wide connection
   // then sends it as SQL_C_WCHAR, since drivers convert SQL_C_CHAR by the locale.
   bool utf8 = false;
+  /// Other than SQL_PARAM_INPUT: the server's answer goes to a place that nobody reads.
+  SQLSMALLINT io_type = SQL_PARAM_INPUT;
 };
 
 class Statement {

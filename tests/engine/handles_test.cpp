@@ -215,16 +215,14 @@ TEST(Handles, CancelFromAnotherThreadEndsARecordedStatement) {
   blocker.autocommit(false);
   RUN(blocker, "UPDATE items SET v = 2 WHERE id = 1");
   raw::Statement stmt(app);
-  std::atomic<bool> done{false};
   std::thread canceller([&] {
-    // Until the server is at it there is nothing to cancel: asked again until it has worked.
-    while (!done) {
-      SQLCancel(stmt.handle);
-      ::usleep(20000);
+    // Until the statement waits for the blocker's lock there is nothing to cancel.
+    while (production.scalar("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+                             " AND datname = current_database()") == "0") {
     }
+    EXPECT_EQ(SQLCancel(stmt.handle), SQL_SUCCESS);
   });
   EXPECT_EQ(stmt.run("UPDATE items SET v = 3 WHERE id = 1"), SQL_ERROR);
-  done = true;
   canceller.join();
   ASSERT_TRUE(SQL_SUCCEEDED(blocker.commit()));
   EXPECT_EQ(production.scalar("SELECT v FROM items"), "2");

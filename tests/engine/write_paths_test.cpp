@@ -56,6 +56,15 @@ class WritePaths : public testing::TestWithParam<Dialect> {
     }
     return out;
   }
+  /// Sessions marked as in a transaction that has written.
+  std::size_t writing() {
+    std::size_t count = 0;
+    for (std::uint32_t i = 0; i < kSlotCount; ++i) {
+      const std::uint32_t mark = production_.map().slot(i).writing.load();
+      if (mark != static_cast<std::uint32_t>(Writing::none)) ++count;
+    }
+    return count;
+  }
   static void set(const raw::Statement& stmt, SQLINTEGER attribute, const void* value) {
     ASSERT_TRUE(SQL_SUCCEEDED(
         SQLSetStmtAttr(stmt.handle, attribute, const_cast<void*>(value), SQL_IS_POINTER)))
@@ -69,6 +78,11 @@ class WritePaths : public testing::TestWithParam<Dialect> {
   std::unique_ptr<Application> app_;
 };
 
+/// What libsqliteodbc or SQLite does not have: descriptors, results of RETURNING, cursors by name.
+class WritePathsPostgresql : public WritePaths {};
+
+INSTANTIATE_TEST_SUITE_P(Engines, WritePathsPostgresql, testing::Values(Dialect::postgresql),
+                         [](const auto& one) { return std::string(dialect_name(one.param)); });
 INSTANTIATE_TEST_SUITE_P(Engines, WritePaths, testing::Values(Dialect::sqlite, Dialect::postgresql),
                          [](const auto& one) { return std::string(dialect_name(one.param)); });
 
@@ -147,7 +161,6 @@ TEST_P(WritePaths, AFailedSetLeavesWhatTheRealDriverKept) {
       const std::string production = production_.scalar(
           "SELECT " + list + " FROM (SELECT v FROM items WHERE id > 2 ORDER BY v) x");
       EXPECT_EQ(there.empty() ? "NULL" : there, production);
-      app_.reset();
     }
   }
 }
@@ -203,7 +216,6 @@ TEST_P(WritePaths, DataGivenInPiecesLeavesTheRow) {
     ASSERT_EQ(SQLParamData(stmt.handle, &which), SQL_SUCCESS) << stmt.problems();
     if (manual) app.commit();
     EXPECT_EQ(column(recorded(), 2), (Strings{"in pieces"}));
-    app_.reset();
   }
 }
 
@@ -242,8 +254,7 @@ TEST_P(WritePaths, AnExecutionThatIsCancelledWhileItWaitsForDataLeavesNothing) {
 
 // --- descriptors (libsqliteodbc has none) ---
 
-TEST_P(WritePaths, ValuesBoundThroughDescriptorsAreRecorded) {
-  if (sqlite()) return;
+TEST_P(WritePathsPostgresql, ValuesBoundThroughDescriptorsAreRecorded) {
   Application& app = recording();
   raw::Statement stmt(app);
   SQLHDESC apd = nullptr;
@@ -273,8 +284,7 @@ TEST_P(WritePaths, ValuesBoundThroughDescriptorsAreRecorded) {
   EXPECT_EQ(statements[1].parameters.at(0).bytes, "desc");
 }
 
-TEST_P(WritePaths, ADescriptorSharedByTwoStatementsIsReadForBoth) {
-  if (sqlite()) return;
+TEST_P(WritePathsPostgresql, ADescriptorSharedByTwoStatementsIsReadForBoth) {
   Application& app = recording();
   SQLHDESC shared = nullptr;
   ASSERT_EQ(SQLAllocHandle(SQL_HANDLE_DESC, app.dbc, &shared), SQL_SUCCESS);
@@ -298,8 +308,7 @@ TEST_P(WritePaths, ADescriptorSharedByTwoStatementsIsReadForBoth) {
 
 // --- RETURNING, escapes, cursors ---
 
-TEST_P(WritePaths, TheResultOfAReturningHasTheColumnsTheApplicationAskedFor) {
-  if (sqlite()) return;
+TEST_P(WritePathsPostgresql, TheResultOfAReturningHasTheColumnsTheApplicationAskedFor) {
   Application& app = recording();
   raw::Statement stmt(app);
   SQLINTEGER id = 0;
@@ -334,8 +343,7 @@ TEST_P(WritePaths, AnEscapeIsReadThrough) {
   EXPECT_NE(statements.at(0).text.find("{d"), std::string::npos);
 }
 
-TEST_P(WritePaths, TheRowUnderACursorLeavesItsKey) {
-  if (sqlite()) return;  // no WHERE CURRENT OF
+TEST_P(WritePathsPostgresql, TheRowUnderACursorLeavesItsKey) {
   Application& app = in_transactions();
   RUN(app, "DECLARE c CURSOR FOR SELECT * FROM items ORDER BY id FOR UPDATE");
   RUN(app, "MOVE 2 FROM c");
@@ -344,6 +352,136 @@ TEST_P(WritePaths, TheRowUnderACursorLeavesItsKey) {
   const auto statements = recorded();
   ASSERT_EQ(statements.size(), 1u);
   EXPECT_EQ(column(statements, 0), (Strings{"2"}));
+}
+
+TEST_P(WritePathsPostgresql, AReturningOfMoreThanTheServerKeepsIsCountedAndNamed) {
+  Application& app = recording();
+  raw::Statement stmt(app);
+  ASSERT_EQ(
+      stmt.run("INSERT INTO items (note) SELECT repeat('x', 1000) FROM generate_series(1, 600)"
+               " RETURNING id"),
+      SQL_SUCCESS)
+      << stmt.problems();
+  int rows = 0;
+  while (SQLFetch(stmt.handle) == SQL_SUCCESS) ++rows;
+  EXPECT_EQ(rows, 600);
+  const Seen seen = production_.drain();
+  ASSERT_EQ(seen.transactions.size(), 1u);
+  EXPECT_EQ(seen.transactions[0].notes, Strings{"effects-unreadable"});
+  EXPECT_EQ(production_.map().header().uncaptured, 1u);
+}
+
+TEST_P(WritePathsPostgresql, AValueOfUnknownLengthLeavesItsRowAndNoResult) {
+  Application& app = recording();
+  raw::Statement stmt(app);
+  char bytes[] = "bytes";
+  SQLLEN length = SQL_NTS;  // says nothing about binary data
+  SQLBindParameter(stmt.handle, 1, SQL_PARAM_INPUT, SQL_C_BINARY, SQL_VARCHAR, 5, 0, bytes, 5,
+                   &length);
+  ASSERT_EQ(stmt.run("INSERT INTO items (note) VALUES (?)"), SQL_SUCCESS) << stmt.problems();
+  SQLSMALLINT columns = -1;
+  EXPECT_EQ(SQLNumResultCols(stmt.handle, &columns), SQL_SUCCESS);
+  EXPECT_EQ(columns, 0);
+  EXPECT_EQ(column(recorded(), 2),
+            Strings{production_.scalar("SELECT note FROM items WHERE id = 3")});
+  ASSERT_EQ(stmt.run("INSERT INTO loose (note) VALUES (?)"), SQL_SUCCESS) << stmt.problems();
+  const Seen seen = production_.drain();
+  ASSERT_EQ(seen.transactions.size(), 1u);
+  EXPECT_EQ(seen.transactions[0].notes, Strings{"unknown-length"});
+}
+
+TEST_P(WritePathsPostgresql, ABatchThatLeavesATransactionOpenKeepsTheSessionMarked) {
+  Application app(production_.through());  // no migration records yet
+  RUN(app, "BEGIN; INSERT INTO items (v) VALUES (95)");
+  EXPECT_EQ(writing(), 1u);
+  production_.record();
+  RUN(app, "INSERT INTO items (v) VALUES (96)");
+  RUN(app, "COMMIT");
+  EXPECT_EQ(writing(), 0u);
+  EXPECT_TRUE(production_.drain().transactions.empty());  // `start` waits for it
+}
+
+// --- through a cursor ---
+
+/// A rowset of two rows, bound by column, on which the application may write.
+struct Rowset {
+  SQLINTEGER id[2] = {};
+  SQLLEN id_length[2] = {};
+  SQLINTEGER v[2] = {};
+  SQLLEN v_length[2] = {};
+
+  void open(const raw::Statement& stmt) {
+    const auto set = [&](SQLINTEGER attribute, SQLULEN value) {
+      SQLSetStmtAttr(stmt.handle, attribute, reinterpret_cast<SQLPOINTER>(value), 0);
+    };
+    set(SQL_ATTR_CURSOR_TYPE, SQL_CURSOR_STATIC);
+    set(SQL_ATTR_CONCURRENCY, SQL_CONCUR_ROWVER);
+    set(SQL_ATTR_ROW_ARRAY_SIZE, 2);
+    SQLBindCol(stmt.handle, 1, SQL_C_LONG, id, 0, id_length);
+    SQLBindCol(stmt.handle, 2, SQL_C_LONG, v, 0, v_length);
+    ASSERT_EQ(SQLExecDirect(stmt.handle, raw::text("SELECT id, v FROM items ORDER BY id"), SQL_NTS),
+              SQL_SUCCESS)
+        << stmt.problems();
+    ASSERT_EQ(SQLFetchScroll(stmt.handle, SQL_FETCH_NEXT, 0), SQL_SUCCESS) << stmt.problems();
+  }
+};
+
+TEST_P(WritePaths, RowsChangedThroughACursorLeaveTheirKeys) {
+  for (const bool manual : {false, true}) {
+    SCOPED_TRACE(manual);
+    Application& app = recording();
+    if (manual) app.autocommit(false);
+    {
+      raw::Statement stmt(app);
+      Rowset rows;
+      rows.open(stmt);
+      rows.v[0] = manual ? 202 : 201;
+      ASSERT_EQ(SQLSetPos(stmt.handle, 1, SQL_UPDATE, SQL_LOCK_NO_CHANGE), SQL_SUCCESS)
+          << stmt.problems();
+      if (manual) {
+        ASSERT_EQ(SQLSetPos(stmt.handle, 2, SQL_DELETE, SQL_LOCK_NO_CHANGE), SQL_SUCCESS)
+            << stmt.problems();
+      }
+    }
+    if (manual) app.commit();
+    const auto statements = recorded();
+    ASSERT_EQ(statements.size(), manual ? 2u : 1u);
+    EXPECT_EQ(column({statements[0]}, 0), Strings{"1"});
+    EXPECT_EQ(column({statements[0]}, 1), Strings{manual ? "202" : "201"});
+    if (manual) {
+      EXPECT_EQ(statements[1].effects.at(0).verb, Verb::remove);
+      EXPECT_EQ(statements[1].effects.at(0).values, Row{"2"});
+    }
+  }
+}
+
+TEST_P(WritePaths, RowsAddedThroughACursorAreRecordedWhole) {
+  Application& app = recording();
+  raw::Statement stmt(app);
+  Rowset rows;
+  rows.open(stmt);
+  for (int i = 0; i < 2; ++i) {
+    rows.id[i] = 30 + i;
+    rows.v[i] = 300 + i;
+    rows.id_length[i] = rows.v_length[i] = 0;
+  }
+  ASSERT_EQ(SQLBulkOperations(stmt.handle, SQL_ADD), SQL_SUCCESS) << stmt.problems();
+  const auto statements = recorded();
+  EXPECT_EQ(column(statements, 0), (Strings{"30", "31"}));
+  EXPECT_EQ(column(statements, 1), (Strings{"300", "301"}));
+}
+
+TEST_P(WritePaths, AStatementThatWroteThroughACursorForgetsItsRows) {
+  Application& app = recording();
+  raw::Statement stmt(app);
+  Rowset rows;
+  rows.open(stmt);
+  SQLPOINTER place = stmt.handle;
+  SQLGetStmtAttr(stmt.handle, SQL_ATTR_ROWS_FETCHED_PTR, &place, SQL_IS_POINTER, nullptr);
+  EXPECT_EQ(place, nullptr);
+  SQLFreeStmt(stmt.handle, SQL_CLOSE);
+  ASSERT_EQ(stmt.run("SELECT id, v FROM items ORDER BY id"), SQL_SUCCESS) << stmt.problems();
+  EXPECT_EQ(SQLFetch(stmt.handle), SQL_SUCCESS);
 }
 
 }  // namespace

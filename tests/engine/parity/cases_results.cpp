@@ -230,6 +230,15 @@ void calls(Program& p) {
   p.more_results(h);
   p.free_stmt(h, SQL_RESET_PARAMS);
   p.close(h);
+  a = 5;
+  p.bind_parameter(h, 1, SQL_PARAM_OUTPUT, SQL_C_SLONG, SQL_INTEGER, 10, 0, &result, sizeof(result),
+                   &result_length);
+  p.bind_int(h, 2, &a, &length);
+  p.exec(h, "{? = call $T_put(?)}");
+  p.note("result", {result, result_length});
+  p.free_stmt(h, SQL_RESET_PARAMS);
+  p.close(h);
+  a = 4;
   p.bind_int(h, 1, &a, &length);
   p.exec(h, "{call $T_put(?)}");
   p.row_count(h);

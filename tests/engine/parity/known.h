@@ -7,8 +7,14 @@
 
 namespace understudy::parity {
 
-/// Why this case is not compared for this target; empty: it is.
-std::string known_difference(std::string_view target, std::string_view case_name);
+enum class Compared {
+  all,
+  without_headers,  // the header of each diagnostic is left out
+  nothing,          // the case runs, so that its writes are recorded
+  left_out,         // the case does not run: the bare driver crashes in it
+};
+/// How this case is compared for this target.
+Compared compared(std::string_view target, std::string_view case_name);
 /// Why the shadow's table of this name may differ; empty: it must not. Each such write is counted
 /// in `uncaptured_writes`, `opaque` or `divergences`.
 std::string known_remainder(std::string_view target, std::string_view table);

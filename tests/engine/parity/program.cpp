@@ -32,6 +32,11 @@ std::string without_number(std::string text, const std::string& before) {
   return text;
 }
 
+// A text that names backends and transactions is as long as their numbers are.
+std::string shown_length(SQLSMALLINT length, const std::string& text) {
+  return text.find("deadlock detected") == std::string::npos ? std::to_string(length) : "<n>";
+}
+
 template <class Number>
 std::string number(const void* data) {
   Number value;
@@ -264,8 +269,8 @@ void Program::diagnostics_2(SQLSMALLINT type, SQLHANDLE handle) {
                                    &native, message, kMessageCharacters, &length);
     if (!SQL_SUCCEEDED(ret)) return;
     write("    " + shown_return(ret) + " " + reinterpret_cast<char*>(state) + " " +
-          std::to_string(native) + " " + std::to_string(length) + " " +
-          printable(reinterpret_cast<char*>(message)));
+          std::to_string(native) + " " + shown_length(length, reinterpret_cast<char*>(message)) +
+          " " + printable(reinterpret_cast<char*>(message)));
   }
 }
 
@@ -310,7 +315,8 @@ bool Program::record(SQLSMALLINT type, SQLHANDLE handle, SQLSMALLINT number) {
                                                     message.narrow(), kMessageCharacters, &length);
   if (!SQL_SUCCEEDED(ret)) return false;
   write("    " + std::to_string(number) + " " + state.text() + " " + std::to_string(native) + " " +
-        std::to_string(length) + " " + message.text() + record_fields(type, handle, number));
+        shown_length(length, message.text()) + " " + message.text() +
+        record_fields(type, handle, number));
   return true;
 }
 
