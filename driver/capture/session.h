@@ -55,7 +55,7 @@ class Session {
   bool default_search_path = true;
   bool on_shadow = false;
   /// The real connection is in manual mode although the application believes in autocommit.
-  bool left_autocommit = false;
+  std::atomic<bool> left_autocommit{false};  // read by readers, which hold no lock
   route::State route;
 
   [[nodiscard]] ControlHeader& header() const { return map->header(); }
