@@ -22,6 +22,11 @@ constexpr std::uint64_t kWaitNsMax = kNsPerSecond;
 constexpr std::uint64_t kBatchBytesMax = 1u << 20;
 constexpr std::uint32_t kBatchRecordsMax = 1024;
 constexpr std::uint32_t kNoSlot = kSlotCount;
+// Records that come within this time share one write and no producer pays for a wake-up: with
+// thousands of transactions a second, waking for each cost more than writing them.
+constexpr std::uint64_t kGatherNs = kNsPerMs;
+// Between looks at whether the sessions of open transactions live; all slots: each second.
+constexpr std::uint64_t kLookNs = 10 * kNsPerMs;
 
 /// A transaction in the journal whose outcome has not come, or one of which there are only chunks.
 struct OpenTransaction {
@@ -131,6 +136,7 @@ class Journald {
   Status sync();
   Status sync_when_due();
 
+  Status look_when_due(bool busy);
   Status look_for_the_dead(bool all_slots);
   void observe_departed();
   void observe_dead_slots();
@@ -155,6 +161,7 @@ class Journald {
   std::unordered_map<std::uint32_t, std::uint64_t> dead_slots_;  // slot -> tail, as above
   std::uint64_t last_sync_ns_ = 0;
   std::uint64_t last_look_ns_ = 0;
+  std::uint64_t last_full_look_ns_ = 0;
 };
 
 // --- beginning and end ---
@@ -252,21 +259,24 @@ void Journald::adopt(History history) {
 }
 
 Status Journald::loop() {
-  last_sync_ns_ = last_look_ns_ = monotonic_ns();
+  last_sync_ns_ = monotonic_ns();
   if (auto status = look_for_the_dead(true); !status.ok()) return status;
   const std::uint64_t interval_ns = options_.sync_interval_ms * kNsPerMs;
+  const std::uint64_t gather_bytes_max = map_.ring_bytes() / 4;
   while (!stop_.load()) {
     header_.journald_beat_ns.store(monotonic_ns());
     const auto drained = drain_batch();
     if (!drained.ok()) return drained.status();
     if (auto status = sync_when_due(); !status.ok()) return status;
-    const bool look_due = monotonic_ns() - last_look_ns_ >= kNsPerSecond;
-    if (look_due || !*drained) {
-      if (auto status = look_for_the_dead(look_due); !status.ok()) return status;
+    if (auto status = look_when_due(*drained); !status.ok()) return status;
+    const std::uint64_t now = monotonic_ns();
+    if (!*drained) {
+      const std::uint64_t wait_ns =
+          interval_ns == 0 ? kWaitNsMax : std::min(interval_ns, kWaitNsMax);
+      ring_.wait_for_data(now + wait_ns);
+    } else if (header_.durability_power.load() == 0 && ring_.used_bytes() < gather_bytes_max) {
+      ring_.gather(now + kGatherNs);
     }
-    if (*drained) continue;
-    const std::uint64_t wait_ns = interval_ns == 0 ? kWaitNsMax : std::min(interval_ns, kWaitNsMax);
-    ring_.wait_for_data(monotonic_ns() + wait_ns);
   }
   return drain_to(header_.tail.load());
 }
@@ -406,14 +416,22 @@ Status Journald::sync_when_due() {
 
 // --- sessions that are gone ---
 
+Status Journald::look_when_due(bool busy) {
+  const std::uint64_t now = monotonic_ns();
+  const bool all_slots = now - last_full_look_ns_ >= kNsPerSecond;
+  if (!all_slots && (busy || now - last_look_ns_ < kLookNs)) return {};
+  return look_for_the_dead(all_slots);
+}
+
 // A session is resolved, and its slot freed, only when the ring has been read up to the tail as it
 // was after the session had been found gone: its outcome may still be in there, and a record that
 // it had only claimed is skipped by asking for the liveness of its slot.
 Status Journald::look_for_the_dead(bool all_slots) {
+  last_look_ns_ = monotonic_ns();
   // Slots first: a slot found dead is freed only in a pass that also saw its transactions.
   if (all_slots) {
     observe_dead_slots();
-    last_look_ns_ = monotonic_ns();
+    last_full_look_ns_ = last_look_ns_;
   }
   observe_departed();
   return resolve_departed();

@@ -294,6 +294,11 @@ void Ring::wait_for_data(std::uint64_t deadline_ns) {
   header.consumer_sleeping.store(0);
 }
 
+void Ring::gather(std::uint64_t deadline_ns) {
+  ControlHeader& header = map_.header();
+  futex_wait_until(header.consumer_wake, header.consumer_wake.load(), deadline_ns);
+}
+
 std::uint64_t Ring::used_bytes() const {
   std::uint64_t head = 0;
   std::uint64_t tail = 0;

@@ -88,6 +88,8 @@ class Ring {
   void consume(const Item& item);
   /// Sleeps until something is published, at most until `deadline_ns`.
   void wait_for_data(std::uint64_t deadline_ns);
+  /// Lets records gather until `deadline_ns`; producers do not pay for waking the consumer.
+  void gather(std::uint64_t deadline_ns);
   [[nodiscard]] std::uint64_t used_bytes() const;
 
  private:
