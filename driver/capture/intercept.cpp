@@ -108,11 +108,8 @@ SQLRETURN run_context(Statement& stmt, Session& session, const RunsUnchanged& un
     session.slot().pinned.fetch_or(kPinnedTemporaryTable, std::memory_order_relaxed);
   }
   if (mentions_search_path(execution.text(), session.dialect)) session.default_search_path = false;
-  if (session.context.size() < kContextMax) session.context.push_back(execution.text());
-  if (session.transaction.recorded) {
-    const std::string statements[] = {execution.text()};
-    session.transaction.entries.add_context(statements);
-  }
+  session.prepared_texts.after(session, execution.text());
+  session.add_context(execution.text());
   return ret;
 }
 
@@ -209,6 +206,7 @@ SQLRETURN run_control(Statement& stmt, Session& session, bool direct,
 // text may commit it.
 SQLRETURN run_controlling_batch(Statement& stmt, Session& session, const RunsUnchanged& unchanged) {
   const std::lock_guard lock(session.dbc.write_mutex);
+  session.prepared_texts.doubt();
   BeginWrite how = BeginWrite::unrecorded;
   SQLRETURN ret = SQL_ERROR;
   if (!begin_marked(stmt, session, &how, &ret)) return ret;
@@ -433,11 +431,7 @@ void database_set(Connection& dbc, std::string_view name) {
   for (const char c : name) statement.append(c == '`' ? 2 : 1, c);
   statement += '`';
   session->default_search_path = false;
-  if (session->transaction.recorded) {
-    const std::string statements[] = {statement};
-    session->transaction.entries.add_context(statements);
-  }
-  if (session->context.size() < kContextMax) session->context.push_back(std::move(statement));
+  session->add_context(std::move(statement));
 }
 
 SQLRETURN set_autocommit(Connection& dbc, SQLULEN value, bool wide_entry) {

@@ -115,7 +115,9 @@ Plan make_plan(Statement& stmt, Session& session, const BoundParameters& bound) 
   Execution& execution = *stmt.execution;
   Plan plan;
   const char* obstacle = bound.obstacle();
-  plan.analysis = execution.analysis(session.catalog(), session.default_search_path);
+  plan.analysis = execution.executed != nullptr
+                      ? execution.executed.get()
+                      : execution.analysis(session.catalog(), session.default_search_path);
   if (execution.classification().cls == sql::StatementClass::ddl) plan.verdict = Verdict::ddl;
   const sql::Analysis* analysis = plan.analysis;
   plan.reads = analysis != nullptr && plan.verdict != Verdict::ddl &&

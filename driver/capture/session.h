@@ -11,6 +11,7 @@
 #include "driver/capture/catalog_view.h"
 #include "driver/capture/own_statement.h"
 #include "driver/capture/pending.h"
+#include "driver/capture/prepared_texts.h"
 #include "driver/capture/transaction.h"
 #include "driver/handle/statement.h"
 #include "driver/route/state.h"
@@ -54,6 +55,7 @@ class Session {
   std::vector<std::string> context;
   bool default_search_path = true;
   bool on_shadow = false;
+  PreparedTexts prepared_texts;
   /// The real connection is in manual mode although the application believes in autocommit.
   std::atomic<bool> left_autocommit{false};  // read by readers, which hold no lock
   route::State route;
@@ -70,6 +72,8 @@ class Session {
   /// Before the first statement of a transaction that writes. `deadline_ns` is the statement's own
   /// query timeout (0: none); `timed_out` says that it passed while the migration held writers.
   BeginWrite begin_write(std::uint64_t deadline_ns, bool* timed_out);
+  /// A statement about the session's settings has succeeded: what follows depends on it.
+  void add_context(std::string statement);
   /// The statement changed nothing of the server's transaction state, or the transaction is over.
   void end_write();
 
@@ -146,6 +150,8 @@ class Execution {
   void drop_own();
 
   OwnStatement own;
+  /// The text is an EXECUTE whose meaning is known: the verdict on what it executes.
+  std::shared_ptr<const sql::Analysis> executed;
   /// The last execution ran on `own`: the application sees no result set, but these row counts, one
   /// for each result.
   bool hidden = false;

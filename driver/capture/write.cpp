@@ -455,6 +455,13 @@ SQLRETURN start_pending(const Work& work, bool implicit, bool direct,
   return ret;
 }
 
+// What is known of the statement that an EXECUTE as text executes.
+std::shared_ptr<const sql::Analysis> executed_text(Statement& stmt, Session& session) {
+  const bool perhaps = session.dialect == Dialect::postgresql &&
+                       stmt.execution->classification().cls == sql::StatementClass::opaque;
+  return perhaps ? session.prepared_texts.executed(stmt, session) : nullptr;
+}
+
 SQLRETURN finish_pending(Statement& stmt, Session& session, const RunsUnchanged& last) {
   const std::unique_ptr<Pending> pending = std::move(stmt.execution->pending);
   BeginWrite how = BeginWrite::unrecorded;
@@ -515,15 +522,20 @@ SQLRETURN run_write(Statement& stmt, Session& session, bool direct,
   BeginWrite how = BeginWrite::unrecorded;
   SQLRETURN ret = SQL_ERROR;
   if (!begin_marked(stmt, session, &how, &ret)) return ret;
-  if (how != BeginWrite::recorded) return run_marked(stmt, session, implicit, unchanged);
   const sql::StatementClass cls = stmt.execution->classification().cls;
+  if (how != BeginWrite::recorded) {
+    if (cls == sql::StatementClass::opaque) session.prepared_texts.doubt();
+    return run_marked(stmt, session, implicit, unchanged);
+  }
   // Maintenance that refuses a transaction block (VACUUM and the like) changes no row.
   if (cls == sql::StatementClass::no_block) return run_marked(stmt, session, implicit, unchanged);
   if (implicit && cls == sql::StatementClass::ddl) return run_ddl(session, unchanged);
   if (session.transaction.tainted) session.settle_taint();
   if (session.transaction.poisoned) return unchanged();
+  stmt.execution->executed = executed_text(stmt, session);
   const auto bound = BoundParameters::of(stmt, stmt.execution->parameters());
   Plan plan = make_plan(stmt, session, bound);
+  if (!plan.reads && plan.verdict == Verdict::opaque) session.prepared_texts.doubt();
   if (plan.reads && implicit) {
     ret = unchanged();
     stmt.execution->cursor_open = SQL_SUCCEEDED(ret);

@@ -215,6 +215,7 @@ void swap_sides(Session& session) {
   dbc.real = state.shadow;
   state.shadow = SQL_NULL_HDBC;
   session.on_shadow = true;
+  session.prepared_texts.forget();
 }
 
 void leave_production(Session& session) {

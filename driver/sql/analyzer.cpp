@@ -36,6 +36,11 @@ bool ambiguous_string(const Token& token, Dialect dialect) {
   return first != 'e' && first != 'E' && first != '$' && token.text.find("\\'") != token.text.npos;
 }
 
+bool is_numbered_parameter(const Token& token) {
+  return token.kind == TokenKind::other && token.text.size() > 1 && token.text.front() == '$' &&
+         token.text.find_first_not_of("0123456789", 1) == std::string_view::npos;
+}
+
 /// Types by their lower-case names; SQLite's by its rules of affinity.
 bool is_integer_type(std::string_view type, Dialect dialect) {
   if (dialect == Dialect::sqlite) return type.find("int") != std::string_view::npos;
@@ -144,7 +149,7 @@ std::optional<std::size_t> TokenizedText::at(std::size_t offset) const {
   return static_cast<std::size_t>(found - tokens.begin());
 }
 
-TokenizedText tokenize(std::string_view text, Dialect dialect) {
+TokenizedText tokenize(std::string_view text, Dialect dialect, Parameters parameters) {
   TokenizedText out;
   out.text = text;
   const bool small = text.size() <= kAnalyzedBytesMax && valid_utf8(text);
@@ -155,6 +160,9 @@ TokenizedText tokenize(std::string_view text, Dialect dialect) {
     if (token.kind == TokenKind::parameter) {
       ++out.parameters;
       out.plain_parameters = out.plain_parameters && token.text == "?";
+    }
+    if (parameters == Parameters::numbered && is_numbered_parameter(token)) {
+      token.kind = TokenKind::number;
     }
     out.escape = out.escape || token.is('{');
     const bool strange = token.kind == TokenKind::unterminated || token.kind == TokenKind::other ||

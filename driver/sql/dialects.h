@@ -35,7 +35,13 @@ struct TokenizedText {
   /// Index of the token at this byte offset.
   [[nodiscard]] std::optional<std::size_t> at(std::size_t offset) const;
 };
-TokenizedText tokenize(std::string_view text, Dialect dialect);
+/// What stands for a value that is given later.
+enum class Parameters : std::uint8_t {
+  markers,   // as in an application's text
+  numbered,  // $1, $2, ... of PostgreSQL's PREPARE are read as well, as plain values
+};
+TokenizedText tokenize(std::string_view text, Dialect dialect,
+                       Parameters parameters = Parameters::markers);
 
 void set_opaque(Analysis* analysis, std::string_view reason);
 /// Why changes of this table cannot be recorded as effects; empty: they can.

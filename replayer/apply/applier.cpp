@@ -91,13 +91,14 @@ std::vector<std::string> context_texts(const FeedTransaction& transaction, const
   return out;
 }
 
-/// The context in force when the transaction begins.
+/// The context in force when the first statement runs.
 std::vector<std::string> first_context(const FeedTransaction& transaction) {
+  std::vector<std::string> context;
   for (const auto& entry : transaction.entries) {
     if (entry.type == Entry::Type::statement) break;
-    if (entry.type == Entry::Type::context) return context_texts(transaction, entry.context);
+    if (entry.type == Entry::Type::context) context = context_texts(transaction, entry.context);
   }
-  return {};
+  return context;
 }
 
 /// Figures of work that is not committed yet.

@@ -80,10 +80,24 @@ bool SessionContext::reset() {
   shadow_.run("RESET ROLE");
   shadow_.run("RESET ALL");
   shadow_.run("DISCARD TEMP");
+  deallocate();
   for (const auto& statement : baseline_) shadow_.run(statement);
   present_.clear();
   unknown_ = false;
   return true;
+}
+
+// What applications have prepared as text; the real driver's own are prepared by the protocol.
+void SessionContext::deallocate() {
+  if (!prepared_) return;
+  std::vector<std::string> names;
+  odbc::Statement prepared(shadow_);
+  prepared.execute_direct("SELECT quote_ident(name) FROM pg_prepared_statements WHERE from_sql");
+  while (prepared.fetch()) {
+    if (auto name = prepared.text(1)) names.push_back(std::move(*name));
+  }
+  for (const auto& name : names) shadow_.run("DEALLOCATE " + name);
+  prepared_ = false;
 }
 
 // Temporary tables and user variables stay.
@@ -106,6 +120,7 @@ void SessionContext::apply(const std::vector<std::string>& statements) {
     }
     if (refused(statement) != nullptr) continue;
     touched_ = true;
+    prepared_ = prepared_ || beginning(statement).starts_with("PREPARE");
     try {
       shadow_.run(statement);
     } catch (const odbc::Error& error) {

@@ -38,6 +38,7 @@ class SessionContext {
 
  private:
   bool reset_mariadb();
+  void deallocate();
 
   odbc::Connection& shadow_;
   Dialect dialect_;
@@ -46,7 +47,8 @@ class SessionContext {
   std::vector<std::string> present_;
   std::map<std::string, std::string> failed_;  // SQLSTATE by statement
   bool unknown_ = false;
-  bool touched_ = false;  // since the last commit
+  bool touched_ = false;   // since the last commit
+  bool prepared_ = false;  // a PREPARE has run, which no rollback takes back
 };
 
 }  // namespace understudy

@@ -405,6 +405,29 @@ TEST_P(ApplierContextTest, ChangesTheContextInsideATransaction) {
   EXPECT_EQ(value("SELECT n FROM other.tally"), "1");
 }
 
+TEST_P(ApplierContextTest, PreparesTextsAnewForEachSessionThatPreparedThem) {
+  for (int i = 1; i <= 4; ++i) {
+    const std::string added = std::to_string(i % 2 == 0 ? 10 : 1);
+    run(Recorded(static_cast<std::uint64_t>(i))
+            .context({"SET application_name TO 'shop'",
+                      "PREPARE p AS UPDATE tally SET n = n + " + added + " WHERE id = 1"})
+            .statement(Verdict::opaque, "EXECUTE p", 1));
+  }
+  EXPECT_EQ(value("SELECT n FROM tally"), "22");
+  EXPECT_EQ(kinds(), "");
+}
+
+TEST_P(ApplierContextTest, TakesTheContextThatStandsLastBeforeTheFirstStatement) {
+  observer_->run("CREATE SCHEMA other");
+  observer_->run("CREATE TABLE other.tally (id int PRIMARY KEY, n int)");
+  observer_->run("INSERT INTO other.tally VALUES (1, 0)");
+  run(Recorded(1)
+          .context({"SET search_path TO public"})
+          .context({"SET search_path TO other"})
+          .statement(Verdict::keyed, "UPDATE tally SET n = n + 1 WHERE id = 1", 1));
+  EXPECT_EQ(value("SELECT n FROM other.tally"), "1");
+}
+
 TEST_P(ApplierContextTest, CountsAContextThatTheShadowRefuses) {
   run(Recorded(1)
           .context({"SET ROLE nobody_at_all", "SET application_name TO 'shop'"})

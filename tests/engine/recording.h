@@ -47,6 +47,7 @@ struct SeenTransaction {
   std::optional<Outcome> outcome;
   std::vector<SeenStatement> statements;
   std::vector<std::string> notes;
+  std::vector<std::vector<std::string>> contexts;
 };
 
 struct Seen {
@@ -104,6 +105,9 @@ inline void read_entries(const std::vector<std::byte>& bytes, const Texts& texts
       out.statements.push_back(seen_statement(entry->statement, texts));
     } else if (entry->type == Entry::Type::note) {
       out.notes.emplace_back(entry->note.kind);
+    } else if (entry->type == Entry::Type::context) {
+      auto& context = out.contexts.emplace_back();
+      for (const auto& id : entry->context.statements) context.push_back(texts.at(id));
     }
   }
 }

@@ -401,6 +401,189 @@ TEST_P(WritePathsPostgresql, ABatchThatLeavesATransactionOpenKeepsTheSessionMark
   EXPECT_TRUE(production_.drain().transactions.empty());  // `start` waits for it
 }
 
+// --- PREPARE and EXECUTE as text ---
+
+constexpr char kOwnPrepared[] =
+    "SELECT count(*)::int FROM pg_prepared_statements WHERE name LIKE 'understudy%'";
+
+TEST_P(WritePathsPostgresql, AnExecuteOfATextLeavesItsRows) {
+  for (const bool manual : {false, true}) {
+    for (const bool prepared : {false, true}) {
+      SCOPED_TRACE(testing::Message() << manual << prepared);
+      Application& app = recording();
+      if (manual) app.autocommit(false);
+      RUN(app, "PREPARE ins (int, text) AS INSERT INTO items (v, note) VALUES ($1, $2)");
+      raw::Statement stmt(app);
+      const int v = 50 + (manual ? 2 : 0) + (prepared ? 1 : 0);
+      const std::string text = "EXECUTE ins (" + std::to_string(v) + ", 'x')";
+      if (prepared) {
+        ASSERT_EQ(SQLPrepare(stmt.handle, raw::text(text), SQL_NTS), SQL_SUCCESS);
+        ASSERT_EQ(SQLExecute(stmt.handle), SQL_SUCCESS) << stmt.problems();
+      } else {
+        ASSERT_EQ(stmt.run(text), SQL_SUCCESS) << stmt.problems();
+      }
+      SQLLEN rows = -7;
+      EXPECT_EQ(SQLRowCount(stmt.handle, &rows), SQL_SUCCESS);
+      EXPECT_EQ(rows, 1);
+      SQLSMALLINT columns = -7;
+      EXPECT_EQ(SQLNumResultCols(stmt.handle, &columns), SQL_SUCCESS);
+      EXPECT_EQ(columns, 0);
+      EXPECT_EQ(SQLMoreResults(stmt.handle), SQL_NO_DATA);
+      if (manual) app.commit();
+      const auto statements = recorded();
+      ASSERT_EQ(statements.size(), 1u);
+      EXPECT_EQ(statements[0].verdict, Verdict::effects);
+      EXPECT_EQ(statements[0].text, text);
+      EXPECT_EQ(column(statements, 1), Strings{std::to_string(v)});
+      EXPECT_EQ(column(statements, 0), Strings{production_.scalar("SELECT max(id) FROM items")});
+    }
+  }
+}
+
+TEST_P(WritePathsPostgresql, AnExecuteOfWhatWasPreparedBeforeTheRecordingLeavesItsRows) {
+  Application app(production_.through());
+  RUN(app, "BEGIN; PREPARE \"Up\" AS UPDATE items SET note = $2 WHERE v <= $1; COMMIT");
+  production_.record();
+  raw::Statement stmt(app);
+  ASSERT_EQ(stmt.run("EXECUTE \"Up\" (2, 'now ' || now()::text)"), SQL_SUCCESS);
+  SQLLEN rows = -7;
+  SQLRowCount(stmt.handle, &rows);
+  EXPECT_EQ(rows, 2);
+  const auto statements = recorded();
+  ASSERT_EQ(statements.size(), 1u);
+  EXPECT_EQ(column(statements, 0), (Strings{"1", "2"}));
+  EXPECT_EQ(column(statements, 2),
+            (Strings(2, production_.scalar("SELECT note FROM items WHERE id = 1"))));
+}
+
+TEST_P(WritePathsPostgresql, AnExecuteWithAReturningShowsTheApplicationItsOwnColumns) {
+  Application& app = in_transactions();
+  RUN(app, "PREPARE ins (int) AS INSERT INTO items (v) VALUES ($1), ($1 + 1) RETURNING v, id");
+  raw::Statement stmt(app);
+  ASSERT_EQ(stmt.run("EXECUTE ins (60)"), SQL_SUCCESS) << stmt.problems();
+  SQLSMALLINT columns = -7;
+  SQLNumResultCols(stmt.handle, &columns);
+  EXPECT_EQ(columns, 2);
+  EXPECT_EQ(SQLFetch(stmt.handle), SQL_SUCCESS);
+  EXPECT_EQ(SQLFetch(stmt.handle), SQL_SUCCESS);
+  SQLINTEGER v = 0;
+  SQLGetData(stmt.handle, 1, SQL_C_LONG, &v, 0, nullptr);
+  EXPECT_EQ(v, 61);
+  EXPECT_EQ(SQLFetch(stmt.handle), SQL_NO_DATA);
+  app.commit();
+  EXPECT_EQ(column(recorded(), 1), (Strings{"60", "61"}));
+}
+
+TEST_P(WritePathsPostgresql, AnExecuteOfAQueryLeavesNothing) {
+  Application& app = recording();
+  RUN(app, "PREPARE s (int) AS SELECT id FROM items WHERE v = $1");
+  raw::Statement stmt(app);
+  ASSERT_EQ(stmt.run("EXECUTE s (2)"), SQL_SUCCESS) << stmt.problems();
+  EXPECT_EQ(SQLFetch(stmt.handle), SQL_SUCCESS);
+  EXPECT_TRUE(production_.drain().transactions.empty());
+  EXPECT_EQ(production_.map().header().opaque, 0u);
+}
+
+TEST_P(WritePathsPostgresql, AnExecuteFollowsWhatItsNameMeansNow) {
+  Application& app = recording();
+  RUN(app, "PREPARE p AS INSERT INTO items (v) VALUES (70)");
+  RUN(app, "EXECUTE p");
+  RUN(app, "DEALLOCATE p");
+  RUN(app, "PREPARE p AS INSERT INTO items (v) VALUES (71)");
+  RUN(app, "EXECUTE p");
+  RUN(app, "SELECT 1; DEALLOCATE p; PREPARE p AS INSERT INTO items (v) VALUES (72)");
+  RUN(app, "EXECUTE p");
+  RUN(app, "DO 'BEGIN DEALLOCATE p; PREPARE p AS DELETE FROM items WHERE v = 72; END'");
+  RUN(app, "EXECUTE p");
+  RUN(app, "DEALLOCATE ALL");
+  RUN(app, "PREPARE p AS INSERT INTO items (v) VALUES (73)");
+  RUN(app, "EXECUTE p");
+  std::vector<SeenStatement> executed;
+  for (const SeenTransaction& one : production_.drain().transactions) {
+    for (const SeenStatement& statement : one.statements) {
+      if (statement.text == "EXECUTE p") executed.push_back(statement);
+    }
+  }
+  ASSERT_EQ(executed.size(), 5u);
+  const std::string key = executed[2].effects.at(0).values.at(0).value();
+  EXPECT_EQ(executed[3].effects.at(0).verb, Verb::remove);
+  EXPECT_EQ(executed[3].effects.at(0).values, Row{key});
+  executed.erase(executed.begin() + 3);
+  EXPECT_EQ(column(executed, 1), (Strings{"70", "71", "72", "73"}));
+}
+
+TEST_P(WritePathsPostgresql, APreparedTextOutlivesTheTransactionItWasMadeIn) {
+  Application& app = in_transactions();
+  RUN(app, "PREPARE p (int) AS INSERT INTO items (v) VALUES ($1)");
+  RUN(app, "EXECUTE p (80)");
+  app.rollback();
+  RUN(app, "EXECUTE p (81)");
+  RUN(app, "SAVEPOINT a");
+  RUN(app, "EXECUTE p (82)");
+  RUN(app, "ROLLBACK TO a");
+  EXPECT_EQ(run(app, "EXECUTE p (81)"), SQL_ERROR);
+  RUN(app, "EXECUTE p (83)");
+  app.commit();
+  EXPECT_EQ(column(recorded(), 1), (Strings{"81", "83"}));
+}
+
+TEST_P(WritePathsPostgresql, OurPreparedTextsGoWithTheApplications) {
+  Application& app = recording();
+  raw::Statement stmt(app);
+  for (int i = 0; i < 3; ++i) {
+    RUN(app, "PREPARE p (int) AS INSERT INTO items (v) VALUES ($1)");
+    RUN(app, "EXECUTE p (" + std::to_string(90 + i) + ")");
+    RUN(app, "DEALLOCATE p");
+  }
+  ASSERT_EQ(stmt.run(kOwnPrepared), SQL_SUCCESS);
+  SQLFetch(stmt.handle);
+  SQLINTEGER count = -7;
+  SQLGetData(stmt.handle, 1, SQL_C_LONG, &count, 0, nullptr);
+  EXPECT_EQ(count, 0);
+}
+
+TEST_P(WritePathsPostgresql, AnExecuteThatTheServerRefusesIsToldOfByItsOwnName) {
+  Application& app = recording();
+  RUN(app, "PREPARE p (int) AS INSERT INTO items (v) VALUES ($1)");
+  raw::Statement stmt(app);
+  EXPECT_EQ(stmt.run("EXECUTE p (1, 2)"), SQL_ERROR);
+  EXPECT_NE(stmt.problems().find("\"p\""), std::string::npos) << stmt.problems();
+  EXPECT_EQ(stmt.run("EXECUTE q"), SQL_ERROR);
+  EXPECT_NE(stmt.problems().find("\"q\""), std::string::npos) << stmt.problems();
+  EXPECT_TRUE(production_.drain().transactions.empty());
+}
+
+TEST_P(WritePathsPostgresql, AnExecuteOnATableWithoutAKeyIsOpaque) {
+  Application& app = recording();
+  RUN(app, "PREPARE p (int) AS INSERT INTO loose (v) VALUES ($1)");
+  RUN(app, "EXECUTE p (1)");
+  const auto statements = recorded();
+  ASSERT_EQ(statements.size(), 1u);
+  EXPECT_EQ(statements[0].verdict, Verdict::opaque);
+  EXPECT_EQ(production_.map().header().opaque, 1u);
+}
+
+TEST_P(WritePathsPostgresql, AContextIsAllThatIsInForce) {
+  Application& app = in_transactions();
+  RUN(app, "SET TIME ZONE 'UTC'");
+  RUN(app, "PREPARE p AS INSERT INTO loose (v) VALUES (1)");
+  RUN(app, "PREPARE q AS INSERT INTO loose (v) VALUES (2)");
+  RUN(app, "EXECUTE p");
+  RUN(app, "SET DateStyle TO ISO");
+  RUN(app, "EXECUTE q");
+  RUN(app, "DEALLOCATE p");
+  app.commit();
+  const Seen seen = production_.drain();
+  ASSERT_EQ(seen.transactions.size(), 1u);
+  using Contexts = std::vector<Strings>;
+  const std::string zone = "SET TIME ZONE 'UTC'";
+  const std::string p = "PREPARE p AS INSERT INTO loose (v) VALUES (1)";
+  const std::string q = "PREPARE q AS INSERT INTO loose (v) VALUES (2)";
+  const std::string style = "SET DateStyle TO ISO";
+  EXPECT_EQ(seen.transactions[0].contexts,
+            (Contexts{{zone, p, q}, {zone, p, q, style}, {zone, q, style}}));
+}
+
 // --- through a cursor ---
 
 /// A rowset of two rows, bound by column, on which the application may write.

@@ -145,6 +145,50 @@ void prepared_as_text(Program& p) {
   p.commit();
 }
 
+void prepared_as_text_anyhow(Program& p) {
+  p.run("PREPARE $T_ins (int, text) AS INSERT INTO $T (v, note) VALUES ($1, $2)");
+  p.run("PREPARE $T_back (int) AS INSERT INTO $T (v) VALUES ($1), ($1 + 1) RETURNING v, id");
+  p.run("PREPARE $T_up AS UPDATE $T SET note = note || $2 WHERE v >= $1");
+  p.run("PREPARE $T_see AS SELECT v, note FROM $T WHERE v >= $1 ORDER BY v");
+  for (const bool on : {true, false}) {
+    p.autocommit(on);
+    p.run("EXECUTE $T_ins (1, 'one')");
+    p.query("EXECUTE $T_back (10)");
+    p.run("EXECUTE $T_up (1, '!')");
+    p.run("EXECUTE $T_up (100, '!')");
+    p.query("EXECUTE $T_see (0)");
+    p.run("EXECUTE $T_ins (1)");
+    if (!on) p.rollback();
+    p.run("EXECUTE $T_nowhere (1)");
+    if (!on) p.rollback();
+    p.run("EXECUTE $T_ins ('no number', NULL)");
+    if (!on) p.rollback();
+    SQLHSTMT h = p.stmt();
+    p.prepare(h, "EXECUTE $T_ins (20, 'prepared')");
+    p.num_result_cols(h);
+    for (int i = 0; i < 2; ++i) {
+      p.execute(h);
+      p.row_count(h);
+    }
+    p.prepare(h, "EXECUTE $T_back (30)");
+    p.num_result_cols(h);
+    p.execute(h);
+    p.rows(h);
+    p.close(h);
+    SQLINTEGER v = 40;
+    SQLLEN length = 0;
+    p.bind_int(h, 1, &v, &length);
+    p.exec(h, "EXECUTE $T_ins (?, 'bound')");
+    p.drop(h);
+    if (!on) p.commit();
+  }
+  p.run("DEALLOCATE ALL");
+  p.run("EXECUTE $T_ins (50, 'gone')");
+  p.commit();
+  p.query("SELECT v, note FROM $T ORDER BY v, note");
+  p.commit();
+}
+
 void row_counts(Program& p) {
   for (const bool on : {true, false}) {
     p.autocommit(on);
@@ -226,6 +270,7 @@ void add_transaction_cases(Cases& all) {
   add("ErrorsInsideAtLevel1", keyed, errors_inside_at_level_1, kPostgres, true);
   add("ErrorsInsideAtLevel2", keyed, errors_inside_at_level_2, kPostgres, true);
   add("PreparedAsText", plain, prepared_as_text, kPostgres);
+  add("PreparedAsTextAnyhow", plain, prepared_as_text_anyhow, kPostgres);
   add("RowCounts", plain, row_counts);
   add("CursorsOverCommit", plain, cursors_over_commit);
   add("IsolationLevels", plain, isolation_levels);

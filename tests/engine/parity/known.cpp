@@ -52,8 +52,6 @@ constexpr Known kDifferences[] = {
 constexpr Known kRemainders[] = {
     {"Postgres", "chainedtransactions", Compared::nothing,
      "a batch that ends transactions is counted, not told apart"},
-    {"Postgres", "preparedastext", Compared::nothing,
-     "EXECUTE is opaque: its serial is the shadow's own"},
 };
 
 bool begins(std::string_view target, const Known& one) {
