@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "driver/capture/batch.h"
+#include "driver/capture/control.h"
 #include "driver/capture/implicit_commit.h"
 #include "driver/capture/positioned.h"
 #include "driver/capture/session.h"
@@ -96,8 +98,9 @@ bool mentions_search_path(std::string_view text, Dialect dialect) {
   return false;
 }
 
-SQLRETURN run_context(Statement& stmt, Session& session, const RunsUnchanged& unchanged) {
-  const std::lock_guard lock(session.dbc.write_mutex);
+}  // namespace
+
+SQLRETURN run_setting(Statement& stmt, Session& session, const RunsUnchanged& unchanged) {
   const SQLRETURN ret = unchanged();
   if (!SQL_SUCCEEDED(ret)) {
     session.transaction.tainted = session.transaction.recorded;
@@ -143,6 +146,13 @@ SQLRETURN run_savepoint(Statement& stmt, Session& session, const RunsUnchanged& 
     }
   }
   return ret;
+}
+
+namespace {
+
+SQLRETURN run_context(Statement& stmt, Session& session, const RunsUnchanged& unchanged) {
+  const std::lock_guard lock(session.dbc.write_mutex);
+  return run_setting(stmt, session, unchanged);
 }
 
 // psqlodbc does not notice a BEGIN that the server runs as a prepared statement: it goes on in
@@ -201,19 +211,29 @@ SQLRETURN run_control(Statement& stmt, Session& session, bool direct,
   return ret;
 }
 
-// Several statements in one text, some of which begin or end transactions: what each of them did is
-// not told apart, so that they are counted; what was recorded before is sealed first, since the
-// text may commit it.
+// Several statements in one text, some of which begin or end transactions. Where what each of them
+// did cannot be told apart they are counted, and what was recorded before is sealed first, since
+// the text may commit it.
 SQLRETURN run_controlling_batch(Statement& stmt, Session& session, const RunsUnchanged& unchanged) {
   const std::lock_guard lock(session.dbc.write_mutex);
   session.prepared_texts.doubt();
+  const bool recorded_before = session.transaction.recorded;
   BeginWrite how = BeginWrite::unrecorded;
   SQLRETURN ret = SQL_ERROR;
   if (!begin_marked(stmt, session, &how, &ret)) return ret;
-  if (how == BeginWrite::recorded) session.note_uncaptured("batch-with-transaction-control");
+  if (how == BeginWrite::recorded) {
+    if (const auto told = run_batch(stmt, session)) return *told;
+    session.note_uncaptured("batch-with-transaction-control");
+  }
   // What it leaves open has written: the session stays marked.
   const bool leaves_open = stmt.execution->classification().leaves_open;
-  ret = session.commit(unchanged, leaves_open);
+  if (recorded_before) {
+    ret = session.commit(unchanged, leaves_open);
+  } else {
+    // The note is all that is recorded, and stands whatever became of the batch.
+    ret = unchanged();
+    (void)session.commit([] { return static_cast<SQLRETURN>(SQL_SUCCESS); }, leaves_open);
+  }
   stmt.execution->cursor_open = SQL_SUCCEEDED(ret);
   session.transaction.by_text = SQL_SUCCEEDED(ret) && leaves_open;
   if (leaves_open && !SQL_SUCCEEDED(ret)) session.lost();
@@ -455,9 +475,9 @@ SQLRETURN set_autocommit(Connection& dbc, SQLULEN value, bool wide_entry) {
 SQLRETURN row_count(Statement& stmt, SQLLEN* count) {
   if (!without_result(stmt)) return forward(stmt, entries(stmt).RowCount, current(stmt), count);
   const Execution& execution = *stmt.execution;
-  if (count != nullptr) {
-    *count = execution.result < execution.counts.size() ? execution.counts[execution.result] : -1;
-  }
+  const bool known = execution.result < execution.counts.size();
+  const SQLLEN rows = known ? execution.counts[execution.result] : -1;
+  if (count != nullptr && rows != kNoRowCount) *count = rows;
   return SQL_SUCCESS;
 }
 
@@ -529,7 +549,8 @@ bool answer_header(const Statement& stmt, SQLSMALLINT field, SQLLEN* value) {
     return true;
   }
   if (field == SQL_DIAG_ROW_COUNT && execution.result < execution.counts.size()) {
-    *value = execution.counts[execution.result];
+    const SQLLEN rows = execution.counts[execution.result];
+    *value = rows == kNoRowCount ? -1 : rows;
     return true;
   }
   if (field == SQL_DIAG_CURSOR_ROW_COUNT &&

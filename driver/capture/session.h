@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -28,6 +29,8 @@ inline constexpr std::uint64_t kDurableWaitNs =
 inline constexpr char kSchemaChanged[] =
     "the application changed the schema of production during the migration";
 inline constexpr std::size_t kContextMax = 256;  // context statements of a session
+/// Of a result that psqlodbc has no row count for: SQLRowCount leaves the place as it is.
+inline constexpr SQLLEN kNoRowCount = std::numeric_limits<SQLLEN>::min();
 
 class PositionedCursor;
 

@@ -6,6 +6,7 @@
 #include <optional>
 #include <thread>
 
+#include "driver/capture/batch.h"
 #include "driver/capture/collected.h"
 #include "driver/handle/attributes.h"
 #include "driver/route/route.h"
@@ -515,6 +516,19 @@ SQLRETURN run_in_own_transaction(Statement& stmt, Session& session, const RunsUn
   return ret;
 }
 
+SQLRETURN record_part(Statement& stmt, Session& session) {
+  Execution& execution = *stmt.execution;
+  execution.executed = nullptr;
+  const auto bound = BoundParameters::of(stmt, 0);
+  Plan plan = make_plan(stmt, session, bound);
+  if (plan.text == nullptr) plan.text = &execution.text();
+  if (plan.verdict == Verdict::opaque) session.prepared_texts.doubt();
+  if (!execution.own.bind(bound, {0, 1})) return SQL_ERROR;
+  const Work work{stmt, session, plan, bound, {}};
+  const RunsUnchanged never = [] { return static_cast<SQLRETURN>(SQL_ERROR); };
+  return record(work, work.all(), runs_text(work, true, never));
+}
+
 SQLRETURN run_write(Statement& stmt, Session& session, bool direct,
                     const RunsUnchanged& unchanged) {
   const std::lock_guard lock(session.dbc.write_mutex);
@@ -532,6 +546,9 @@ SQLRETURN run_write(Statement& stmt, Session& session, bool direct,
   if (implicit && cls == sql::StatementClass::ddl) return run_ddl(session, unchanged);
   if (session.transaction.tainted) session.settle_taint();
   if (session.transaction.poisoned) return unchanged();
+  if (stmt.execution->classification().statements > 1) {
+    if (const auto told = run_batch(stmt, session)) return *told;
+  }
   stmt.execution->executed = executed_text(stmt, session);
   const auto bound = BoundParameters::of(stmt, stmt.execution->parameters());
   Plan plan = make_plan(stmt, session, bound);

@@ -19,6 +19,11 @@ SQLRETURN run_locking_read(Statement& stmt, Session& session, const RunsUnchange
 SQLRETURN run_uncaptured(Statement& stmt, Session& session, const char* kind,
                          const RunsUnchanged& unchanged);
 
+/// One statement of a batch, without parameters: the text of `stmt.execution` runs on our own
+/// statement, which is open, inside the open transaction, and is recorded. Its row counts are added
+/// to those of the execution. Called with write_mutex held.
+SQLRETURN record_part(Statement& stmt, Session& session);
+
 /// SQLParamData and SQLPutData of an execution that waits for data. Called with write_mutex held.
 SQLRETURN continue_pending(Statement& stmt, Session& session, const RunsUnchanged& param_data);
 void add_pending(Statement& stmt, const void* data, SQLLEN length);

@@ -73,7 +73,10 @@ class NestingEstimate {
  public:
   void add(const Token& token) {
     if (token.is_word("UNION") || token.is_word("EXCEPT") || token.is_word("INTERSECT")) ++sets_;
-    if (token.is('(') || token.is('[')) {
+    if (token.is(';')) {
+      levels_ = {Level()};  // another statement has a tree of its own
+      sets_ = 0;
+    } else if (token.is('(') || token.is('[')) {
       levels_.push_back({});
     } else if ((token.is(')') || token.is(']')) && levels_.size() > 1) {
       const std::size_t inner = levels_.back().total();

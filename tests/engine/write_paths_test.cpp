@@ -584,6 +584,101 @@ TEST_P(WritePathsPostgresql, AContextIsAllThatIsInForce) {
             (Contexts{{zone, p, q}, {zone, p, q, style}, {zone, q, style}}));
 }
 
+// --- several statements in one text ---
+
+std::vector<Strings> texts_by_transaction(const Seen& seen) {
+  std::vector<Strings> out;
+  for (const SeenTransaction& one : seen.transactions) {
+    Strings& texts = out.emplace_back();
+    for (const SeenStatement& statement : one.statements) texts.push_back(statement.text);
+  }
+  return out;
+}
+
+TEST_P(WritePathsPostgresql, ABatchLeavesItsStatementsInTheTransactionsThatTheyRanIn) {
+  Application& app = recording();
+  RUN(app,
+      "INSERT INTO items (v) VALUES (50); BEGIN; INSERT INTO items (v) VALUES (51); COMMIT;"
+      "BEGIN; INSERT INTO items (v) VALUES (52); ROLLBACK; BEGIN; INSERT INTO items (v) VALUES "
+      "(53); SAVEPOINT a; INSERT INTO items (v) VALUES (54); ROLLBACK TO a; COMMIT AND CHAIN; "
+      "UPDATE items SET note = 'x' WHERE v = 53; END; INSERT INTO items (v) VALUES (55)");
+  const Seen seen = production_.drain();
+  const auto insert = [](int v) {
+    return "INSERT INTO items (v) VALUES (" + std::to_string(v) + ")";
+  };
+  EXPECT_EQ(texts_by_transaction(seen),
+            (std::vector<Strings>{{insert(50), insert(51)},
+                                  {insert(53)},
+                                  {"UPDATE items SET note = 'x' WHERE v = 53"},
+                                  {insert(55)}}));
+  for (const SeenTransaction& one : seen.transactions) EXPECT_EQ(one.outcome, Outcome::committed);
+  EXPECT_EQ(column(seen.transactions.at(3).statements, 0),
+            Strings{production_.scalar("SELECT max(id) FROM items")});
+  EXPECT_EQ(production_.map().header().uncaptured, 0u);
+  EXPECT_EQ(production_.map().header().opaque, 0u);
+  EXPECT_EQ(writing(), 0u);
+}
+
+TEST_P(WritePathsPostgresql, ABatchWithoutTransactionControlLeavesTheRowsOfEachStatement) {
+  for (const bool manual : {false, true}) {
+    Application& app = recording();
+    if (manual) app.autocommit(false);
+    const std::string v = manual ? "61" : "60";
+    RUN(app, "INSERT INTO items (v, note) VALUES (" + v +
+                 ", now()::text); DELETE FROM items WHERE v = " + (manual ? "1" : "2"));
+    if (manual) app.commit();
+    const auto statements = recorded();
+    ASSERT_EQ(statements.size(), 2u);
+    EXPECT_EQ(column({statements[0]}, 2),
+              Strings{production_.scalar("SELECT note FROM items WHERE v = " + v)});
+    EXPECT_EQ(statements[1].effects.at(0).verb, Verb::remove);
+    EXPECT_EQ(production_.map().header().opaque, 0u);
+  }
+}
+
+TEST_P(WritePathsPostgresql, ABatchThatFailsLeavesWhatItHadCommitted) {
+  Application& app = recording();
+  EXPECT_EQ(run(app,
+                "BEGIN; INSERT INTO items (v) VALUES (70); COMMIT; INSERT INTO items (v) VALUES "
+                "(71); INSERT INTO items (v) VALUES (70)"),
+            SQL_ERROR);
+  EXPECT_EQ(column(recorded(), 1), Strings{"70"});
+  EXPECT_EQ(writing(), 0u);
+  EXPECT_EQ(production_.scalar("SELECT max(v) FROM items"), "70");
+}
+
+TEST_P(WritePathsPostgresql, AFailedBatchInATransactionLeavesWhatCameBeforeAndAfter) {
+  Application& app = in_transactions();
+  RUN(app, "INSERT INTO items (v) VALUES (80)");
+  EXPECT_EQ(run(app, "INSERT INTO items (v) VALUES (81); INSERT INTO items (v) VALUES (80)"),
+            SQL_ERROR);
+  RUN(app, "INSERT INTO items (v) VALUES (82)");
+  app.commit();
+  EXPECT_EQ(column(recorded(), 1), (Strings{"80", "82"}));
+  EXPECT_EQ(production_.scalar("SELECT count(*) FROM items WHERE v >= 80"), "2");
+}
+
+TEST_P(WritePathsPostgresql, ABatchInWhichTheServerWarnsIsCountedAndNamed) {
+  Application& app = recording();
+  RUN(app,
+      "INSERT INTO items (v) VALUES (90); COMMIT; INSERT INTO items (v) VALUES (91); ROLLBACK");
+  const Seen seen = production_.drain();
+  ASSERT_EQ(seen.transactions.size(), 1u);
+  EXPECT_EQ(seen.transactions[0].notes, Strings{"batch-with-transaction-control"});
+  EXPECT_EQ(seen.transactions[0].outcome, Outcome::committed);
+  EXPECT_EQ(production_.map().header().uncaptured, 1u);
+  EXPECT_EQ(production_.scalar("SELECT max(v) FROM items"), "90");
+}
+
+TEST_P(WritePathsPostgresql, ABatchWithACallIsOpaqueAsAWhole) {
+  Application& app = recording();
+  RUN(app, "INSERT INTO items (v) VALUES (95); DO 'BEGIN INSERT INTO items (v) VALUES (96); END'");
+  const auto statements = recorded();
+  ASSERT_EQ(statements.size(), 1u);
+  EXPECT_EQ(statements[0].verdict, Verdict::opaque);
+  EXPECT_EQ(production_.map().header().opaque, 1u);
+}
+
 // --- through a cursor ---
 
 /// A rowset of two rows, bound by column, on which the application may write.

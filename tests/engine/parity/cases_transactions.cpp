@@ -99,6 +99,124 @@ void chained_transactions(Program& p) {
   p.query("SELECT v FROM $T ORDER BY v");
 }
 
+void run_batch(Program& p, const char* sql, bool prepared = false) {
+  SQLHSTMT h = p.stmt();
+  SQLRETURN ret = SQL_SUCCESS;
+  if (prepared) {
+    p.prepare(h, sql);
+    ret = p.execute(h);
+  } else {
+    ret = p.exec(h, sql);
+  }
+  for (int i = 0; i < 9 && (SQL_SUCCEEDED(ret) || (i == 0 && ret == SQL_NO_DATA)); ++i) {
+    p.num_result_cols(h);
+    p.row_count(h);
+    ret = p.more_results(h);
+  }
+  p.drop(h);
+}
+
+void batches(Program& p) {
+  for (const char* sql :
+       {"BEGIN; INSERT INTO $T (v) VALUES (1); COMMIT",
+        "BEGIN; INSERT INTO $T (v) VALUES (2); ROLLBACK",
+        "INSERT INTO $T (v) VALUES (3); BEGIN; INSERT INTO $T (v) VALUES (4), (5); COMMIT; "
+        "INSERT INTO $T (v) VALUES (6)",
+        "INSERT INTO $T (v) VALUES (7); INSERT INTO $T (v, note) VALUES (8, now()::text);",
+        "DELETE FROM $T WHERE v = 99; UPDATE $T SET note = 'a;b' WHERE v >= 7",
+        "BEGIN ISOLATION LEVEL SERIALIZABLE; INSERT INTO $T (v) VALUES (9); SAVEPOINT a; "
+        "INSERT INTO $T (v) VALUES (10); ROLLBACK TO a; INSERT INTO $T (v) VALUES (11); "
+        "RELEASE a; END",
+        "BEGIN; INSERT INTO $T (v) VALUES (12); COMMIT AND CHAIN; INSERT INTO $T (v) VALUES (13); "
+        "COMMIT",
+        "SET TIME ZONE 'UTC'; INSERT INTO $T (v) VALUES (14)",
+        "BEGIN; SET LOCAL TIME ZONE 'Asia/Tokyo'; INSERT INTO $T (v, note) VALUES (15, "
+        "current_setting('TimeZone')); COMMIT; INSERT INTO $T (v, note) VALUES (16, "
+        "current_setting('TimeZone'))"}) {
+    run_batch(p, sql);
+  }
+  run_batch(p, "BEGIN; INSERT INTO $T (v) VALUES (20); COMMIT", true);
+  p.query("SELECT v, note FROM $T WHERE v <> 8 ORDER BY v");
+}
+
+void batches_that_go_on(Program& p) {
+  run_batch(p, "INSERT INTO $T (v) VALUES (1); BEGIN; INSERT INTO $T (v) VALUES (2)");
+  p.run("INSERT INTO $T (v) VALUES (3)");
+  p.run("COMMIT");
+  run_batch(p, "BEGIN; INSERT INTO $T (v) VALUES (4)");
+  run_batch(p, "INSERT INTO $T (v) VALUES (5); COMMIT; INSERT INTO $T (v) VALUES (6)");
+  run_batch(p, "BEGIN; INSERT INTO $T (v) VALUES (7)");
+  p.rollback();
+  run_batch(p, "BEGIN; INSERT INTO $T (v) VALUES (8)");
+  p.commit();
+  p.query("SELECT v FROM $T ORDER BY v");
+}
+
+void batches_that_fail(Program& p) {
+  run_batch(p, "INSERT INTO $T VALUES (1, 1); INSERT INTO $T VALUES (1, 2)");
+  run_batch(p,
+            "BEGIN; INSERT INTO $T VALUES (3, 3); COMMIT; INSERT INTO $T VALUES (4, 4); "
+            "INSERT INTO $T VALUES (3, 5); INSERT INTO $T VALUES (6, 6)");
+  p.query("SELECT id, v FROM $T ORDER BY id");
+  run_batch(p, "BEGIN; INSERT INTO $T VALUES (7, 7); INSERT INTO $T VALUES (7, 8); COMMIT");
+  p.run("INSERT INTO $T VALUES (9, 9)");
+  p.run("ROLLBACK");
+  run_batch(p, "INSERT INTO $T VALUES (10, 10); INSERT INTO nowhere VALUES (1); COMMIT");
+  p.query("SELECT id, v FROM $T ORDER BY id");
+}
+
+void batches_at_level(Program& p, const std::string& extra) {
+  if (!p.connect(extra)) return;
+  run_batch(p, "BEGIN; INSERT INTO $T VALUES (30, 1); INSERT INTO $T VALUES (30, 2); COMMIT");
+  p.run("INSERT INTO $T VALUES (31, 1)");
+  p.run("ROLLBACK");
+  p.run("BEGIN");
+  p.run("INSERT INTO $T VALUES (32, 1)");
+  run_batch(p, "INSERT INTO $T VALUES (33, 1); INSERT INTO $T VALUES (33, 2)");
+  p.run("INSERT INTO $T VALUES (34, 1)");
+  p.run("COMMIT");
+  p.autocommit(false);
+  run_batch(p, "INSERT INTO $T VALUES (1, 1); INSERT INTO $T VALUES (2, 2)");
+  run_batch(p, "INSERT INTO $T VALUES (3, 3); COMMIT; INSERT INTO $T VALUES (4, 4)");
+  p.run("INSERT INTO $T VALUES (5, 5)");
+  run_batch(p, "INSERT INTO $T VALUES (6, 6); COMMIT; BEGIN; INSERT INTO $T VALUES (7, 7)");
+  p.rollback();
+  p.run("INSERT INTO $T VALUES (8, 8)");
+  run_batch(p,
+            "INSERT INTO $T VALUES (9, 9); SAVEPOINT a; INSERT INTO $T VALUES (10, 10); "
+            "ROLLBACK TO a");
+  run_batch(p, "INSERT INTO $T VALUES (11, 11); INSERT INTO $T VALUES (11, 12)");
+  run_batch(p, "INSERT INTO $T VALUES (13, 13); ROLLBACK; INSERT INTO $T VALUES (14, 14)");
+  p.run("INSERT INTO $T VALUES (15, 15)");
+  run_batch(p, "INSERT INTO $T VALUES (16, 16); UPDATE $T SET v = 17 WHERE id = 16");
+  p.run("INSERT INTO $T VALUES (18, 18)");
+  p.commit();
+  p.run("INSERT INTO $T VALUES (19, 19)");
+  run_batch(p, "INSERT INTO $T VALUES (20, 20); COMMIT; INSERT INTO $T VALUES (20, 21)");
+  p.rollback();
+  p.query("SELECT id, v FROM $T ORDER BY id");
+  p.commit();
+}
+
+void batches_at_level_0(Program& p) {
+  batches_at_level(p, "Protocol=7.4-0;");
+}
+void batches_at_level_1(Program& p) {
+  batches_at_level(p, "Protocol=7.4-1;");
+}
+void batches_at_level_2(Program& p) {
+  batches_at_level(p, "");
+}
+
+// Warnings of the server, results with rows, parameters: run as they are, and counted.
+void batches_not_told_apart(Program& p) {
+  run_batch(p, "INSERT INTO $T VALUES (1, 1); COMMIT; INSERT INTO $T VALUES (2, 2); ROLLBACK");
+  run_batch(p, "BEGIN; BEGIN; INSERT INTO $T VALUES (3, 3); COMMIT");
+  run_batch(p, "INSERT INTO $T VALUES (4, 4); SAVEPOINT a");
+  run_batch(p, "INSERT INTO $T VALUES (5, 5); COMMIT AND CHAIN");
+  p.query("SELECT id, v FROM $T ORDER BY id");
+}
+
 // What stays after an error depends on the level; the transcript shows it.
 void errors_inside(Program& p, const std::string& extra) {
   if (!p.connect(extra)) return;
@@ -265,6 +383,13 @@ void add_transaction_cases(Cases& all) {
   add("TransactionsAsText", plain, transactions_as_text);
   add("TextsMixedWithCalls", plain, texts_mixed_with_calls);
   add("ChainedTransactions", plain, chained_transactions, kPostgres | kMaria);
+  add("Batches", plain, batches, kPostgres);
+  add("BatchesThatGoOn", plain, batches_that_go_on, kPostgres);
+  add("BatchesThatFail", keyed, batches_that_fail, kPostgres);
+  add("BatchesAtLevel0", keyed, batches_at_level_0, kPostgres, true);
+  add("BatchesAtLevel1", keyed, batches_at_level_1, kPostgres, true);
+  add("BatchesAtLevel2", keyed, batches_at_level_2, kPostgres, true);
+  add("BatchesNotToldApart", keyed, batches_not_told_apart, kPostgres);
   add("ErrorsInsideByDefault", keyed, errors_inside_by_default, kAll, true);
   add("ErrorsInsideAtLevel0", keyed, errors_inside_at_level_0, kPostgres, true);
   add("ErrorsInsideAtLevel1", keyed, errors_inside_at_level_1, kPostgres, true);

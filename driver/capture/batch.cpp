@@ -1,0 +1,293 @@
+#include "driver/capture/batch.h"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "driver/capture/control.h"
+#include "driver/capture/write.h"
+#include "driver/handle/attributes.h"
+#include "driver/real/configuration.h"
+#include "driver/sql/batch.h"
+
+namespace understudy::capture {
+namespace {
+
+using sql::BatchPart;
+using sql::StatementClass;
+
+constexpr char kSavepoint[] = "understudy_batch";
+
+bool done(SQLRETURN ret) {
+  return SQL_SUCCEEDED(ret) || ret == SQL_NO_DATA;
+}
+
+bool is_control(StatementClass cls) {
+  return cls >= StatementClass::begin && cls <= StatementClass::release;
+}
+
+/// Whether the application set an option under which an execution is more than one call.
+bool runs_specially(const Statement& stmt) {
+  const Attribute* async = find_attribute(stmt.attributes, SQL_ATTR_ASYNC_ENABLE);
+  const bool asynchronous = async != nullptr && reinterpret_cast<std::uintptr_t>(async->value) != 0;
+  return asynchronous || stmt.paramset_size > 1 || stmt.app_param != nullptr;
+}
+
+/// What psqlodbc undoes when an execution fails: 0 nothing, 1 the transaction, 2 the execution
+/// where a transaction was open before it, and else the transaction.
+char rollback_level(const Session& session) {
+  const std::string protocol =
+      real::connect_key(session.dbc.connect_text, session.dbc.settings.dsn, "Protocol");
+  return protocol.find('-') == std::string::npos ? '2' : protocol.back();
+}
+
+/// Goes along a batch as the server does and finds what it would warn of or refuse.
+class Forecast {
+ public:
+  explicit Forecast(const Session& session)
+      : manual_(!session.dbc.autocommit), block_(!session.autocommitting()) {}
+
+  bool allows(const BatchPart& part) {
+    const sql::Classification& what = part.classification;
+    switch (what.cls) {
+      case StatementClass::write:
+        ran_ = true;
+        return true;
+      case StatementClass::context:
+        ran_ = true;
+        plain_ = false;
+        return !what.creates_temporary;
+      case StatementClass::begin:
+        return begins(part);
+      case StatementClass::commit:
+      case StatementClass::rollback:
+        return ends(what);
+      case StatementClass::savepoint:
+        own_.push_back(what.savepoint);
+        return block_;
+      case StatementClass::rollback_to:
+      case StatementClass::release:
+        return block_ &&
+               (!manual_ || std::find(own_.begin(), own_.end(), what.savepoint) != own_.end());
+      default:
+        return false;
+    }
+  }
+
+ private:
+  bool begins(const BatchPart& part) {
+    const bool modes = sql::begins_with_modes(part.text, Dialect::postgresql);
+    const bool allowed = !block_ && (!modes || (!ran_ && !manual_));
+    block_ = true;
+    plain_ = !modes;
+    return allowed;
+  }
+
+  bool ends(const sql::Classification& what) {
+    const bool allowed = block_ && (!what.chained || (plain_ && !manual_));
+    block_ = what.chained;
+    ran_ = false;
+    own_.clear();
+    return allowed;
+  }
+
+  const bool manual_;
+  bool block_;                    // a transaction that a statement began, or the application's
+  bool plain_ = false;            // begun in the text, with no word on what it is to be like
+  bool ran_ = false;              // something has run in it
+  std::vector<std::string> own_;  // savepoints set in the text
+};
+
+/// One execution of a batch.
+class Batch {
+ public:
+  Batch(Statement& stmt, Session& session, std::vector<BatchPart> parts)
+      : stmt_(stmt),
+        session_(session),
+        parts_(std::move(parts)),
+        inside_(!session.autocommitting()),
+        block_(inside_),
+        open_(inside_) {}
+
+  [[nodiscard]] bool can_be_told() {
+    if (parts_.empty() || runs_specially(stmt_)) return false;
+    Forecast forecast(session_);
+    const auto view = session_.catalog();
+    for (const BatchPart& part : parts_) {
+      if (!forecast.allows(part)) return false;
+      if (part.classification.cls != StatementClass::write || view == nullptr) continue;
+      const auto analysis = view->analysis(part.text, session_.default_search_path);
+      if (analysis->own_returning || analysis->classification.cls != StatementClass::write) {
+        return false;
+      }
+    }
+    return SQL_SUCCEEDED(own().open(false));
+  }
+
+  SQLRETURN run() {
+    const std::string whole = execution().text();
+    const bool wide = execution().wide();
+    SQLRETURN ret = begin();
+    for (std::size_t i = 0; i < parts_.size() && done(ret); ++i) {
+      execution().set_text(parts_[i].text, wide, session_.dialect);
+      const SQLRETURN one = run_part(parts_[i].classification);
+      if (i == 0 || !done(one) || (one == SQL_SUCCESS_WITH_INFO && ret == SQL_SUCCESS)) ret = one;
+    }
+    ret = done(ret) ? end(ret) : give_up(ret);
+    execution().set_text(whole, wide, session_.dialect);
+    execution().hidden = done(ret);
+    execution().failed_on_own = !done(ret);
+    if (done(ret)) own().close();
+    return ret;
+  }
+
+ private:
+  [[nodiscard]] Execution& execution() const { return *stmt_.execution; }
+  [[nodiscard]] OwnStatement& own() const { return execution().own; }
+
+  SQLRETURN send(const std::string& text) { return own().run(text, true, execution().wide()); }
+
+  /// Beside the application's diagnostics.
+  SQLRETURN send_aside(const std::string& text) {
+    SQLHSTMT statement = session_.question();
+    const SQLRETURN ret =
+        statement == SQL_NULL_HSTMT
+            ? static_cast<SQLRETURN>(SQL_ERROR)
+            : real_exec_direct(*session_.dbc.library, statement, text, session_.dbc.wide);
+    session_.drop_question();
+    return ret;
+  }
+
+  SQLRETURN begin() {
+    if (!inside_ || rollback_level(session_) != '2') return SQL_SUCCESS;
+    const std::string savepoint = std::string("SAVEPOINT ") + kSavepoint;
+    saved_ = SQL_SUCCEEDED(send_aside(savepoint));
+    if (saved_) session_.transaction.set_savepoint(kSavepoint);
+    return SQL_SUCCESS;
+  }
+
+  SQLRETURN run_part(const sql::Classification& what) {
+    const RunsUnchanged plain = [this] { return send(execution().text()); };
+    if (!is_control(what.cls)) {
+      if (const SQLRETURN ret = enter(); !done(ret)) return ret;
+      if (what.cls == StatementClass::write) {
+        return session_.transaction.recorded ? record_part(stmt_, session_) : counted(plain());
+      }
+      return uncounted(run_setting(stmt_, session_, plain));
+    }
+    switch (what.cls) {
+      case StatementClass::begin:
+        return uncounted(begin_block(plain));
+      case StatementClass::commit:
+        return uncounted(
+            left(what, session_.commit([this] { return send("COMMIT"); }, what.chained)));
+      case StatementClass::rollback:
+        return uncounted(left(what, session_.rollback([this] { return send("ROLLBACK"); })));
+      default:
+        return uncounted(run_savepoint(stmt_, session_, plain));
+    }
+  }
+
+  /// Before a statement that runs in a transaction: marked, and begun when the server would have.
+  SQLRETURN enter() {
+    BeginWrite how = BeginWrite::recorded;
+    SQLRETURN ret = SQL_ERROR;
+    if (!begin_marked(stmt_, session_, &how, &ret)) return ret;
+    if (open_ || !session_.dbc.autocommit) return SQL_SUCCESS;
+    open_ = true;
+    return send("BEGIN");
+  }
+
+  SQLRETURN begin_block(const RunsUnchanged& plain) {
+    block_ = true;
+    if (open_ || !session_.dbc.autocommit) return SQL_SUCCESS;
+    open_ = true;
+    return plain();
+  }
+
+  /// Behind COMMIT or ROLLBACK. A chained one is two: psqlodbc does not notice that its own
+  /// savepoint is gone with a transaction that is followed by another at once.
+  SQLRETURN left(const sql::Classification& what, SQLRETURN ret) {
+    block_ = open_ = saved_ = false;
+    if (!what.chained || !done(ret)) return ret;
+    block_ = open_ = true;
+    return send("BEGIN");
+  }
+
+  SQLRETURN counted(SQLRETURN ret) {
+    if (done(ret)) execution().counts.push_back(own().row_count());
+    return ret;
+  }
+
+  SQLRETURN uncounted(SQLRETURN ret) {
+    if (done(ret)) execution().counts.push_back(kNoRowCount);
+    return ret;
+  }
+
+  SQLRETURN end(SQLRETURN ret) {
+    if (saved_) {
+      send_aside(std::string("RELEASE ") + kSavepoint);
+      session_.transaction.release(kSavepoint);
+    }
+    if (!block_) {
+      // The text ended outside of the application's transaction: the server has committed the rest.
+      const SQLRETURN ended = session_.commit([this] { return commit_rest(); });
+      if (!SQL_SUCCEEDED(ended)) return give_up(ended);
+    }
+    session_.transaction.by_text = block_ && session_.dbc.autocommit;
+    return ret;
+  }
+
+  SQLRETURN commit_rest() {
+    if (session_.dbc.autocommit) {
+      return open_ ? send("COMMIT") : static_cast<SQLRETURN>(SQL_SUCCESS);
+    }
+    return real_end_tran(session_.dbc, SQL_COMMIT);
+  }
+
+  SQLRETURN give_up(SQLRETURN ret) {
+    execution().counts.clear();
+    Transaction& transaction = session_.transaction;
+    if (saved_) {
+      send_aside(std::string("ROLLBACK TO ") + kSavepoint);
+      send_aside(std::string("RELEASE ") + kSavepoint);
+      if (!transaction.rollback_to(kSavepoint) && transaction.recorded) {
+        session_.note_uncaptured("rollback-to-behind-spilled-work");
+      }
+      transaction.release(kSavepoint);
+    }
+    // psqlodbc gives up a transaction that the failed execution has begun.
+    if (!inside_ && rollback_level(session_) != '0') block_ = false;
+    const bool manual = !session_.dbc.autocommit;
+    if (!block_ && (open_ || manual)) {
+      (void)session_.rollback([&] {
+        return manual ? real_end_tran(session_.dbc, SQL_ROLLBACK) : send_aside("ROLLBACK");
+      });
+    }
+    if (!block_) session_.lost();
+    transaction.by_text = block_ && session_.dbc.autocommit;
+    return ret;
+  }
+
+  Statement& stmt_;
+  Session& session_;
+  std::vector<BatchPart> parts_;
+  const bool inside_;   // a transaction was open before
+  bool block_;          // as the server sees it: outside, the rest is committed with the text
+  bool open_;           // a transaction is open that a statement began
+  bool saved_ = false;  // our savepoint is there
+};
+
+}  // namespace
+
+std::optional<SQLRETURN> run_batch(Statement& stmt, Session& session) {
+  if (session.dialect != Dialect::postgresql) return std::nullopt;
+  if (session.transaction.tainted) session.settle_taint();
+  if (session.transaction.poisoned) return std::nullopt;
+  const std::string text = stmt.execution->text();
+  Batch batch(stmt, session, sql::split_batch(text, session.dialect));
+  if (!batch.can_be_told()) return std::nullopt;
+  return batch.run();
+}
+
+}  // namespace understudy::capture
