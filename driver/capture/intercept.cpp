@@ -83,21 +83,6 @@ SQLRETURN run_read(Statement& stmt, Session& session, const RunsUnchanged& uncha
   return ret;
 }
 
-// What decides which tables a name means, or on MariaDB how texts and times are read.
-bool mentions_search_path(std::string_view text, Dialect dialect) {
-  sql::Lexer lexer(text, dialect);
-  for (sql::Token token = lexer.next(); token.kind != sql::TokenKind::end; token = lexer.next()) {
-    for (const char* word :
-         {"SEARCH_PATH", "SCHEMA", "ROLE", "AUTHORIZATION", "DISCARD", "RESET"}) {
-      if (token.is_word(word)) return true;
-    }
-    const bool reads_otherwise =
-        token.is_word("USE") || token.is_word("SQL_MODE") || token.is_word("TIME_ZONE");
-    if (dialect == Dialect::mariadb && reads_otherwise) return true;
-  }
-  return false;
-}
-
 }  // namespace
 
 SQLRETURN run_setting(Statement& stmt, Session& session, const RunsUnchanged& unchanged) {
@@ -110,7 +95,6 @@ SQLRETURN run_setting(Statement& stmt, Session& session, const RunsUnchanged& un
   if (execution.classification().creates_temporary) {
     session.slot().pinned.fetch_or(kPinnedTemporaryTable, std::memory_order_relaxed);
   }
-  if (mentions_search_path(execution.text(), session.dialect)) session.default_search_path = false;
   session.prepared_texts.after(session, execution.text());
   session.add_context(execution.text());
   return ret;
@@ -136,11 +120,14 @@ SQLRETURN run_savepoint(Statement& stmt, Session& session, const RunsUnchanged& 
       transaction.by_text = true;
       transaction.outer_savepoint = what.savepoint;
     }
-    transaction.set_savepoint(what.savepoint);
+    transaction.set_savepoint(what.savepoint, session.settings());
   } else if (what.cls == StatementClass::release) {
     transaction.release(what.savepoint);
   } else {
     transaction.tainted = transaction.poisoned = false;
+    if (const auto settings = transaction.settings_at(what.savepoint)) {
+      session.settings_undone(*settings);
+    }
     if (!transaction.rollback_to(what.savepoint) && transaction.recorded) {
       session.note_uncaptured("rollback-to-behind-spilled-work");
     }
@@ -450,7 +437,6 @@ void database_set(Connection& dbc, std::string_view name) {
   std::string statement = "USE `";
   for (const char c : name) statement.append(c == '`' ? 2 : 1, c);
   statement += '`';
-  session->default_search_path = false;
   session->add_context(std::move(statement));
 }
 

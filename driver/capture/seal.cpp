@@ -86,6 +86,7 @@ SQLRETURN Session::commit(const EndsTransaction& commit, bool goes_on) {
                         (!transaction.entries.empty() || transaction.chunks != 0);
   if (!anything) {
     const SQLRETURN ret = commit();
+    settings_ended(SQL_SUCCEEDED(ret) && !transaction.poisoned);
     if (goes_on) {
       next_transaction();
     } else {
@@ -111,6 +112,7 @@ SQLRETURN Session::commit(const EndsTransaction& commit, bool goes_on) {
   if (sealed) publish_outcome(txn_id, committed ? Outcome::committed : Outcome::unknown);
   slot().in_flight_txn.store(0, std::memory_order_relaxed);
   gate_.leave(slot());
+  settings_ended(committed);
   if (goes_on) {
     next_transaction();
   } else {
@@ -174,6 +176,7 @@ SQLRETURN Session::rollback(const EndsTransaction& rollback) {
   const SQLRETURN ret = rollback();
   if (SQL_SUCCEEDED(ret)) {
     // What was not sealed cannot be committed any more: nobody is going to send COMMIT for it.
+    settings_ended(false);
     lost();
   } else {
     // It may go on, and be committed yet: the server is asked before anything follows.

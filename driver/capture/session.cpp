@@ -6,7 +6,6 @@
 #include <cstring>
 
 #include "driver/real/wide.h"
-#include "driver/sql/prepared_text.h"
 
 namespace understudy::capture {
 namespace {
@@ -127,24 +126,9 @@ BeginWrite Session::begin_write(std::uint64_t deadline_ns, bool* timed_out) {
   if (transaction.recorded) {
     transaction.txn_id = new_transaction_id();
     if (!context.empty()) transaction.entries.add_context(context);
+    if (settings_lost_) note_uncaptured("too-many-settings");
   }
   return how;
-}
-
-void Session::add_context(std::string statement) {
-  const auto ended =
-      dialect == Dialect::postgresql ? sql::deallocate_text(statement) : std::nullopt;
-  if (!ended) {
-    if (context.size() < kContextMax) context.push_back(std::move(statement));
-  } else if (ended->settings) {
-    context.clear();
-  } else {
-    std::erase_if(context, [&](const std::string& one) {
-      const auto name = sql::prepared_name(one);
-      return name && (!ended->name || *name == *ended->name);
-    });
-  }
-  if (transaction.recorded) transaction.entries.add_context(context);
 }
 
 std::uint64_t Session::new_transaction_id() {

@@ -56,7 +56,7 @@ class Session {
   Dialect dialect = Dialect::generic;
   Transaction transaction;
   std::vector<std::string> context;
-  bool default_search_path = true;
+  bool default_search_path = true;  // unqualified names mean what they meant at the beginning
   bool on_shadow = false;
   PreparedTexts prepared_texts;
   /// The real connection is in manual mode although the application believes in autocommit.
@@ -75,8 +75,15 @@ class Session {
   /// Before the first statement of a transaction that writes. `deadline_ns` is the statement's own
   /// query timeout (0: none); `timed_out` says that it passed while the migration held writers.
   BeginWrite begin_write(std::uint64_t deadline_ns, bool* timed_out);
+  // --- what the session has set; see context.cpp ---
   /// A statement about the session's settings has succeeded: what follows depends on it.
   void add_context(std::string statement);
+  /// The number of settings made so far, without statements prepared as text.
+  [[nodiscard]] std::size_t settings() const;
+  /// PostgreSQL undid all but the first `settings` of them. What was prepared stays.
+  void settings_undone(std::size_t settings);
+  /// The open transaction has ended.
+  void settings_ended(bool committed);
   /// The statement changed nothing of the server's transaction state, or the transaction is over.
   void end_write();
 
@@ -116,6 +123,7 @@ class Session {
   bool recording_still() const;
   /// The server has begun another transaction in the same call; the session stays marked.
   void next_transaction();
+  void settings_changed();
   void publish_outcome(std::uint64_t txn_id, Outcome outcome);
   void publish_abandon();
   std::uint64_t full_deadline_ns() const;
@@ -128,6 +136,7 @@ class Session {
   Gate gate_;
   Hold hold_;
   std::uint64_t next_transaction_ = 1;
+  bool settings_lost_ = false;  // there were more than are kept
   std::shared_ptr<CatalogView> view_;
   SQLHSTMT question_ = SQL_NULL_HSTMT;
 };

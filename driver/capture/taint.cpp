@@ -112,6 +112,7 @@ void Session::settle_taint() {
   // Only ROLLBACK TO can still save what came before: the entries are kept for it.
   transaction.poisoned = kept == Kept::poisoned;
   if (transaction.poisoned) return;
+  settings_ended(false);
   // A transaction that a text began is over, and the server is in autocommit again.
   if (dialect == Dialect::mariadb && dbc.autocommit) return lost();
   if (transaction.chunks != 0) publish_abandon();

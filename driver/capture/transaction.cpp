@@ -4,9 +4,16 @@
 
 namespace understudy::capture {
 
-void Transaction::set_savepoint(std::string_view name) {
+void Transaction::set_savepoint(std::string_view name, std::size_t settings) {
   if (savepoints.size() >= kSavepointsMax) return;  // rollback_to then answers false: counted
-  savepoints.push_back({std::string(name), entries.mark()});
+  savepoints.push_back({std::string(name), entries.mark(), settings});
+}
+
+std::optional<std::size_t> Transaction::settings_at(std::string_view name) const {
+  for (auto one = savepoints.rbegin(); one != savepoints.rend(); ++one) {
+    if (one->name == name) return one->settings;
+  }
+  return std::nullopt;
 }
 
 bool Transaction::rollback_to(std::string_view name) {
@@ -38,6 +45,7 @@ void Transaction::ended() {
   by_text = writing = recorded = tainted = poisoned = false;
   chunks = 0;
   outer_savepoint.clear();
+  settings_before.reset();
   txn_id = 0;
 }
 

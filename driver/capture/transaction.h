@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,10 +36,14 @@ struct Transaction {
   struct Savepoint {
     std::string name;
     EntryWriter::Mark mark;
+    std::size_t settings = 0;  // of the session, when it was set
   };
   std::vector<Savepoint> savepoints;
+  std::optional<std::size_t> settings_before;  // of the session, when the first was changed in it
 
-  void set_savepoint(std::string_view name);
+  void set_savepoint(std::string_view name, std::size_t settings = 0);
+  /// The settings that a rollback to this savepoint leaves; nothing when it is not known.
+  [[nodiscard]] std::optional<std::size_t> settings_at(std::string_view name) const;
   /// Drops what was recorded since. False when part of it has left the buffer already.
   bool rollback_to(std::string_view name);
   void release(std::string_view name);

@@ -584,6 +584,49 @@ TEST_P(WritePathsPostgresql, AContextIsAllThatIsInForce) {
             (Contexts{{zone, p, q}, {zone, p, q, style}, {zone, q, style}}));
 }
 
+TEST_P(WritePathsPostgresql, ASettingThatWasRolledBackIsNotInForce) {
+  production_.define({"CREATE SCHEMA other", "CREATE TABLE other.items (id int PRIMARY KEY)"});
+  Application& app = recording();
+  app.autocommit(false);
+  RUN(app, "SET search_path TO other");
+  RUN(app, "PREPARE p AS SELECT 1");
+  RUN(app, "INSERT INTO items VALUES (1)");
+  app.rollback();
+  RUN(app, "SET TIME ZONE 'UTC'");
+  RUN(app, "SAVEPOINT a");
+  RUN(app, "SET search_path TO other");
+  RUN(app, "ROLLBACK TO a");
+  RUN(app, "DELETE FROM items WHERE v = 1");
+  RUN(app, "SET LOCAL search_path TO other");
+  RUN(app, "INSERT INTO items VALUES (2)");
+  app.commit();
+  RUN(app, "DELETE FROM items WHERE v = 2");
+  app.commit();
+  const Seen seen = production_.drain();
+  ASSERT_EQ(seen.transactions.size(), 2u);
+  const Strings kept = {"PREPARE p AS SELECT 1", "SET TIME ZONE 'UTC'"};
+  const Strings local = {kept[0], kept[1], "SET LOCAL search_path TO other"};
+  EXPECT_EQ(seen.transactions[0].contexts, (std::vector<Strings>{kept, local}));
+  EXPECT_EQ(seen.transactions[0].statements.at(0).verdict, Verdict::effects);
+  EXPECT_EQ(seen.transactions[0].statements.at(1).verdict, Verdict::opaque);
+  EXPECT_EQ(seen.transactions[1].contexts, std::vector<Strings>{kept});
+  EXPECT_EQ(seen.transactions[1].statements.at(0).verdict, Verdict::effects);
+}
+
+TEST_P(WritePathsPostgresql, OfASettingTheLastValueAloneIsKept) {
+  Application& app = recording();
+  for (int i = 0; i < 300; ++i) {
+    RUN(app, "SET search_path TO tenant_" + std::to_string(i) + ", public");
+    RUN(app, "SET SESSION understudy.number = " + std::to_string(i));
+  }
+  RUN(app, "INSERT INTO items (v) VALUES (50)");
+  const Seen seen = production_.drain();
+  ASSERT_EQ(seen.transactions.size(), 1u);
+  EXPECT_EQ(seen.transactions[0].contexts,
+            (std::vector<Strings>{
+                {"SET search_path TO tenant_299, public", "SET SESSION understudy.number = 299"}}));
+}
+
 // --- several statements in one text ---
 
 std::vector<Strings> texts_by_transaction(const Seen& seen) {
