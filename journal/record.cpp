@@ -3,14 +3,18 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <cassert>
+#include <iterator>
 #include <limits>
 #include <type_traits>
+#include <unordered_map>
 
 namespace understudy {
 namespace {
 
 constexpr char kFieldSeparator = '\x1f';
 
+constexpr std::size_t kLongEntryValueMax = 512;   // of a statement that has grown over a chunk
 constexpr std::size_t kEntryPrefixBytes = 5;      // u32 size, u8 type
 constexpr std::size_t kStatementFixedBytes = 43;  // after the prefix, up to the parameter count
 constexpr std::size_t kRowCountOffset = kEntryPrefixBytes + 3 + 2 * sizeof(TextId);
@@ -76,6 +80,14 @@ class Cursor {
   bool failed_ = false;
 };
 
+/// The bytes of a value, or the number of a large one.
+std::string_view take_value(Cursor& in, std::uint32_t length,
+                            std::optional<std::uint32_t>* pieces) {
+  if (length != kPiecesLength) return in.take_bytes(length);
+  *pieces = in.take<std::uint32_t>();
+  return {};
+}
+
 Parameter take_parameter(Cursor& in) {
   Parameter parameter;
   parameter.io_type = in.take<std::int16_t>();
@@ -84,7 +96,7 @@ Parameter take_parameter(Cursor& in) {
   parameter.digits = in.take<std::int16_t>();
   parameter.column_size = in.take<std::uint64_t>();
   parameter.indicator = in.take<std::int64_t>();
-  parameter.bytes = in.take_bytes(in.take<std::uint32_t>());
+  parameter.bytes = take_value(in, in.take<std::uint32_t>(), &parameter.pieces);
   return parameter;
 }
 
@@ -120,11 +132,19 @@ RowEffect take_row(Cursor& in) {
     const auto length = in.take<std::uint32_t>();
     if (length == kNullLength) {
       row.values.emplace_back(std::nullopt);
-    } else {
-      row.values.emplace_back(in.take_bytes(length));
+      continue;
     }
+    std::optional<std::uint32_t> pieces;
+    row.values.emplace_back(take_value(in, length, &pieces));
+    if (pieces) row.large.push_back({i, *pieces});
   }
   return row;
+}
+
+void take_rows(Cursor& in, StatementEntry* statement) {
+  const auto rows = in.take_count(kRowFixedBytes, std::numeric_limits<std::uint32_t>::max());
+  statement->rows.reserve(rows);
+  for (std::uint32_t i = 0; i < rows && !in.failed(); ++i) statement->rows.push_back(take_row(in));
 }
 
 void take_statement(Cursor& in, StatementEntry* statement) {
@@ -148,9 +168,13 @@ void take_statement(Cursor& in, StatementEntry* statement) {
     const auto& part = statement->key.back();
     if (part.parameter && *part.parameter >= parameters) in.fail();
   }
-  const auto rows = in.take_count(kRowFixedBytes, std::numeric_limits<std::uint32_t>::max());
-  statement->rows.reserve(rows);
-  for (std::uint32_t i = 0; i < rows && !in.failed(); ++i) statement->rows.push_back(take_row(in));
+  take_rows(in, statement);
+}
+
+void take_more_rows(Cursor& in, StatementEntry* statement) {
+  statement->shape = in.take<TextId>();
+  statement->row_count = in.take<std::int64_t>();
+  take_rows(in, statement);
 }
 
 void take_context(Cursor& in, Context* context) {
@@ -310,12 +334,14 @@ void EntryWriter::open_section(int section) {
 
 void EntryWriter::begin_statement(Verdict verdict, Verb verb, std::uint8_t flags,
                                   std::string_view text, std::string_view shape) {
+  shape_ = shape;
   grow(buffer_, kEntryPrefixBytes + kStatementFixedBytes + 3 * sizeof(std::uint32_t));
   TextId text_name;
   TextId shape_name;
   use_text(text, &text_name);
   use_text(shape, &shape_name);
-  statement_start_ = buffer_.size();
+  statement_ = mark();
+  entry_start_ = buffer_.size();
   put(std::uint32_t{0});
   put(Entry::Type::statement);
   put(verdict);
@@ -323,26 +349,90 @@ void EntryWriter::begin_statement(Verdict verdict, Verb verb, std::uint8_t flags
   put(flags);
   put(text_name);
   put(shape_name);
+  changed_at_ = buffer_.size();
   put(std::int64_t{-1});
   section_ = 0;
   count_at_ = buffer_.size();
   put(std::uint32_t{0});
+  open_ = true;
+  paused_ = false;
+}
+
+// The entry that takes more rows of a statement whose entry so far may have left the buffer.
+void EntryWriter::begin_rows() {
+  grow(buffer_, kEntryPrefixBytes + sizeof(TextId) + sizeof(std::int64_t) + sizeof(std::uint32_t));
+  TextId shape_name;
+  use_text(shape_, &shape_name);
+  entry_start_ = buffer_.size();
+  put(std::uint32_t{0});
+  put(Entry::Type::rows);
+  put(shape_name);
+  changed_at_ = buffer_.size();
+  put(std::int64_t{-1});
+  section_ = 2;
+  count_at_ = buffer_.size();
+  put(std::uint32_t{0});
+  open_ = true;
+  paused_ = false;
+}
+
+bool EntryWriter::too_large(std::string_view value) const {
+  if (value.size() > std::min(kInlineBytesMax, chunk_bytes_ / 4)) return true;
+  return value.size() > kLongEntryValueMax && buffer_.size() - entry_start_ > chunk_bytes_;
+}
+
+void EntryWriter::put_pieces(std::string_view bytes) {
+  const std::uint32_t number = new_value();
+  put(kPiecesLength);
+  put(number);
+  add_pieces(number, bytes);
+}
+
+void EntryWriter::add_pieces(std::uint32_t number, std::string_view bytes) {
+  const std::size_t piece_max = std::min(kPieceBytesMax, chunk_bytes_);
+  while (!bytes.empty()) {
+    const std::string_view piece = bytes.substr(0, piece_max);
+    bytes.remove_prefix(piece.size());
+    const std::size_t size = kEntryPrefixBytes + 2 * sizeof(std::uint32_t) + piece.size();
+    grow(pieces_, size);
+    const auto append = [&](const auto& field) {
+      const auto* raw = reinterpret_cast<const char*>(&field);
+      pieces_.insert(pieces_.end(), raw, raw + sizeof(field));
+    };
+    append(static_cast<std::uint32_t>(size));
+    append(Entry::Type::piece);
+    append(number);
+    append(static_cast<std::uint32_t>(piece.size()));
+    pieces_.insert(pieces_.end(), piece.begin(), piece.end());
+    drain();
+  }
 }
 
 void EntryWriter::add_parameter(const Parameter& parameter) {
+  if (!open_) return;
   assert(section_ == 0);
-  grow(buffer_, kParameterFixedBytes + parameter.bytes.size());
+  const bool large = !parameter.pieces && too_large(parameter.bytes);
+  grow(buffer_,
+       kParameterFixedBytes + sizeof(std::uint32_t) + (large ? 0 : parameter.bytes.size()));
   put(parameter.io_type);
   put(parameter.c_type);
   put(parameter.sql_type);
   put(parameter.digits);
   put(parameter.column_size);
   put(parameter.indicator);
-  put_bytes(parameter.bytes);
   add_one(buffer_, count_at_);
+  if (parameter.pieces) {
+    put(kPiecesLength);
+    put(*parameter.pieces);
+  } else if (large) {
+    put_pieces(parameter.bytes);
+  } else {
+    put_bytes(parameter.bytes);
+  }
 }
 
 void EntryWriter::add_key(const KeyPart& part) {
+  if (!open_) return;
   grow(buffer_, sizeof(std::uint32_t) + kKeyFixedBytes + part.literal.size());
   open_section(1);
   put(part.column);
@@ -357,6 +447,8 @@ void EntryWriter::add_key(const KeyPart& part) {
 }
 
 void EntryWriter::begin_row(Verb verb) {
+  if (paused_) begin_rows();
+  if (!open_) return;
   grow(buffer_, 2 * sizeof(std::uint32_t) + kRowFixedBytes);
   open_section(2);
   put(verb);
@@ -365,29 +457,59 @@ void EntryWriter::begin_row(Verb verb) {
 }
 
 void EntryWriter::add_value(std::optional<std::string_view> value) {
+  if (!open_) return;
   if (!value) {
     put(kNullLength);
+    add_one(buffer_, row_count_at_);
+    return;
+  }
+  const bool large = too_large(*value);
+  grow(buffer_, 2 * sizeof(std::uint32_t) + (large ? 0 : value->size()));
+  add_one(buffer_, row_count_at_);
+  if (large) {
+    put_pieces(*value);
   } else {
-    grow(buffer_, sizeof(std::uint32_t) + value->size());
     put_bytes(*value);
   }
-  add_one(buffer_, row_count_at_);
 }
 
 void EntryWriter::end_row() {
+  if (!open_) return;
   add_one(buffer_, count_at_);
+  if (drain_ == nullptr || buffer_.size() - entry_start_ < chunk_bytes_) return;
+  close_entry(-1);
+  paused_ = true;
+  drain();
+}
+
+void EntryWriter::close_entry(std::int64_t row_count) {
+  grow(buffer_, 2 * sizeof(std::uint32_t));
+  open_section(2);
+  std::memcpy(buffer_.data() + changed_at_, &row_count, sizeof(row_count));
+  store_u32(buffer_, entry_start_, buffer_.size() - entry_start_);
+  ++entries_;
+  open_ = false;
 }
 
 void EntryWriter::end_statement(std::int64_t row_count) {
-  grow(buffer_, 2 * sizeof(std::uint32_t));
-  open_section(2);
-  std::memcpy(buffer_.data() + statement_start_ + kRowCountOffset, &row_count, sizeof(row_count));
-  store_u32(buffer_, statement_start_, buffer_.size() - statement_start_);
-  ++entries_;
+  if (paused_) begin_rows();
+  if (!open_) return;
+  close_entry(row_count);
 }
 
 void EntryWriter::cancel_statement() {
-  buffer_.resize(statement_start_);
+  if (!open_ && !paused_) return;
+  open_ = paused_ = false;
+  rewind(statement_);
+}
+
+void EntryWriter::drain_by(std::function<void()> drain, std::size_t chunk_bytes) {
+  drain_ = std::move(drain);
+  chunk_bytes_ = chunk_bytes;
+}
+
+void EntryWriter::drain() {
+  if (drain_ != nullptr && chunk_bytes() >= chunk_bytes_) drain_();
 }
 
 void EntryWriter::add_context(std::span<const std::string> statements) {
@@ -426,45 +548,68 @@ EntryWriter::Mark EntryWriter::mark() const {
   return {buffer_.size(), entries_, taken_};
 }
 
-bool EntryWriter::rewind(const Mark& mark) {
-  if (mark.taken != taken_ || mark.bytes > buffer_.size()) return false;
-  buffer_.resize(mark.bytes);
-  entries_ = mark.entries;
-  return true;
+// What has left with a chunk is taken back by an entry.
+void EntryWriter::rewind(const Mark& mark) {
+  open_ = paused_ = false;
+  if (mark.taken == taken_) {
+    buffer_.resize(std::min(mark.bytes, buffer_.size()));
+    entries_ = mark.entries;
+    return;
+  }
+  buffer_.clear();
+  entries_ = taken_entries_;
+  if (entries_ == mark.entries) return;
+  constexpr std::size_t kSize = kEntryPrefixBytes + sizeof(std::uint32_t);
+  grow(buffer_, kSize);
+  put(static_cast<std::uint32_t>(kSize));
+  put(Entry::Type::rewind);
+  put(mark.entries);
+  ++entries_;
+}
+
+std::size_t EntryWriter::chunk_bytes() const {
+  return pieces_.size() + (open_ ? 0 : buffer_.size());
 }
 
 std::size_t EntryWriter::payload_bytes(bool chunk) const {
-  return sizeof(std::uint32_t) + texts_bytes_ + (chunk ? 0 : sizeof(TransactionHead)) +
-         buffer_.size();
+  if (chunk && open_) return sizeof(std::uint32_t) + pieces_.size();
+  return sizeof(std::uint32_t) + texts_bytes_ + (chunk ? 0 : sizeof(TransactionHead)) + bytes();
 }
 
 void EntryWriter::write_payload(std::span<std::byte> out, const TransactionHead* head) const {
   assert(out.size() == payload_bytes(head == nullptr));
+  const bool pieces_only = head == nullptr && open_;
   auto* at = reinterpret_cast<char*>(out.data());
-  const auto count = static_cast<std::uint32_t>(texts_.size());
+  const auto count = static_cast<std::uint32_t>(pieces_only ? 0 : texts_.size());
   at = append_raw(at, &count, sizeof(count));
-  for (const auto& [id, text] : texts_) {
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const auto& [id, text] = texts_[i];
     const auto length = static_cast<std::uint32_t>(text.size());
     at = append_raw(at, id.data(), id.size());
     at = append_raw(at, &length, sizeof(length));
     at = append_raw(at, text.data(), text.size());
   }
   if (head != nullptr) at = append_raw(at, head, sizeof(*head));
-  append_raw(at, buffer_.data(), buffer_.size());
+  at = append_raw(at, pieces_.data(), pieces_.size());
+  if (!pieces_only) append_raw(at, buffer_.data(), buffer_.size());
 }
 
 void EntryWriter::chunk_taken() {
+  pieces_.clear();
+  if (open_) return;
   buffer_.clear();
   texts_.clear();
   known_.clear();
   texts_bytes_ = 0;
   ++taken_;
+  taken_entries_ = entries_;
 }
 
 void EntryWriter::clear() {
+  open_ = paused_ = false;
   chunk_taken();
-  taken_ = 0;
-  entries_ = 0;
+  taken_ = taken_entries_ = 0;
+  entries_ = values_ = 0;
 }
 
 Result<RingPayload> split_ring_payload(std::span<const std::byte> payload) {
@@ -513,12 +658,118 @@ Result<Entry> EntryReader::next() {
     case Entry::Type::note:
       take_note(in, &entry.note);
       break;
+    case Entry::Type::piece:
+      entry.piece.number = in.take<std::uint32_t>();
+      entry.piece.bytes = in.take_bytes(in.take<std::uint32_t>());
+      break;
+    case Entry::Type::rows:
+      take_more_rows(in, &entry.statement);
+      break;
+    case Entry::Type::rewind:
+      entry.keep = in.take<std::uint32_t>();
+      break;
     default:
       return Status(Code::unsupported, "a transaction holds an entry of an unknown type");
   }
   if (in.failed() || !in.rest().empty()) return corrupt("an entry's fields do not fill it");
   bytes_ = bytes_.subspan(size);
   return entry;
+}
+
+namespace {
+
+/// Puts together what one transaction's entries say in several places.
+class TransactionReader {
+ public:
+  explicit TransactionReader(TransactionEntries* out) : out_(*out) {}
+
+  Status add(Entry&& entry) {
+    if (entry.type == Entry::Type::piece) return add_piece(entry.piece);
+    const std::uint32_t number = out_.written++;
+    switch (entry.type) {
+      case Entry::Type::rewind:
+        if (entry.keep > number) return corrupt("a transaction goes back to behind its end");
+        while (!numbers_.empty() && numbers_.back() >= entry.keep) {
+          numbers_.pop_back();
+          out_.entries.pop_back();
+        }
+        return {};
+      case Entry::Type::rows:
+        return add_rows(std::move(entry.statement));
+      default:
+        out_.entries.push_back(std::move(entry));
+        numbers_.push_back(number);
+        return {};
+    }
+  }
+
+  Status finish() {
+    for (Entry& entry : out_.entries) {
+      for (Parameter& one : entry.statement.parameters) {
+        if (!one.pieces) continue;
+        if (auto status = resolve(*one.pieces, &one.bytes); !status.ok()) return status;
+        one.pieces.reset();
+      }
+      for (RowEffect& row : entry.statement.rows) {
+        for (const RowEffect::Large& large : row.large) {
+          std::string_view bytes;
+          if (auto status = resolve(large.number, &bytes); !status.ok()) return status;
+          row.values[large.value] = bytes;
+        }
+        row.large.clear();
+      }
+    }
+    return {};
+  }
+
+ private:
+  Status add_piece(const Piece& piece) {
+    auto& value = values_[piece.number];
+    if (value == nullptr) value = &out_.values.emplace_back();
+    if (value->size() + piece.bytes.size() > kValueBytesMax) {
+      return corrupt("the pieces of a value are over its limit");
+    }
+    value->append(piece.bytes);
+    return {};
+  }
+
+  Status add_rows(StatementEntry&& more) {
+    if (out_.entries.empty() || out_.entries.back().type != Entry::Type::statement ||
+        out_.entries.back().statement.shape != more.shape) {
+      return corrupt("rows follow no statement of theirs");
+    }
+    StatementEntry& statement = out_.entries.back().statement;
+    statement.row_count = more.row_count;
+    std::move(more.rows.begin(), more.rows.end(), std::back_inserter(statement.rows));
+    return {};
+  }
+
+  Status resolve(std::uint32_t number, std::string_view* bytes) const {
+    const auto found = values_.find(number);
+    if (found == values_.end()) return corrupt("the pieces of a value are missing");
+    *bytes = *found->second;
+    return {};
+  }
+
+  TransactionEntries& out_;
+  std::vector<std::uint32_t> numbers_;  // of the entries in `out_`
+  std::unordered_map<std::uint32_t, std::string*> values_;
+};
+
+}  // namespace
+
+Result<TransactionEntries> read_transaction(std::span<const std::byte> bytes) {
+  TransactionEntries out;
+  TransactionReader reader(&out);
+  EntryReader entries(bytes);
+  for (;;) {
+    Result<Entry> entry = entries.next();
+    if (!entry.ok() && entry.status().code() == Code::end) break;
+    if (!entry.ok()) return entry.status();
+    if (auto status = reader.add(std::move(*entry)); !status.ok()) return status;
+  }
+  if (auto status = reader.finish(); !status.ok()) return status;
+  return out;
 }
 
 }  // namespace understudy

@@ -8,7 +8,9 @@
 //   transaction body := TransactionHead, then entry*   (a chunk's body: entry bytes only)
 //   entry := u32 size (of the whole entry), u8 type, fields
 // Entries of a chunked transaction are the concatenation of its chunks in order and the last
-// record. Byte tables: docs/internals/journal-format.md.
+// record. So that no writer has to hold a whole statement: a large value stands in pieces of its
+// own, the rows of a statement may go on in further entries, and what has left the buffer is taken
+// back by an entry that says so. Byte tables: docs/internals/journal-format.md.
 //
 // Decoders check every bound; what they return are views into the payload. Nothing here locks.
 #pragma once
@@ -18,6 +20,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <deque>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -52,7 +56,12 @@ inline constexpr std::uint32_t kTextBytesMax = 16u << 20;  // one statement text
 inline constexpr std::uint32_t kTextsPerPayloadMax = 65536;
 inline constexpr std::uint32_t kParametersMax = 65535;
 inline constexpr std::uint32_t kColumnsMax = 4096;
-inline constexpr std::uint32_t kNullLength = 0xffffffff;  // a NULL value in a row
+inline constexpr std::uint32_t kNullLength = 0xffffffff;    // a NULL value in a row
+inline constexpr std::uint32_t kPiecesLength = 0xfffffffe;  // a value that stands in pieces
+inline constexpr std::size_t kInlineBytesMax = 64u << 10;   // a larger value stands in pieces
+inline constexpr std::size_t kPieceBytesMax = 64u << 10;
+inline constexpr std::uint64_t kValueBytesMax = 1u << 30;  // one value, put together
+inline constexpr std::size_t kChunkBytes = 256u << 10;     // held before a chunk is written
 
 struct TransactionHead {
   std::uint64_t txn_id = 0;
@@ -79,8 +88,9 @@ struct Parameter {
   std::int16_t sql_type = 0;
   std::int16_t digits = 0;
   std::uint64_t column_size = 0;
-  std::int64_t indicator = 0;  // SQL_NULL_DATA, SQL_DEFAULT_PARAM, or the length in bytes
-  std::string_view bytes;      // the value's bytes; empty for NULL and DEFAULT
+  std::int64_t indicator = 0;           // SQL_NULL_DATA, SQL_DEFAULT_PARAM, or the length in bytes
+  std::string_view bytes;               // the value's bytes; empty for NULL and DEFAULT
+  std::optional<std::uint32_t> pieces;  // instead of `bytes`: the number of a large value
 };
 
 /// Where the value of a key column of a keyed statement comes from (the write set).
@@ -108,6 +118,11 @@ struct Shape {
 struct RowEffect {
   Verb verb = Verb::other;
   std::vector<std::optional<std::string_view>> values;
+  struct Large {
+    std::uint32_t value = 0;   // index into `values`
+    std::uint32_t number = 0;  // of the large value whose pieces it is
+  };
+  std::vector<Large> large;
 };
 
 enum StatementFlag : std::uint8_t {
@@ -138,12 +153,27 @@ struct Note {
   std::string_view detail;  // never a value of a row
 };
 
+/// A stretch of a large value. The pieces of one number, in order, are the value.
+struct Piece {
+  std::uint32_t number = 0;
+  std::string_view bytes;
+};
+
 struct Entry {
-  enum class Type : std::uint8_t { statement = 1, context = 2, note = 3 };
+  enum class Type : std::uint8_t {
+    statement = 1,
+    context = 2,
+    note = 3,
+    piece = 4,   // where is of no account: before or behind what names it
+    rows = 5,    // more rows of the statement before: `statement` has shape, row count and rows
+    rewind = 6,  // entries from number `keep` on are void; pieces do not count
+  };
   Type type = Type::statement;
   StatementEntry statement;
   Context context;
   Note note;
+  Piece piece;
+  std::uint32_t keep = 0;
 };
 
 struct OutcomeRecord {
@@ -167,6 +197,11 @@ static_assert(sizeof(MarkerRecord) == 24);
 /// Allocation failure throws std::bad_alloc; the buffer is then as before the call.
 class EntryWriter {
  public:
+  /// Called whenever `chunk_bytes` or more could be taken as a chunk, also in the middle of a
+  /// statement: it writes a chunk and calls `chunk_taken`, or `clear`. Without it everything is
+  /// held.
+  void drain_by(std::function<void()> drain, std::size_t chunk_bytes);
+
   void begin_statement(Verdict verdict, Verb verb, std::uint8_t flags, std::string_view text,
                        std::string_view shape);  // shape: encoded, may be empty
   void add_parameter(const Parameter& parameter);
@@ -175,29 +210,35 @@ class EntryWriter {
   void add_value(std::optional<std::string_view> value);
   void end_row();
   void end_statement(std::int64_t row_count);
-  void cancel_statement();  // forgets everything since begin_statement
+  void cancel_statement();  // forgets everything since begin_statement; none open: nothing
   void add_context(std::span<const std::string> statements);
   void add_note(std::string_view kind, std::string_view detail);
 
+  /// A large value that comes before the statement that is going to name it.
+  std::uint32_t new_value() { return values_++; }
+  void add_pieces(std::uint32_t number, std::string_view bytes);
+
   [[nodiscard]] bool empty() const { return entries_ == 0; }
   [[nodiscard]] std::uint32_t entries() const { return entries_; }
-  [[nodiscard]] std::size_t bytes() const { return buffer_.size(); }
+  [[nodiscard]] std::size_t bytes() const { return pieces_.size() + buffer_.size(); }
 
-  /// A place to come back to (savepoints). Invalid once `take_chunk` was called after it.
+  /// A place to come back to (savepoints), also after chunks were taken.
   struct Mark {
     std::size_t bytes = 0;
     std::uint32_t entries = 0;
     std::uint32_t taken = 0;
   };
   [[nodiscard]] Mark mark() const;
-  bool rewind(const Mark& mark);  // false when a chunk has been taken since
+  void rewind(const Mark& mark);
 
+  /// Bytes that a chunk would take now: an open statement cannot be taken, pieces can.
+  [[nodiscard]] std::size_t chunk_bytes() const;
   /// Bytes of the ring payload for what is buffered: texts, then head (unless a chunk), then
-  /// entries.
+  /// entries. A chunk leaves an open statement out.
   [[nodiscard]] std::size_t payload_bytes(bool chunk) const;
   /// Writes it; `head` null for a chunk. `out.size()` must be payload_bytes().
   void write_payload(std::span<std::byte> out, const TransactionHead* head) const;
-  /// After a chunk was written: drops the bytes, keeps the count of entries.
+  /// After a chunk was written: drops its bytes, keeps the count of entries.
   void chunk_taken();
   void clear();
 
@@ -206,18 +247,33 @@ class EntryWriter {
   template <class T>
   void put(T value);
   void put_bytes(std::string_view bytes);
+  void put_pieces(std::string_view bytes);
+  [[nodiscard]] bool too_large(std::string_view value) const;
   void open_section(int section);
+  void begin_rows();
+  void close_entry(std::int64_t row_count);
+  void drain();
 
   std::vector<char> buffer_;
+  std::vector<char> pieces_;  // whole piece entries; they leave before what is in `buffer_`
   std::vector<std::pair<TextId, std::string>> texts_;
   std::unordered_set<TextId, TextIdHash> known_;
+  std::function<void()> drain_;
+  std::size_t chunk_bytes_ = kChunkBytes;
   std::size_t texts_bytes_ = 0;
-  std::size_t statement_start_ = 0;
+  std::size_t entry_start_ = 0;
+  std::size_t changed_at_ = 0;    // where the open entry's row count stands
   std::size_t count_at_ = 0;      // where the running count of the open list stands
   std::size_t row_count_at_ = 0;  // where the running count of the open row's values stands
+  Mark statement_;                // where the open statement begins
+  std::string shape_;             // of the open statement
   std::uint32_t taken_ = 0;
+  std::uint32_t taken_entries_ = 0;  // of `entries_` when a chunk was taken last
   std::uint32_t entries_ = 0;
-  int section_ = 0;  // of the open statement: 0 parameters, 1 key, 2 rows
+  std::uint32_t values_ = 0;
+  int section_ = 0;      // of the open statement: 0 parameters, 1 key, 2 rows
+  bool open_ = false;    // an entry of a statement has been begun
+  bool paused_ = false;  // a statement goes on, and its last entry is whole
 };
 
 /// The texts at the start of a ring payload and what follows them.
@@ -243,7 +299,8 @@ Result<T> plain_body(std::span<const std::byte> body) {
 }
 
 Result<TransactionHead> decode_head(std::span<const std::byte> body);
-/// Reads entries one after the other; Code::end after the last. Views point into `bytes`.
+/// Reads entries as they are written, one after the other; Code::end after the last. Views point
+/// into `bytes`.
 class EntryReader {
  public:
   explicit EntryReader(std::span<const std::byte> bytes) : bytes_(bytes) {}
@@ -252,5 +309,14 @@ class EntryReader {
  private:
   std::span<const std::byte> bytes_;
 };
+
+/// What a transaction did: statements with all their rows and values, contexts and notes.
+struct TransactionEntries {
+  std::vector<Entry> entries;      // views into the bytes that were read, and into `values`
+  std::uint32_t written = 0;       // entries as TransactionHead counts them
+  std::deque<std::string> values;  // large ones, put together
+};
+/// Reads all entries of one transaction, those of its chunks in order before its own.
+Result<TransactionEntries> read_transaction(std::span<const std::byte> bytes);
 
 }  // namespace understudy

@@ -129,7 +129,7 @@ SQLRETURN run_savepoint(Statement& stmt, Session& session, const RunsUnchanged& 
       session.settings_undone(*settings);
     }
     if (!transaction.rollback_to(what.savepoint) && transaction.recorded) {
-      session.note_uncaptured("rollback-to-behind-spilled-work");
+      session.note_uncaptured("rollback-to-unknown-savepoint");
     }
   }
   return ret;
@@ -381,7 +381,7 @@ SQLRETURN param_data(Statement& stmt, SQLPOINTER* value) {
 SQLRETURN put_data(Statement& stmt, SQLPOINTER data, SQLLEN length) {
   const SQLRETURN ret = forward(stmt, entries(stmt).PutData, current(stmt), data, length);
   const bool pending = stmt.execution != nullptr && stmt.execution->pending != nullptr;
-  if (pending && SQL_SUCCEEDED(ret)) add_pending(stmt, data, length);
+  if (pending && SQL_SUCCEEDED(ret)) add_pending(stmt, *stmt.connection.session, data, length);
   return ret;
 }
 

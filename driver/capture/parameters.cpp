@@ -374,6 +374,7 @@ void BoundParameters::append(std::size_t set, const std::vector<LateValue>& late
     if (piecemeal != late.end()) {
       out.indicator = piecemeal->indicator;
       out.bytes = piecemeal->bytes;
+      out.pieces = piecemeal->pieces;
     } else if (binding.io_type != SQL_PARAM_OUTPUT) {
       const BoundValue bound = value(set, i);
       out.indicator = bound.indicator;
@@ -387,19 +388,30 @@ void BoundParameters::append(std::size_t set, const std::vector<LateValue>& late
   }
 }
 
-void LateValue::add(const void* data, SQLLEN length) {
+void LateValue::add(const void* data, SQLLEN length, EntryWriter* entries) {
   if (has_no_value(length)) {
     indicator = length;
     return;
   }
   const BoundValue piece{c_type, length, data};
   const SQLLEN size = data == nullptr ? 0 : value_bytes(piece);
-  if (size < 0 || bytes.size() + static_cast<std::size_t>(size) > kLateBytesMax) {
-    too_large = true;
+  if (size < 0 || lost) {
+    lost = true;
     return;
   }
-  if (size > 0) bytes.append(static_cast<const char*>(data), static_cast<std::size_t>(size));
-  indicator = static_cast<SQLLEN>(bytes.size());
+  indicator = std::max<SQLLEN>(indicator, 0) + size;
+  const std::string_view more(static_cast<const char*>(data), static_cast<std::size_t>(size));
+  if (!pieces && bytes.size() + more.size() <= kLateBytesHeld) {
+    bytes.append(more);
+    return;
+  }
+  lost = entries == nullptr || static_cast<std::uint64_t>(indicator) > kValueBytesMax;
+  if (lost) return;
+  if (!pieces) {
+    pieces = entries->new_value();
+    entries->add_pieces(*pieces, std::exchange(bytes, {}));
+  }
+  entries->add_pieces(*pieces, more);
 }
 
 }  // namespace understudy::capture

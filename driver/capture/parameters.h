@@ -1,6 +1,7 @@
 // The parameters of an execution as the real driver is going to read them.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,10 +10,9 @@
 
 namespace understudy::capture {
 
-inline constexpr SQLULEN kValueBytesMax = 1u << 30;  // one bound parameter
-/// One value that comes by SQLPutData, where the statement itself is recorded. Where its rows are
-/// recorded the pieces are not kept at all.
-inline constexpr std::size_t kLateBytesMax = 256u << 20;
+/// Bytes held of a value that comes by SQLPutData; a larger one goes into the ring as it comes.
+/// Where the rows of the statement are recorded nothing of it is kept at all.
+inline constexpr std::size_t kLateBytesHeld = kInlineBytesMax;
 
 /// One value of one set: never touched before an execution, since offsets and arrays move it.
 struct BoundValue {
@@ -28,10 +28,12 @@ struct LateValue {
   SQLSMALLINT c_type = 0;
   SQLLEN indicator = 0;
   std::string bytes;
-  bool too_large = false;
+  std::optional<std::uint32_t> pieces;  // the number of the large value that has taken `bytes`
+  bool lost = false;
 
-  /// One piece, as SQLPutData takes it.
-  void add(const void* data, SQLLEN length);
+  /// One piece, as SQLPutData takes it. `entries`: of the transaction the statement belongs to, or
+  /// null when that is over.
+  void add(const void* data, SQLLEN length, EntryWriter* entries);
 };
 
 /// Bindings and array settings, from SQLBindParameter and SQLSetStmtAttr, or read from the real

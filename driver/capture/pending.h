@@ -1,6 +1,7 @@
 // An execution that waits for data: SQL_NEED_DATA was answered.
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
 #include "driver/capture/parameters.h"
@@ -16,7 +17,8 @@ struct Pending {
   Plan plan;
   BoundParameters bound;
   std::vector<LateValue> late;
-  std::size_t asked = 0;  // values SQLParamData has asked for
+  std::size_t asked = 0;     // values SQLParamData has asked for
+  std::uint64_t txn_id = 0;  // the transaction it began in, which large values are part of
 };
 
 }  // namespace understudy::capture

@@ -191,20 +191,24 @@ void Session::lost() {
   transaction.ended();
 }
 
+std::size_t Session::chunk_bytes() const {
+  return std::min<std::size_t>(kChunkBytes, ring_.payload_bytes_max() / 2);
+}
+
 void Session::spill() {
-  const std::size_t chunk_bytes = std::min<std::size_t>(kChunkBytes, ring_.payload_bytes_max() / 2);
-  if (transaction.entries.bytes() < chunk_bytes) return;
+  if (transaction.entries.chunk_bytes() < chunk_bytes()) return;
+  const auto give_up = [&](const std::string& reason) {
+    map->invalidate(reason);
+    transaction.forget_entries();
+  };
   const std::size_t bytes = transaction.entries.payload_bytes(true);
   if (bytes > ring_.payload_bytes_max()) {
-    map->invalidate("one statement of a transaction is larger than the ring takes");
-    transaction.forget_entries();
-    return;
+    return give_up("one statement of a transaction is larger than the ring takes");
   }
   Result<Ring::Claim> claim = ring_.claim(slot_, RingKind::chunk, transaction.txn_id,
                                           static_cast<std::uint32_t>(bytes), full_deadline_ns());
   if (!claim.ok()) {
-    map->invalidate("a long transaction could not be recorded: " + claim.status().message());
-    return;
+    return give_up("a long transaction could not be recorded: " + claim.status().message());
   }
   transaction.entries.write_payload(claim->payload, nullptr);
   ring_.publish(*claim);

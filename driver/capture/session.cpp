@@ -81,7 +81,9 @@ Session::Session(Connection& owner, std::string home_path, std::shared_ptr<Segme
       fork_generation_(fork_generation.load(std::memory_order_relaxed)),
       ring_(*map),
       gate_(*map),
-      hold_(*map) {}
+      hold_(*map) {
+  transaction.entries.drain_by([this] { spill(); }, chunk_bytes());
+}
 
 Session::~Session() {
   // After a fork the slot belongs to the parent.

@@ -99,7 +99,8 @@ class Session {
   SQLRETURN perhaps_end(const EndsTransaction& end, bool commits);
   /// The connection is gone and with it the open transaction.
   void lost();
-  /// Writes what the buffer holds as a chunk when it has grown over kChunkBytes.
+  /// Writes what the buffer holds as a chunk when it has grown over kChunkBytes. The buffer itself
+  /// asks for it in the middle of a statement.
   void spill();
   /// Counts something that could not be recorded exactly, and names it in the journal.
   void note_uncaptured(const char* kind);
@@ -129,6 +130,7 @@ class Session {
   std::uint64_t full_deadline_ns() const;
   void prepare_head(TransactionHead* head);
   std::uint64_t new_transaction_id();
+  [[nodiscard]] std::size_t chunk_bytes() const;
 
   std::uint32_t slot_;
   std::uint32_t fork_generation_;

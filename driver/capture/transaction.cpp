@@ -22,7 +22,8 @@ bool Transaction::rollback_to(std::string_view name) {
   if (found == savepoints.rend()) return entries.empty();
   const auto mark = found->mark;
   savepoints.erase(found.base(), savepoints.end());
-  return entries.rewind(mark);
+  entries.rewind(mark);
+  return true;
 }
 
 void Transaction::release(std::string_view name) {

@@ -12,8 +12,7 @@
 
 namespace understudy::capture {
 
-inline constexpr std::size_t kChunkBytes = 256u << 10;  // entries held before a chunk is written
-inline constexpr std::size_t kSavepointsMax = 10000;    // named marks of one transaction
+inline constexpr std::size_t kSavepointsMax = 10000;  // named marks of one transaction
 
 /// Belongs to the server's transaction, not to the application's session: a pooled connection is
 /// handed on with it. Guarded by Connection::write_mutex.
@@ -44,7 +43,7 @@ struct Transaction {
   void set_savepoint(std::string_view name, std::size_t settings = 0);
   /// The settings that a rollback to this savepoint leaves; nothing when it is not known.
   [[nodiscard]] std::optional<std::size_t> settings_at(std::string_view name) const;
-  /// Drops what was recorded since. False when part of it has left the buffer already.
+  /// Takes back what was recorded since. False when there is no such savepoint.
   bool rollback_to(std::string_view name);
   void release(std::string_view name);
   /// Forgets what was recorded; the transaction itself goes on.

@@ -87,7 +87,7 @@ SQLLEN own_row_count(const Statement& stmt, SQLRETURN ret) {
 
 bool late_value_lost(const Work& work) {
   return work.plan.values && std::any_of(work.late.begin(), work.late.end(),
-                                         [](const LateValue& one) { return one.too_large; });
+                                         [](const LateValue& one) { return one.lost; });
 }
 
 // --- one execution, run and recorded ---
@@ -440,6 +440,7 @@ SQLRETURN start_pending(const Work& work, bool implicit, bool direct,
   pending->plan.sets_at_once = 0;
   pending->bound = work.bound;
   pending->late = work.late;
+  pending->txn_id = session.transaction.txn_id;
   // The statement runs at the last SQLParamData, and only then leaves autocommit; of an array each
   // set runs when its own values are there.
   if (implicit && work.bound.sets() > 1) pending->converted = leave_autocommit(session);
@@ -474,6 +475,9 @@ SQLRETURN finish_pending(Statement& stmt, Session& session, const RunsUnchanged&
     ret = last();
     if (pending->implicit) session.lost();
     return ret;
+  }
+  for (LateValue& one : pending->late) {
+    one.lost = one.lost || (one.pieces && pending->txn_id != session.transaction.txn_id);
   }
   const Work work{stmt, session, pending->plan, pending->bound, pending->late};
   if (!pending->implicit) return as_application_sees(work, record(work, work.all(), run));
@@ -593,11 +597,19 @@ SQLRETURN continue_pending(Statement& stmt, Session& session, const RunsUnchange
   return ret;
 }
 
-void add_pending(Statement& stmt, const void* data, SQLLEN length) {
+void add_pending(Statement& stmt, Session& session, const void* data, SQLLEN length) {
   Pending& pending = *stmt.execution->pending;
   const bool wanted = pending.recorded && pending.plan.values && pending.asked > 0 &&
                       pending.asked <= pending.late.size();
-  if (wanted) pending.late[pending.asked - 1].add(data, length);
+  if (!wanted) return;
+  const std::lock_guard lock(session.dbc.write_mutex);
+  Transaction& transaction = session.transaction;
+  const bool goes_on = transaction.recorded && transaction.txn_id == pending.txn_id;
+  try {
+    pending.late[pending.asked - 1].add(data, length, goes_on ? &transaction.entries : nullptr);
+  } catch (const std::bad_alloc&) {
+    pending.late[pending.asked - 1].lost = true;
+  }
 }
 
 void abandon_pending(Statement& stmt, Session& session) {

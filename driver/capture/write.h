@@ -26,7 +26,7 @@ SQLRETURN record_part(Statement& stmt, Session& session);
 
 /// SQLParamData and SQLPutData of an execution that waits for data. Called with write_mutex held.
 SQLRETURN continue_pending(Statement& stmt, Session& session, const RunsUnchanged& param_data);
-void add_pending(Statement& stmt, const void* data, SQLLEN length);
+void add_pending(Statement& stmt, Session& session, const void* data, SQLLEN length);
 /// The execution that waited for data was given up. Called with write_mutex held.
 void abandon_pending(Statement& stmt, Session& session);
 

@@ -526,6 +526,10 @@ void Applier::Impl::run_entries(const FeedTransaction& transaction, bool by_rows
         first = false;
         run_statement(transaction, entry.statement, by_rows, tally);
         break;
+      case Entry::Type::piece:
+      case Entry::Type::rows:
+      case Entry::Type::rewind:
+        break;  // the feed has put them together
     }
   }
 }

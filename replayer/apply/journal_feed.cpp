@@ -28,19 +28,10 @@ std::uint64_t leading_id(const JournalRecord& record) {
   return id;
 }
 
-std::vector<Entry> decode_entries(std::span<const std::byte> bytes, std::uint64_t seq) {
-  std::vector<Entry> entries;
-  EntryReader reader(bytes);
-  for (;;) {
-    auto entry = reader.next();
-    if (!entry.ok() && entry.status().code() == Code::end) return entries;
-    if (!entry.ok()) {
-      throw std::runtime_error(
-          fmt::format("transaction {}: {}; check the journal with `understudy journal verify`", seq,
-                      entry.status().message()));
-    }
-    entries.push_back(std::move(*entry));
-  }
+[[noreturn]] void fail_decoding(std::uint64_t seq, const Status& status) {
+  throw std::runtime_error(
+      fmt::format("transaction {}: {}; check the journal with `understudy journal verify`", seq,
+                  status.message()));
 }
 
 using TextStores = std::vector<std::shared_ptr<TextStore>>;
@@ -57,17 +48,17 @@ struct Body {
   }
 };
 
-/// Calls `use` with every text that the entries name.
+/// Calls `use` with every text that these entries name.
 template <class Use>
-void for_each_text(const std::vector<Entry>& entries, Use use) {
-  for (const auto& entry : entries) {
-    if (entry.type == Entry::Type::statement) {
-      if (entry.statement.text != kNoText) use(entry.statement.text);
-      if (entry.statement.shape != kNoText) use(entry.statement.shape);
-    }
-    if (entry.type == Entry::Type::context) {
-      for (const auto& id : entry.context.statements) use(id);
-    }
+void for_each_text(std::span<const std::byte> bytes, std::uint64_t seq, Use use) {
+  EntryReader reader(bytes);
+  for (;;) {
+    const auto entry = reader.next();
+    if (!entry.ok() && entry.status().code() == Code::end) return;
+    if (!entry.ok()) fail_decoding(seq, entry.status());
+    if (entry->statement.text != kNoText) use(entry->statement.text);
+    if (entry->statement.shape != kNoText) use(entry->statement.shape);
+    for (const auto& id : entry->context.statements) use(id);
   }
 }
 
@@ -75,7 +66,7 @@ void for_each_text(const std::vector<Entry>& entries, Use use) {
 std::size_t keep_texts(const JournalReader& reader, std::span<const std::byte> bytes,
                        std::uint64_t seq, TextStore& store) {
   std::size_t grown = 0;
-  for_each_text(decode_entries(bytes, seq), [&](const TextId& id) {
+  for_each_text(bytes, seq, [&](const TextId& id) {
     if (store.find(id) != nullptr) return;
     const auto text = reader.text(id);
     if (!text.ok()) fail(text.status());
@@ -105,13 +96,24 @@ std::size_t TextStore::add(const TextId& id, std::string_view text) {
   return texts_.try_emplace(id, text).second ? text.size() : 0;
 }
 
+void FeedTransaction::read_entries() {
+  auto read = read_transaction(bytes);
+  if (!read.ok()) fail_decoding(seq, read.status());
+  if (read->written != head.entries) {
+    fail_decoding(seq, Status(Code::corrupt, fmt::format("{} entries instead of {}", read->written,
+                                                         head.entries)));
+  }
+  entries = std::move(read->entries);
+  values = std::move(read->values);
+}
+
 FeedTransaction FeedTransaction::copy() const {
   FeedTransaction out;
   out.seq = seq;
   out.head = head;
   out.outcome = outcome;
   out.bytes = bytes;
-  out.entries = decode_entries(out.bytes, seq);
+  out.read_entries();
   out.texts = texts;
   return out;
 }
@@ -345,13 +347,7 @@ FeedItem JournalFeed::Impl::hand_out() {
   transaction.head = item.head;
   transaction.outcome = *item.outcome;
   transaction.bytes = std::move(item.body.bytes);
-  transaction.entries = decode_entries(transaction.bytes, item.seq);
-  if (transaction.entries.size() != item.head.entries) {
-    throw std::runtime_error(fmt::format(
-        "transaction {} should have {} entries and has {}; check the journal with `understudy "
-        "journal verify`",
-        item.seq, item.head.entries, transaction.entries.size()));
-  }
+  transaction.read_entries();
   transaction.texts.assign(item.body.texts.begin(), item.body.texts.end());
   out.transaction = std::move(transaction);
   return out;

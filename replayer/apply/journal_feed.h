@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -40,8 +41,11 @@ struct FeedTransaction {
   std::uint64_t seq = 0;  // of its transaction record
   TransactionHead head;
   Outcome outcome = Outcome::unknown;
-  std::vector<Entry> entries;    // views into bytes
-  std::vector<std::byte> bytes;  // of the entries
+  std::vector<Entry> entries;      // views into bytes and values
+  std::vector<std::byte> bytes;    // of the entries
+  std::deque<std::string> values;  // large ones, put together
+  /// From `bytes`. Throws std::runtime_error when they are no whole transaction.
+  void read_entries();
   /// Text of a statement, or the encoded shape; empty for kNoText. Valid as long as this
   /// transaction. Throws std::runtime_error when the journal has no such text.
   [[nodiscard]] std::string_view text(const TextId& id) const;

@@ -61,9 +61,12 @@ void add_rows(const StatementEntry& statement, const Shape& shape, Touched& touc
       values.push_back(value && *value != kNull ? odbc::OptionalText(std::string(*value))
                                                 : std::nullopt);
     out.key.assign(values.begin(), values.begin() + shape.key_count);
-    if (row.verb != Verb::remove && values.size() == shape.columns.size()) out.image = values;
+    // A large value stands elsewhere in the journal: such a row tells nothing.
+    touched.incomplete = touched.incomplete || !row.large.empty();
+    if (row.verb != Verb::remove && row.large.empty() && values.size() == shape.columns.size())
+      out.image = values;
     touched.keys[table_of(shape)].insert(out.key);
-    touched.images[{table_of(shape), out.key}] = std::move(out);
+    if (row.large.empty()) touched.images[{table_of(shape), out.key}] = std::move(out);
   }
 }
 
@@ -74,7 +77,8 @@ void add_statement(const StatementEntry& statement, const Shape& shape, Touched&
   out.by_statement = true;
   out.verb = statement.verb;
   for (const KeyPart& part : statement.key) {
-    if (part.parameter && *part.parameter < statement.parameters.size())
+    if (part.parameter && *part.parameter < statement.parameters.size() &&
+        !statement.parameters[*part.parameter].pieces)
       out.binds.push_back(bind_of(statement.parameters[*part.parameter]));
   }
   if (out.binds.size() == shape.key_count && !out.binds.empty()) {
@@ -87,7 +91,8 @@ void add_statement(const StatementEntry& statement, const Shape& shape, Touched&
 void add_entries(JournalReader& journal, std::span<const std::byte> bytes, Touched& touched) {
   EntryReader entries(bytes);
   for (auto entry = entries.next(); entry.ok(); entry = entries.next()) {
-    if (entry->type != Entry::Type::statement) continue;
+    const bool rows = entry->type == Entry::Type::rows;
+    if (entry->type != Entry::Type::statement && !rows) continue;
     const StatementEntry& statement = entry->statement;
     if (statement.verdict == Verdict::context) continue;
     if (statement.shape == kNoText) {
@@ -95,7 +100,7 @@ void add_entries(JournalReader& journal, std::span<const std::byte> bytes, Touch
       continue;
     }
     const Shape shape = require(Shape::decode(require(journal.text(statement.shape))));
-    if ((statement.flags & kStatementHasEffects) != 0) {
+    if (rows || (statement.flags & kStatementHasEffects) != 0) {
       add_rows(statement, shape, touched);
     } else {
       add_statement(statement, shape, touched);

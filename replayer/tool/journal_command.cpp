@@ -41,9 +41,9 @@ void add_entries(const JournalReader& reader, const JournalRecord& record, Journ
   for (const auto& entry : record_entries(record)) {
     if (entry.type == Entry::Type::note) ++out->notes;
     for (const auto& id : entry.context.statements) check_text(id);
-    if (entry.type != Entry::Type::statement) continue;
     check_text(entry.statement.text);
     check_text(entry.statement.shape);
+    if (entry.type != Entry::Type::statement) continue;
     ++out->statements[entry.statement.verdict];
   }
 }

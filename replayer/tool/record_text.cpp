@@ -99,6 +99,32 @@ std::string shape_name(std::string_view encoded) {
   return (shape->schema.empty() ? "" : shape->schema + ".") + shape->table;
 }
 
+std::string row_text(const RowEffect& row) {
+  std::string out;
+  const char* comma = "(";
+  auto large = row.large.begin();
+  for (std::uint32_t i = 0; i < row.values.size(); ++i) {
+    const bool elsewhere = large != row.large.end() && large->value == i;
+    const auto& value = row.values[i];
+    out += comma;
+    out += elsewhere ? fmt::format("value #{}", (large++)->number)
+           : value   ? one_line(*value)
+                     : "NULL";
+    comma = ", ";
+  }
+  return out + ")";
+}
+
+std::string rows_text(const JournalReader& reader, const StatementEntry& statement,
+                      bool show_values) {
+  std::string out = " on " + shape_name(lookup(reader, statement.shape)) + ":";
+  for (const auto& row : statement.rows) {
+    out += fmt::format(" {}", verb_name(row.verb));
+    if (show_values) out += row_text(row);
+  }
+  return out;
+}
+
 std::string statement_text(const JournalReader& reader, const StatementEntry& statement,
                            bool show_values) {
   std::string out =
@@ -106,23 +132,14 @@ std::string statement_text(const JournalReader& reader, const StatementEntry& st
                   statement_line(lookup(reader, statement.text), show_values));
   const char* comma = " (";
   for (const auto& parameter : statement.parameters) {
-    out += comma + parameter_text(parameter, show_values);
+    out += comma;
+    out += parameter.pieces ? fmt::format("value #{}", *parameter.pieces)
+                            : parameter_text(parameter, show_values);
     comma = ", ";
   }
   if (!statement.parameters.empty()) out += ")";
   if (statement.rows.empty()) return out;
-  out += " on " + shape_name(lookup(reader, statement.shape)) + ":";
-  for (const auto& row : statement.rows) {
-    out += fmt::format(" {}", verb_name(row.verb));
-    if (!show_values) continue;
-    comma = "(";
-    for (const auto& value : row.values) {
-      out += comma + (value ? one_line(*value) : "NULL");
-      comma = ", ";
-    }
-    out += ")";
-  }
-  return out;
+  return out + rows_text(reader, statement, show_values);
 }
 
 std::string entries_text(const JournalReader& reader, const JournalRecord& record,
@@ -142,6 +159,17 @@ std::string entries_text(const JournalReader& reader, const JournalRecord& recor
       case Entry::Type::note:
         out += fmt::format(" | uncaptured {} ({})", one_line(entry.note.kind),
                            one_line(entry.note.detail));
+        break;
+      case Entry::Type::piece:
+        out +=
+            fmt::format(" | {} bytes of value #{}", entry.piece.bytes.size(), entry.piece.number);
+        break;
+      case Entry::Type::rows:
+        out += fmt::format(" | and rows={}", entry.statement.row_count);
+        out += rows_text(reader, entry.statement, show_values);
+        break;
+      case Entry::Type::rewind:
+        out += fmt::format(" | back to entry {}", entry.keep);
         break;
     }
   }

@@ -81,10 +81,7 @@ class Recorded {
     const auto body = split->body.subspan(sizeof(TransactionHead));
     out.bytes.assign(body.begin(), body.end());
     out.texts.push_back(texts);
-    EntryReader reader(out.bytes);
-    for (auto entry = reader.next(); entry.ok(); entry = reader.next()) {
-      out.entries.push_back(*entry);
-    }
+    out.read_entries();
     return out;
   }
 

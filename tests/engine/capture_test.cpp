@@ -330,6 +330,36 @@ TEST_P(CaptureTest, ALongTransactionArrivesInChunksAndComplete) {
   EXPECT_EQ(transaction.outcome, Outcome::committed);
 }
 
+TEST_P(CaptureTest, ASavepointIsRolledBackAlsoWhenWhatCameAfterHasLeftInChunks) {
+  Application& app = in_transactions();
+  RUN(app, "INSERT INTO items (v) VALUES (10)");
+  RUN(app, "SAVEPOINT here");
+  for (int i = 0; i < 20; ++i) {
+    RUN(app, "INSERT INTO items (note) VALUES ('" + std::string(32 << 10, 'x') + "')");
+  }
+  RUN(app, "ROLLBACK TO SAVEPOINT here");
+  RUN(app, "INSERT INTO items (v) VALUES (12)");
+  ASSERT_TRUE(SQL_SUCCEEDED(app.commit()));
+  const Seen seen = production_.drain();
+  EXPECT_GT(seen.chunks, 0u);
+  EXPECT_EQ(seen.texts(), (std::vector<std::string>{"INSERT INTO items (v) VALUES (10)",
+                                                    "INSERT INTO items (v) VALUES (12)"}));
+  EXPECT_TRUE(seen.transactions.at(0).notes.empty());
+}
+
+TEST_P(CaptureTest, TheRowsOfOneLargeStatementLeaveInChunks) {
+  Application& app = in_transactions();
+  RUN(app,
+      "INSERT INTO items (v, note) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1"
+      " FROM n WHERE i < 20000) SELECT i, 'a note of thirty characters...' FROM n");
+  ASSERT_TRUE(SQL_SUCCEEDED(app.commit()));
+  const Seen seen = production_.drain();
+  EXPECT_GT(seen.chunks, 2u);
+  ASSERT_EQ(seen.transactions.size(), 1u);
+  EXPECT_EQ(seen.transactions[0].statements.at(0).effects.size(), 20000u);
+  EXPECT_EQ(seen.transactions[0].statements.at(0).rows, 20000);
+}
+
 TEST_P(CaptureTest, ARollbackAbandonsTheChunks) {
   Application& app = in_transactions();
   for (int i = 0; i < 20; ++i) {

@@ -94,20 +94,16 @@ inline SeenStatement seen_statement(const StatementEntry& entry, const Texts& te
 
 inline void read_entries(const std::vector<std::byte>& bytes, const Texts& texts,
                          SeenTransaction& out) {
-  EntryReader reader(bytes);
-  for (;;) {
-    const auto entry = reader.next();
-    if (!entry.ok()) {
-      if (entry.status().code() != Code::end) throw std::runtime_error(entry.status().message());
-      return;
-    }
-    if (entry->type == Entry::Type::statement) {
-      out.statements.push_back(seen_statement(entry->statement, texts));
-    } else if (entry->type == Entry::Type::note) {
-      out.notes.emplace_back(entry->note.kind);
-    } else if (entry->type == Entry::Type::context) {
+  const auto read = must(read_transaction(bytes));
+  EXPECT_EQ(read.written, out.head.entries);
+  for (const auto& entry : read.entries) {
+    if (entry.type == Entry::Type::statement) {
+      out.statements.push_back(seen_statement(entry.statement, texts));
+    } else if (entry.type == Entry::Type::note) {
+      out.notes.emplace_back(entry.note.kind);
+    } else if (entry.type == Entry::Type::context) {
       auto& context = out.contexts.emplace_back();
-      for (const auto& id : entry->context.statements) context.push_back(texts.at(id));
+      for (const TextId& id : entry.context.statements) context.push_back(texts.at(id));
     }
   }
 }

@@ -238,6 +238,67 @@ TEST_P(WritePaths, DataGivenInPiecesToATableWithoutAKeyIsRecordedAsAValue) {
   EXPECT_EQ(statements[0].parameters.at(1).bytes.size(), sizeof v);
 }
 
+/// Begins an INSERT into the table without a key whose text comes by SQLPutData, and gives 1 MiB.
+std::string begin_large_insert(raw::Statement& stmt, SQLLEN* later) {
+  *later = SQL_LEN_DATA_AT_EXEC(1 << 20);
+  SQLBindParameter(stmt.handle, 1, SQL_PARAM_INPUT, SQL_C_CHAR, SQL_LONGVARCHAR, 1 << 20, 0, later,
+                   0, later);
+  EXPECT_EQ(stmt.run("INSERT INTO loose (note) VALUES (?)"), SQL_NEED_DATA) << stmt.problems();
+  Strings pieces;
+  for (char letter = 'a'; letter <= 'p'; ++letter) pieces.emplace_back(1 << 16, letter);
+  EXPECT_EQ(in_pieces(stmt.handle, pieces), SQL_NEED_DATA);
+  std::string whole;
+  for (const std::string& piece : pieces) whole += piece;
+  return whole;
+}
+
+TEST_P(WritePaths, ALargeValueGivenInPiecesLeavesWhileItComes) {
+  for (const bool manual : {false, true}) {
+    SCOPED_TRACE(manual);
+    Application& app = recording();
+    if (manual) app.autocommit(false);
+    raw::Statement stmt(app);
+    SQLLEN later = 0;
+    const std::string whole = begin_large_insert(stmt, &later);
+    const std::uint64_t in_ring = production_.map().header().tail - production_.map().header().head;
+    EXPECT_GT(in_ring, whole.size() / 2);
+    SQLPOINTER which = nullptr;
+    ASSERT_EQ(SQLParamData(stmt.handle, &which), SQL_SUCCESS) << stmt.problems();
+    if (manual) app.commit();
+    const auto statements = recorded();
+    ASSERT_EQ(statements.size(), 1u);
+    EXPECT_EQ(statements[0].parameters.at(0).bytes, whole);
+    EXPECT_EQ(statements[0].parameters.at(0).indicator, static_cast<SQLLEN>(whole.size()));
+  }
+}
+
+TEST_P(WritePaths, ALargeValueOfACancelledExecutionIsVoid) {
+  Application& app = in_transactions();
+  RUN(app, "INSERT INTO items (v) VALUES (70)");
+  raw::Statement stmt(app);
+  SQLLEN later = 0;
+  begin_large_insert(stmt, &later);
+  ASSERT_TRUE(SQL_SUCCEEDED(SQLCancel(stmt.handle)));
+  RUN(app, "INSERT INTO items (v) VALUES (71)");
+  app.commit();
+  EXPECT_EQ(column(recorded(), 1), (Strings{"70", "71"}));
+}
+
+TEST_P(WritePathsPostgresql, ALargeValueWhoseTransactionEndsMeanwhileIsCounted) {
+  Application& app = in_transactions();
+  RUN(app, "INSERT INTO items (v) VALUES (70)");
+  raw::Statement stmt(app);
+  SQLLEN later = 0;
+  begin_large_insert(stmt, &later);
+  RUN(app, "COMMIT");
+  SQLPOINTER which = nullptr;
+  ASSERT_EQ(SQLParamData(stmt.handle, &which), SQL_SUCCESS) << stmt.problems();
+  app.commit();
+  const Seen seen = production_.drain();
+  ASSERT_EQ(seen.transactions.size(), 2u);
+  EXPECT_EQ(seen.transactions[1].notes, (Strings{"value-too-large"}));
+}
+
 TEST_P(WritePaths, AnExecutionThatIsCancelledWhileItWaitsForDataLeavesNothing) {
   Application& app = recording();
   raw::Statement stmt(app);

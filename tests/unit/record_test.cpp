@@ -2,9 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <iostream>
 #include <random>
+#include <stdexcept>
 
 namespace understudy {
 namespace {
@@ -173,16 +175,169 @@ TEST(Record, RewindForgetsWhatCameAfterTheMark) {
   auto writer = full_writer();
   const auto mark = writer.mark();
   writer.add_note("a", "b");
-  EXPECT_TRUE(writer.rewind(mark));
+  writer.rewind(mark);
   EXPECT_EQ(writer.entries(), 3u);
   EXPECT_EQ(writer.bytes(), mark.bytes);
 }
 
-TEST(Record, RewindIsRefusedOnceAChunkWasTaken) {
-  auto writer = full_writer();
-  const auto mark = writer.mark();
-  writer.chunk_taken();
-  EXPECT_FALSE(writer.rewind(mark));
+// --- transactions that are larger than what is held ---
+
+/// Holds little, and keeps the chunks it had to give away.
+class Chunked {
+ public:
+  static constexpr std::size_t kChunk = 4096;
+
+  Chunked() {
+    writer.drain_by([this] { take(); }, kChunk);
+  }
+  void take() {
+    held_max = std::max(held_max, writer.bytes());
+    const auto payload = payload_of(writer, nullptr);
+    const auto body = split_ring_payload(payload)->body;
+    bytes_.insert(bytes_.end(), body.begin(), body.end());
+    writer.chunk_taken();
+    ++chunks;
+  }
+  /// The whole transaction, read.
+  TransactionEntries read() {
+    const TransactionHead head;
+    const auto payload = payload_of(writer, &head);
+    const auto body = split_ring_payload(payload)->body.subspan(sizeof(TransactionHead));
+    bytes_.insert(bytes_.end(), body.begin(), body.end());
+    auto read = read_transaction(bytes_);
+    if (!read.ok()) throw std::runtime_error(read.status().message());
+    EXPECT_EQ(read->written, writer.entries());
+    return std::move(*read);
+  }
+  void statement(const std::string& text) {
+    writer.begin_statement(Verdict::keyed, Verb::insert, 0, text, "");
+    writer.end_statement(1);
+  }
+
+  EntryWriter writer;
+  std::size_t held_max = 0;
+  int chunks = 0;
+
+ private:
+  std::vector<std::byte> bytes_;
+};
+
+TEST(LongTransaction, TheRowsOfOneStatementLeaveInManyChunksAndComeBackTogether) {
+  Chunked all;
+  all.writer.begin_statement(Verdict::effects, Verb::put, kStatementHasEffects, "u", shape_text());
+  for (int i = 0; i < 5000; ++i) {
+    all.writer.begin_row(Verb::put);
+    all.writer.add_value(std::to_string(i));
+    all.writer.add_value(i % 3 == 0 ? std::nullopt : std::optional<std::string_view>("name"));
+    all.writer.end_row();
+  }
+  all.writer.end_statement(5000);
+  const auto read = all.read();
+  EXPECT_GT(all.chunks, 10);
+  EXPECT_LT(all.held_max, 2 * Chunked::kChunk);
+  ASSERT_EQ(read.entries.size(), 1u);
+  const StatementEntry& statement = read.entries[0].statement;
+  EXPECT_EQ(statement.row_count, 5000);
+  ASSERT_EQ(statement.rows.size(), 5000u);
+  for (std::size_t i = 0; i < 5000; ++i) {
+    EXPECT_EQ(statement.rows[i].values[0], std::to_string(i));
+    EXPECT_EQ(statement.rows[i].values[1].has_value(), i % 3 != 0);
+  }
+}
+
+TEST(LongTransaction, ALargeValueIsNeverHeldAsAWhole) {
+  Chunked all;
+  const std::string large(1u << 20, 'x');
+  const std::string other(100'000, 'y');
+  Parameter parameter;
+  parameter.indicator = static_cast<std::int64_t>(large.size());
+  parameter.bytes = large;
+  all.writer.begin_statement(Verdict::keyed, Verb::put, kStatementHasEffects, "u", shape_text());
+  all.writer.add_parameter(parameter);
+  all.writer.begin_row(Verb::put);
+  all.writer.add_value("1");
+  all.writer.add_value(other);
+  all.writer.end_row();
+  all.writer.end_statement(1);
+  const auto read = all.read();
+  EXPECT_LT(all.held_max, 3 * Chunked::kChunk);
+  const StatementEntry& statement = read.entries.at(0).statement;
+  EXPECT_EQ(statement.parameters.at(0).bytes, large);
+  EXPECT_EQ(statement.rows.at(0).values.at(0), "1");
+  EXPECT_EQ(statement.rows.at(0).values.at(1), other);
+}
+
+TEST(LongTransaction, PiecesMayComeBeforeTheStatementThatNamesThem) {
+  Chunked all;
+  const std::uint32_t number = all.writer.new_value();
+  std::string whole;
+  for (int i = 0; i < 100; ++i) {
+    const std::string piece(1000, static_cast<char>('a' + i % 26));
+    all.writer.add_pieces(number, piece);
+    whole += piece;
+    if (i % 10 == 0) all.statement("between");
+  }
+  Parameter parameter;
+  parameter.pieces = number;
+  all.writer.begin_statement(Verdict::keyed, Verb::put, 0, "u", "");
+  all.writer.add_parameter(parameter);
+  all.writer.end_statement(1);
+  const auto read = all.read();
+  ASSERT_EQ(read.entries.size(), 11u);
+  EXPECT_EQ(read.entries.back().statement.parameters.at(0).bytes, whole);
+}
+
+TEST(LongTransaction, ACancelledStatementIsTakenBackAlsoWhenItsRowsHaveLeft) {
+  Chunked all;
+  all.statement("before");
+  all.writer.begin_statement(Verdict::effects, Verb::put, kStatementHasEffects, "u", shape_text());
+  for (int i = 0; i < 1000; ++i) {
+    all.writer.begin_row(Verb::put);
+    all.writer.add_value(std::to_string(i));
+    all.writer.add_value("name");
+    all.writer.end_row();
+  }
+  all.writer.cancel_statement();
+  all.statement("behind");
+  EXPECT_GT(all.chunks, 1);
+  const auto read = all.read();
+  ASSERT_EQ(read.entries.size(), 2u);
+  EXPECT_EQ(read.entries[0].statement.text, text_id("before"));
+  EXPECT_EQ(read.entries[1].statement.text, text_id("behind"));
+}
+
+TEST(LongTransaction, ARewindReachesBehindChunksAgainAndAgain) {
+  Chunked all;
+  all.statement("one");
+  const auto outer = all.writer.mark();
+  all.statement("two");
+  const auto inner = all.writer.mark();
+  all.take();
+  all.statement("three");
+  all.writer.rewind(inner);
+  all.statement("four");
+  all.take();
+  all.writer.rewind(inner);
+  all.statement("five");
+  all.writer.rewind(outer);
+  all.statement("six");
+  const auto read = all.read();
+  ASSERT_EQ(read.entries.size(), 2u);
+  EXPECT_EQ(read.entries[0].statement.text, text_id("one"));
+  EXPECT_EQ(read.entries[1].statement.text, text_id("six"));
+}
+
+TEST(LongTransaction, AValueWithoutItsPiecesIsRefused) {
+  EntryWriter writer;
+  Parameter parameter;
+  parameter.pieces = 7;
+  writer.begin_statement(Verdict::keyed, Verb::put, 0, "u", "");
+  writer.add_parameter(parameter);
+  writer.end_statement(1);
+  const auto payload = payload_of(writer, nullptr);
+  const auto read = read_transaction(split_ring_payload(payload)->body);
+  ASSERT_FALSE(read.ok());
+  EXPECT_EQ(read.status().code(), Code::corrupt);
 }
 
 /// Reads everything there is; whether all of it made sense.
