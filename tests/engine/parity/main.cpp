@@ -218,6 +218,8 @@ class ParityTest : public testing::Test {
       std::printf("  %s %s", key, figures.value(key, nlohmann::json()).dump().c_str());
     }
     std::printf("\n");
+    EXPECT_EQ(figures.value("in_doubt", -1), 0);
+    EXPECT_GT(figures.value("rows_compared", 0), 0);
   }
 
   const Target& target_;

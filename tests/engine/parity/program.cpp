@@ -324,6 +324,9 @@ std::string Program::record_fields(SQLSMALLINT type, SQLHANDLE handle, SQLSMALLI
   std::ostringstream out;
   for (const SQLSMALLINT id : {SQL_DIAG_CLASS_ORIGIN, SQL_DIAG_SUBCLASS_ORIGIN,
                                SQL_DIAG_CONNECTION_NAME, SQL_DIAG_SERVER_NAME}) {
+    // Connector/ODBC leaves it as it was, and the driver manager had not written it
+    // (SQLBrowseConnect).
+    if (maria() && type == SQL_HANDLE_DBC && id == SQL_DIAG_CONNECTION_NAME) continue;
     Out text(style_.wide, 200);
     SQLSMALLINT length = -7;
     const SQLRETURN ret =

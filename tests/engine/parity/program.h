@@ -136,6 +136,8 @@ class Program {
   SQLRETURN free_desc(SQLHDESC d);
   SQLRETURN copy_desc(SQLHDESC from, SQLHDESC to);
   SQLRETURN get_desc_field(SQLHDESC d, SQLSMALLINT record, SQLSMALLINT field);
+  /// Connector/ODBC 3.1.15 counts from 0 here, makes the record behind the last when it is asked
+  /// for, and SQLFetch then writes behind its array of columns.
   SQLRETURN get_desc_rec(SQLHDESC d, SQLSMALLINT record);
   SQLRETURN set_desc_field(SQLHDESC d, SQLSMALLINT record, SQLSMALLINT field, SQLPOINTER value,
                            bool show = true);
