@@ -30,7 +30,8 @@ bool is_control(StatementClass cls) {
 bool runs_specially(const Statement& stmt) {
   const Attribute* async = find_attribute(stmt.attributes, SQL_ATTR_ASYNC_ENABLE);
   const bool asynchronous = async != nullptr && reinterpret_cast<std::uintptr_t>(async->value) != 0;
-  return asynchronous || stmt.paramset_size > 1 || stmt.app_param != nullptr;
+  return asynchronous || stmt.paramset_size > 1 || stmt.app_param != nullptr ||
+         stmt.param_status != nullptr || stmt.params_processed != nullptr;
 }
 
 /// What psqlodbc undoes when an execution fails: 0 nothing, 1 the transaction, 2 the execution
@@ -39,6 +40,33 @@ char rollback_level(const Session& session) {
   const std::string protocol =
       real::connect_key(session.dbc.connect_text, session.dbc.settings.dsn, "Protocol");
   return protocol.find('-') == std::string::npos ? '2' : protocol.back();
+}
+
+/// psqlodbc fetches the rows of a batch at once, but those of one query by and by when told so:
+/// they would be gone after a COMMIT.
+bool fetches_by_and_by(const Session& session) {
+  const auto key = [&](const char* name) {
+    return real::connect_key(session.dbc.connect_text, session.dbc.settings.dsn, name);
+  };
+  return key("UseDeclareFetch") == "1" || key("B6") == "1";
+}
+
+enum class Rows { none, some, unknown };
+
+/// Whether the application gets rows of a statement that may write.
+Rows rows_of(const sql::Analysis& analysis) {
+  const StatementClass cls = analysis.classification.cls;
+  if (cls == StatementClass::read || cls == StatementClass::locking_read) return Rows::some;
+  if (cls != StatementClass::write) return Rows::unknown;
+  if (analysis.verdict != Verdict::opaque) {
+    return analysis.own_returning ? Rows::some : Rows::none;
+  }
+  // Of other kinds a rule or a WITH may return rows.
+  for (const char* reason : {"no-key", "key-assigned", "unknown-function", "search-path",
+                             "row-security", "unreadable"}) {
+    if (analysis.reason == reason && !analysis.own_returning) return Rows::none;
+  }
+  return Rows::unknown;
 }
 
 /// Goes along a batch as the server does and finds what it would warn of or refuse.
@@ -51,6 +79,8 @@ class Forecast {
     const sql::Classification& what = part.classification;
     switch (what.cls) {
       case StatementClass::write:
+      case StatementClass::read:
+      case StatementClass::locking_read:
         ran_ = true;
         return true;
       case StatementClass::context:
@@ -113,13 +143,19 @@ class Batch {
     if (parts_.empty() || runs_specially(stmt_)) return false;
     Forecast forecast(session_);
     const auto view = session_.catalog();
-    for (const BatchPart& part : parts_) {
-      if (!forecast.allows(part)) return false;
-      if (part.classification.cls != StatementClass::write || view == nullptr) continue;
-      const auto analysis = view->analysis(part.text, session_.default_search_path);
-      if (analysis->own_returning || analysis->classification.cls != StatementClass::write) {
-        return false;
+    if (view == nullptr) return false;
+    for (BatchPart& part : parts_) {
+      StatementClass& cls = part.classification.cls;
+      Rows rows = cls == StatementClass::read || cls == StatementClass::locking_read ? Rows::some
+                                                                                     : Rows::none;
+      if (cls == StatementClass::write || cls == StatementClass::opaque) {
+        const auto analysis = view->analysis(part.text, session_.default_search_path);
+        cls = analysis->classification.cls;
+        rows = rows_of(*analysis);
       }
+      const bool late = rows == Rows::some && fetches_by_and_by(session_);
+      if (rows == Rows::unknown || late || !forecast.allows(part)) return false;
+      shows_ = shows_ || rows == Rows::some;
     }
     return SQL_SUCCEEDED(own().open(false));
   }
@@ -131,13 +167,18 @@ class Batch {
     for (std::size_t i = 0; i < parts_.size() && done(ret); ++i) {
       execution().set_text(parts_[i].text, wide, session_.dialect);
       const SQLRETURN one = run_part(parts_[i].classification);
+      if (done(one)) keep_result();
       if (i == 0 || !done(one) || (one == SQL_SUCCESS_WITH_INFO && ret == SQL_SUCCESS)) ret = one;
     }
     ret = done(ret) ? end(ret) : give_up(ret);
     execution().set_text(whole, wide, session_.dialect);
-    execution().hidden = done(ret);
     execution().failed_on_own = !done(ret);
-    if (done(ret)) own().close();
+    if (!done(ret)) return ret;
+    own().close();
+    execution().hidden = true;
+    if (!shows_) shown_.clear();
+    execution().shown = std::move(shown_);
+    execution().show(0);
     return ret;
   }
 
@@ -145,7 +186,31 @@ class Batch {
   [[nodiscard]] Execution& execution() const { return *stmt_.execution; }
   [[nodiscard]] OwnStatement& own() const { return execution().own; }
 
-  SQLRETURN send(const std::string& text) { return own().run(text, true, execution().wide()); }
+  SQLRETURN send(const std::string& text) {
+    const SQLRETURN opened = own().open(false);
+    return SQL_SUCCEEDED(opened) ? own().run(text, true, execution().wide()) : opened;
+  }
+
+  /// The part has run on `own`: when its rows are the application's, they stay there.
+  void keep_result() {
+    Execution::Shown& result = shown_.emplace_back();
+    if (!execution().visible) return;
+    execution().counts.push_back(0);
+    result.clipped = execution().clipped;
+    result.statement = execution().take_own();
+    execution().visible = false;
+    execution().clipped = 0;
+  }
+
+  /// A query, or rows that a write returns: the application fetches from `own`.
+  SQLRETURN query() {
+    const SQLRETURN opened = own().open(true);
+    const SQLRETURN ret =
+        SQL_SUCCEEDED(opened) ? own().run(execution().text(), true, execution().wide()) : opened;
+    execution().visible = done(ret);
+    if (!done(ret)) session_.transaction.tainted = session_.transaction.recorded;
+    return ret;
+  }
 
   /// Beside the application's diagnostics.
   SQLRETURN send_aside(const std::string& text) {
@@ -171,8 +236,9 @@ class Batch {
     if (!is_control(what.cls)) {
       if (const SQLRETURN ret = enter(); !done(ret)) return ret;
       if (what.cls == StatementClass::write) {
-        return session_.transaction.recorded ? record_part(stmt_, session_) : counted(plain());
+        return session_.transaction.recorded ? record_part(stmt_, session_) : unrecorded();
       }
+      if (what.cls != StatementClass::context) return query();
       return uncounted(run_setting(stmt_, session_, plain));
     }
     switch (what.cls) {
@@ -214,8 +280,12 @@ class Batch {
     return send("BEGIN");
   }
 
-  SQLRETURN counted(SQLRETURN ret) {
-    if (done(ret)) execution().counts.push_back(own().row_count());
+  /// The recording has ended with a transaction of the text.
+  SQLRETURN unrecorded() {
+    const SQLRETURN ret = query();
+    if (!done(ret) || own().has_columns()) return ret;
+    execution().visible = false;
+    execution().counts.push_back(own().row_count());
     return ret;
   }
 
@@ -275,6 +345,8 @@ class Batch {
   const bool inside_;   // a transaction was open before
   bool block_;          // as the server sees it: outside, the rest is committed with the text
   bool open_;           // a transaction is open that a statement began
+  bool shows_ = false;  // some of the results have rows
+  std::vector<Execution::Shown> shown_;
   bool saved_ = false;  // our savepoint is there
 };
 

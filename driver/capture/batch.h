@@ -2,7 +2,7 @@
 //
 // The server runs such a text as one transaction unless statements in it begin and end some. Ours
 // runs it statement by statement in the same transactions, each sealed before its COMMIT is sent,
-// and hands the application the row counts of all of them as the results of one execution.
+// and hands the application the row counts and rows of all of them as the results of one execution.
 #pragma once
 
 #include <optional>
@@ -13,8 +13,8 @@ namespace understudy::capture {
 
 /// The text of `stmt.execution` holds several statements; the session is marked and recorded.
 /// Nothing when it cannot be told apart with the same results and diagnostics (nothing has run
-/// then): with parameters, statements that return rows, schema changes, calls, texts that are not
-/// understood, and where the server would warn or refuse. Called with write_mutex held.
+/// then): with parameters, schema changes, calls, texts that are not understood, and where the
+/// server would warn or refuse. Called with write_mutex held.
 std::optional<SQLRETURN> run_batch(Statement& stmt, Session& session);
 
 }  // namespace understudy::capture

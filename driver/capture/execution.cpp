@@ -16,7 +16,7 @@ std::uint32_t count_parameters(std::string_view text, Dialect dialect) {
 
 }  // namespace
 
-Execution::Execution(Statement& owner) : own(owner) {}
+Execution::Execution(Statement& owner) : own(owner), owner_(owner) {}
 Execution::~Execution() = default;
 
 Execution& execution_of(Statement& stmt) {
@@ -44,7 +44,35 @@ const sql::Analysis* Execution::analysis(const std::shared_ptr<CatalogView>& vie
   return analysis_.get();
 }
 
+std::unique_ptr<OwnStatement> Execution::take_own() {
+  auto taken = spare_.empty() ? std::make_unique<OwnStatement>(owner_) : std::move(spare_.back());
+  if (!spare_.empty()) spare_.pop_back();
+  taken->swap(own);
+  return taken;
+}
+
+void Execution::show(std::size_t number) {
+  result = number;
+  if (shown.empty()) return;  // all are hidden
+  const OwnStatement* statement = shown[number].statement.get();
+  hidden = statement == nullptr;
+  visible = !hidden;
+  clipped = shown[number].clipped;
+  if (visible) shown[number].statement->bind_columns();
+  // Of a hidden result one that has run is asked: psqlodbc answers of a new one otherwise.
+  for (auto one = shown.begin(); statement == nullptr && one != shown.end(); ++one) {
+    statement = one->statement.get();
+  }
+  owner_.current.store(statement->handle(), std::memory_order_release);
+}
+
 void Execution::forget_result() {
+  for (Shown& one : shown) {
+    if (one.statement == nullptr) continue;
+    one.statement->close();
+    spare_.push_back(std::move(one.statement));
+  }
+  shown.clear();
   hidden = visible = asked_since = failed_on_own = false;
   clipped = 0;
   cursor_open = updatable = false;
@@ -56,6 +84,7 @@ void Execution::forget_result() {
 void Execution::drop_own() {
   own.drop();
   forget_result();
+  spare_.clear();
 }
 
 }  // namespace understudy::capture

@@ -479,6 +479,13 @@ SQLRETURN num_result_cols(Statement& stmt, SQLSMALLINT* count) {
 }
 
 SQLRETURN more_results(Statement& stmt) {
+  if (stmt.execution != nullptr && !stmt.execution->shown.empty()) {
+    Execution& execution = *stmt.execution;
+    if (execution.result + 1 < execution.counts.size()) {
+      execution.show(execution.result + 1);
+      return SQL_SUCCESS;
+    }
+  }
   if (!without_result(stmt)) return forward(stmt, entries(stmt).MoreResults, current(stmt));
   Execution& execution = *stmt.execution;
   if (execution.result + 1 >= execution.counts.size()) return SQL_NO_DATA;
@@ -568,7 +575,7 @@ SQLUSMALLINT shown_column(const Statement& stmt, SQLUSMALLINT column) {
 
 SQLHSTMT clone(const Statement& stmt) {
   const bool visible = stmt.execution != nullptr && stmt.execution->visible;
-  return visible ? stmt.execution->own.handle() : SQL_NULL_HSTMT;
+  return visible ? current(stmt) : SQL_NULL_HSTMT;
 }
 
 SQLRETURN close_cursor(Statement& stmt) {

@@ -108,6 +108,20 @@ void OwnStatement::take_settings() {
   }
 }
 
+void OwnStatement::swap(OwnStatement& other) {
+  std::swap(own_, other.own_);
+  std::swap(library_, other.library_);
+  std::swap(prepared_, other.prepared_);
+  std::swap(given_, other.given_);
+  std::swap(bound_, other.bound_);
+  std::swap(sets_set_, other.sets_set_);
+  std::swap(bind_type_set_, other.bind_type_set_);
+  std::swap(offset_set_, other.offset_set_);
+  std::swap(operation_set_, other.operation_set_);
+  std::swap(status_set_, other.status_set_);
+  std::swap(processed_set_, other.processed_set_);
+}
+
 bool OwnStatement::bind_columns() {
   const real::Entries& fn = library_->fn;
   if (fn.FreeStmt != nullptr) fn.FreeStmt(own_, SQL_UNBIND);

@@ -30,6 +30,10 @@ class OwnStatement {
   /// Allocates the real statement when there is none yet. `visible`: the application is going to
   /// fetch from it, so that it gets the cursor settings and column bindings of its own statement.
   SQLRETURN open(bool visible);
+  /// The application's column bindings as they are now.
+  bool bind_columns();
+  /// Exchanges the real statements of two of the same application's statement, without parameters.
+  void swap(OwnStatement& other);
   /// Parameters of these sets; the application's status array and count of processed sets are
   /// written as by its own statement. False: the real driver refused a binding.
   bool bind(const BoundParameters& bound, Slice slice);
@@ -58,7 +62,6 @@ class OwnStatement {
   void drop();
 
  private:
-  bool bind_columns();
   void take_settings();
   void set(SQLINTEGER attribute, SQLPOINTER value, SQLPOINTER* last);
 

@@ -176,6 +176,17 @@ class Execution {
   /// The last execution ran on `own` and the application fetches there, all but the last columns.
   bool visible = false;
   SQLSMALLINT clipped = 0;
+  /// A result of a batch that the application fetches from a statement of its own.
+  struct Shown {
+    std::unique_ptr<OwnStatement> statement;  // null: the result is hidden
+    SQLSMALLINT clipped = 0;
+  };
+  std::vector<Shown> shown;  // one for each of `counts` when any is fetched, else empty
+  /// Another real statement in place of `own`, which the application is going to fetch from. Those
+  /// given back are kept: another thread may be about to cancel them.
+  std::unique_ptr<OwnStatement> take_own();
+  /// The result of this number becomes the present one of a batch.
+  void show(std::size_t number);
   bool cursor_open = false;  // the last execution may have left a cursor on the server's side
   std::unique_ptr<Pending> pending;
   /// The application may write through the cursor of its result, and what is known of its rows.
@@ -184,6 +195,8 @@ class Execution {
   const void* home = nullptr;  // the real connection the statement lives on
 
  private:
+  Statement& owner_;
+  std::vector<std::unique_ptr<OwnStatement>> spare_;
   std::string text_;
   bool wide_ = false;
   sql::Classification classification_;

@@ -525,8 +525,13 @@ SQLRETURN record_part(Statement& stmt, Session& session) {
   execution.executed = nullptr;
   const auto bound = BoundParameters::of(stmt, 0);
   Plan plan = make_plan(stmt, session, bound);
-  if (plan.text == nullptr) plan.text = &execution.text();
+  if (plan.text == nullptr) {
+    plan.text = &execution.text();
+    plan.visible = plan.analysis != nullptr && plan.analysis->own_returning;
+  }
   if (plan.verdict == Verdict::opaque) session.prepared_texts.doubt();
+  const SQLRETURN opened = execution.own.open(plan.visible);
+  if (!SQL_SUCCEEDED(opened)) return opened;
   if (!execution.own.bind(bound, {0, 1})) return SQL_ERROR;
   const Work work{stmt, session, plan, bound, {}};
   const RunsUnchanged never = [] { return static_cast<SQLRETURN>(SQL_ERROR); };

@@ -20,8 +20,9 @@ SQLRETURN run_uncaptured(Statement& stmt, Session& session, const char* kind,
                          const RunsUnchanged& unchanged);
 
 /// One statement of a batch, without parameters: the text of `stmt.execution` runs on our own
-/// statement, which is open, inside the open transaction, and is recorded. Its row counts are added
-/// to those of the execution. Called with write_mutex held.
+/// statement inside the open transaction, and is recorded. Its row count is added to
+/// those of the execution, unless it returns rows to the application (Execution::visible). Called
+/// with write_mutex held.
 SQLRETURN record_part(Statement& stmt, Session& session);
 
 /// SQLParamData and SQLPutData of an execution that waits for data. Called with write_mutex held.

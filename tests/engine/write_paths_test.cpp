@@ -740,6 +740,40 @@ TEST_P(WritePathsPostgresql, ABatchWithoutTransactionControlLeavesTheRowsOfEachS
   }
 }
 
+TEST_P(WritePathsPostgresql, TheRowsThatABatchReturnsAreTheApplicationsAndInTheJournal) {
+  Application& app = recording();
+  raw::Statement stmt(app);
+  for (int i = 0; i < 2; ++i) {
+    const std::string v = std::to_string(60 + i);
+    ASSERT_EQ(stmt.run("SELECT v FROM items ORDER BY v; INSERT INTO items (v) VALUES (" + v +
+                       ") RETURNING v; DELETE FROM items WHERE v = 99; SET search_path TO public; "
+                       "INSERT INTO items (v) VALUES (1" +
+                       v + ") RETURNING v; SELECT 7"),
+              SQL_SUCCESS)
+        << stmt.problems();
+    Strings firsts;
+    for (SQLRETURN ret = SQL_SUCCESS; ret == SQL_SUCCESS; ret = SQLMoreResults(stmt.handle)) {
+      SQLSMALLINT columns = -7;
+      SQLNumResultCols(stmt.handle, &columns);
+      SQLINTEGER first = -1;
+      if (columns == 1 && SQLFetch(stmt.handle) == SQL_SUCCESS) {
+        SQLGetData(stmt.handle, 1, SQL_C_LONG, &first, 0, nullptr);
+      }
+      firsts.push_back(std::to_string(columns) + ":" + std::to_string(first));
+    }
+    EXPECT_EQ(firsts, (Strings{"1:1", "1:" + v, "0:-1", "0:-1", "1:1" + v, "1:7"}));
+    SQLFreeStmt(stmt.handle, SQL_CLOSE);
+  }
+  const auto statements = recorded();
+  ASSERT_EQ(statements.size(), 3u);
+  EXPECT_EQ(column({statements[0]}, 1), Strings{"60"});
+  // The search path is another one: nobody here knows the tables any more.
+  EXPECT_EQ(statements[1].verdict, Verdict::opaque);
+  EXPECT_EQ(statements[1].text, "INSERT INTO items (v) VALUES (160) RETURNING v");
+  EXPECT_EQ(statements[2].verdict, Verdict::opaque);
+  EXPECT_TRUE(statements[2].text.starts_with("SELECT v FROM items"));
+}
+
 TEST_P(WritePathsPostgresql, ABatchThatFailsLeavesWhatItHadCommitted) {
   Application& app = recording();
   EXPECT_EQ(run(app,

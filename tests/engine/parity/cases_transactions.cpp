@@ -109,8 +109,8 @@ void run_batch(Program& p, const char* sql, bool prepared = false) {
     ret = p.exec(h, sql);
   }
   for (int i = 0; i < 9 && (SQL_SUCCEEDED(ret) || (i == 0 && ret == SQL_NO_DATA)); ++i) {
-    p.num_result_cols(h);
     p.row_count(h);
+    p.rows(h);
     ret = p.more_results(h);
   }
   p.drop(h);
@@ -137,6 +137,46 @@ void batches(Program& p) {
   }
   run_batch(p, "BEGIN; INSERT INTO $T (v) VALUES (20); COMMIT", true);
   p.query("SELECT v, note FROM $T WHERE v <> 8 ORDER BY v");
+}
+
+void batches_with_rows(Program& p) {
+  for (const bool on : {true, false}) {
+    p.autocommit(on);
+    run_batch(p,
+              "INSERT INTO $T (v) VALUES (1), (2) RETURNING v, note; SELECT v, note FROM $T; "
+              "DELETE FROM $T WHERE v = 1; SELECT count(*) AS c FROM $T; SELECT v FROM $T");
+    run_batch(p,
+              "SELECT v FROM $T FOR UPDATE; UPDATE $T SET v = v + 10 WHERE v = 2 RETURNING v; "
+              "UPDATE $T SET v = v + 10 WHERE v = 99 RETURNING v");
+    SQLHSTMT h = p.stmt();
+    SQLINTEGER v = -7;
+    SQLLEN length = -7;
+    p.bind_col(h, 1, SQL_C_SLONG, &v, sizeof(v), &length);
+    p.exec(h, "SELECT v FROM $T; INSERT INTO $T (v) VALUES (3) RETURNING v + 0, id; SELECT 4");
+    for (int i = 0; i < 3; ++i) {
+      p.fetch(h);
+      p.note("bound", {v, length});
+      p.describe_col(h, 1);
+      p.more_results(h);
+    }
+    p.fetch(h);
+    p.close(h);
+    p.exec(h, "SELECT 5; DELETE FROM $T WHERE v = 3");
+    p.fetch(h);
+    p.close(h);
+    p.fetch(h);
+    p.more_results(h);
+    p.exec(h, "DELETE FROM $T WHERE v = 12; SELECT 6");
+    p.more_results(h);
+    p.fetch(h);
+    p.note("bound", {v, length});
+    p.drop(h);
+    run_batch(p, "SELECT v FROM $T; SELECT nonsense");
+    if (!on) p.commit();
+  }
+  p.autocommit(true);
+  run_batch(p, "BEGIN; INSERT INTO $T (v) VALUES (20) RETURNING v; COMMIT; SELECT v FROM $T");
+  p.query("SELECT v FROM $T ORDER BY v");
 }
 
 void batches_that_go_on(Program& p) {
@@ -384,6 +424,7 @@ void add_transaction_cases(Cases& all) {
   add("TextsMixedWithCalls", plain, texts_mixed_with_calls);
   add("ChainedTransactions", plain, chained_transactions, kPostgres | kMaria);
   add("Batches", plain, batches, kPostgres);
+  add("BatchesWithRows", plain, batches_with_rows, kPostgres);
   add("BatchesThatGoOn", plain, batches_that_go_on, kPostgres);
   add("BatchesThatFail", keyed, batches_that_fail, kPostgres);
   add("BatchesAtLevel0", keyed, batches_at_level_0, kPostgres, true);
