@@ -227,7 +227,7 @@ class Batch {
     if (!inside_ || rollback_level(session_) != '2') return SQL_SUCCESS;
     const std::string savepoint = std::string("SAVEPOINT ") + kSavepoint;
     saved_ = SQL_SUCCEEDED(send_aside(savepoint));
-    if (saved_) session_.transaction.set_savepoint(kSavepoint);
+    if (saved_) session_.transaction.set_savepoint(kSavepoint, session_.settings());
     return SQL_SUCCESS;
   }
 
@@ -321,8 +321,11 @@ class Batch {
     if (saved_) {
       send_aside(std::string("ROLLBACK TO ") + kSavepoint);
       send_aside(std::string("RELEASE ") + kSavepoint);
+      if (const auto settings = transaction.settings_at(kSavepoint)) {
+        session_.settings_undone(*settings);
+      }
       if (!transaction.rollback_to(kSavepoint) && transaction.recorded) {
-        session_.note_uncaptured("rollback-to-behind-spilled-work");
+        session_.note_uncaptured("rollback-to-unknown-savepoint");
       }
       transaction.release(kSavepoint);
     }
