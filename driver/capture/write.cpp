@@ -520,6 +520,45 @@ SQLRETURN run_in_own_transaction(Statement& stmt, Session& session, const RunsUn
   return ret;
 }
 
+namespace {
+
+// The server did not let a procedure end the transaction that was begun for it: nothing of it has
+// run, and alone it may.
+bool refused_to_end(const Statement& stmt, const Session& session) {
+  if (session.dialect != Dialect::postgresql || stmt.current.load() != stmt.real) return false;
+  Handle seen(HandleKind::statement);
+  take_diagnostics(*stmt.library, SQL_HANDLE_STMT, stmt.real, stmt.connection.wide, seen);
+  return !seen.diagnostics.empty() &&
+         std::string_view(seen.diagnostics.front().sqlstate) == "2D000";
+}
+
+// `even_failed`: what fails may have committed a part.
+SQLRETURN run_uncaptured_here(Statement& stmt, Session& session, const char* kind, bool even_failed,
+                              const RunsUnchanged& unchanged) {
+  const bool implicit = session.autocommitting();
+  BeginWrite how = BeginWrite::unrecorded;
+  SQLRETURN ret = SQL_ERROR;
+  if (!begin_marked(stmt, session, &how, &ret)) return ret;
+  if (how != BeginWrite::recorded) return run_marked(stmt, session, implicit, unchanged);
+  ret = unchanged();
+  const bool stands = done(ret) || ret == SQL_NEED_DATA || even_failed;
+  if (stands) {
+    session.note_uncaptured(kind);
+  } else {
+    session.transaction.tainted = !implicit;
+  }
+  if (!implicit) return ret;
+  // The note is all that is recorded; when data is still to come, the write follows it.
+  if (stands) {
+    (void)session.commit([] { return static_cast<SQLRETURN>(SQL_SUCCESS); });
+  } else {
+    session.lost();
+  }
+  return ret;
+}
+
+}  // namespace
+
 SQLRETURN record_part(Statement& stmt, Session& session) {
   Execution& execution = *stmt.execution;
   execution.executed = nullptr;
@@ -579,7 +618,13 @@ SQLRETURN run_write(Statement& stmt, Session& session, bool direct,
   const Work work{stmt, session, plan, bound, late};
   if (!late.empty()) return start_pending(work, implicit, direct, unchanged);
   const RunsSlice run = runs_text(work, direct, unchanged);
-  if (implicit) return as_application_sees(work, run_converted(work, run));
+  if (implicit) {
+    ret = run_converted(work, run);
+    if (ret == SQL_ERROR && refused_to_end(stmt, session)) {
+      return run_uncaptured_here(stmt, session, "call-with-transaction-control", true, unchanged);
+    }
+    return as_application_sees(work, ret);
+  }
   ret = each_slice(work, [&](Slice slice) { return record(work, slice, run); });
   return as_application_sees(work, ret);
 }
@@ -646,25 +691,7 @@ SQLRETURN run_locking_read(Statement& stmt, Session& session, const RunsUnchange
 SQLRETURN run_uncaptured(Statement& stmt, Session& session, const char* kind,
                          const RunsUnchanged& unchanged) {
   const std::lock_guard lock(session.dbc.write_mutex);
-  const bool implicit = session.autocommitting();
-  BeginWrite how = BeginWrite::unrecorded;
-  SQLRETURN ret = SQL_ERROR;
-  if (!begin_marked(stmt, session, &how, &ret)) return ret;
-  if (how != BeginWrite::recorded) return run_marked(stmt, session, implicit, unchanged);
-  ret = unchanged();
-  if (done(ret) || ret == SQL_NEED_DATA) {
-    session.note_uncaptured(kind);
-  } else {
-    session.transaction.tainted = !implicit;
-  }
-  if (!implicit) return ret;
-  // The note is all that is recorded; when data is still to come, the write follows it.
-  if (done(ret) || ret == SQL_NEED_DATA) {
-    (void)session.commit([] { return static_cast<SQLRETURN>(SQL_SUCCESS); });
-  } else {
-    session.lost();
-  }
-  return ret;
+  return run_uncaptured_here(stmt, session, kind, false, unchanged);
 }
 
 }  // namespace understudy::capture

@@ -817,6 +817,46 @@ TEST_P(WritePathsPostgresql, ABatchWithACallIsOpaqueAsAWhole) {
   EXPECT_EQ(production_.map().header().opaque, 1u);
 }
 
+// --- calls ---
+
+TEST_P(WritePathsPostgresql, CallsAndBlocksAreOpaque) {
+  production_.define(
+      {"CREATE PROCEDURE put(n int) LANGUAGE sql AS "
+       "'INSERT INTO items (v) VALUES (n)'"});
+  Application& app = recording();
+  RUN(app, "CALL put(50)");
+  RUN(app, "DO 'BEGIN INSERT INTO items (v) VALUES (51); END'");
+  const auto statements = recorded();
+  ASSERT_EQ(statements.size(), 2u);
+  for (const SeenStatement& one : statements) EXPECT_EQ(one.verdict, Verdict::opaque);
+  EXPECT_EQ(production_.map().header().opaque, 2u);
+}
+
+TEST_P(WritePathsPostgresql, AProcedureThatCommitsRunsAsItIsAndIsCountedAndNamed) {
+  production_.define(
+      {"CREATE PROCEDURE put(n int) LANGUAGE plpgsql AS 'BEGIN INSERT INTO items (v) "
+       "VALUES (n); COMMIT; INSERT INTO items (v) VALUES (n + 1); END'"});
+  Application& app = recording();
+  raw::Statement stmt(app);
+  EXPECT_EQ(stmt.run("CALL put(50)"), SQL_SUCCESS) << stmt.problems();
+  const Seen seen = production_.drain();
+  ASSERT_EQ(seen.transactions.size(), 1u);
+  EXPECT_EQ(seen.transactions[0].notes, Strings{"call-with-transaction-control"});
+  EXPECT_TRUE(seen.transactions[0].statements.empty());
+  EXPECT_EQ(seen.transactions[0].outcome, Outcome::committed);
+  EXPECT_EQ(production_.map().header().uncaptured, 1u);
+  EXPECT_EQ(production_.scalar("SELECT count(*) FROM items WHERE v >= 50"), "2");
+  EXPECT_EQ(writing(), 0u);
+  RUN(app, "INSERT INTO items (v) VALUES (60)");
+  EXPECT_EQ(production_.drain().transactions.size(), 1u);
+  EXPECT_EQ(stmt.run("CALL put(59)"), SQL_ERROR);  // its first half is committed
+  EXPECT_EQ(production_.scalar("SELECT count(*) FROM items WHERE v = 59"), "1");
+  const Seen failed = production_.drain();
+  ASSERT_EQ(failed.transactions.size(), 1u);
+  EXPECT_EQ(failed.transactions[0].notes, Strings{"call-with-transaction-control"});
+  EXPECT_EQ(writing(), 0u);
+}
+
 // --- through a cursor ---
 
 /// A rowset of two rows, bound by column, on which the application may write.

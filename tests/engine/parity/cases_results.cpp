@@ -255,6 +255,22 @@ void calls(Program& p) {
   p.query("SELECT v FROM $T ORDER BY v");
 }
 
+void calls_that_commit(Program& p) {
+  for (const char* sql : {"CALL $T_both(1)", "CALL $T_both(2)", "{call $T_both(5)}",
+                          "DO 'BEGIN INSERT INTO $T VALUES (8); COMMIT; END'"}) {
+    SQLHSTMT h = p.stmt();
+    p.exec(h, sql);
+    p.row_count(h);
+    p.num_result_cols(h);
+    p.drop(h);
+  }
+  p.autocommit(false);
+  p.run("CALL $T_both(10)");
+  p.rollback();
+  p.autocommit(true);
+  p.query("SELECT v FROM $T ORDER BY v");
+}
+
 }  // namespace
 
 void add_result_cases(Cases& all) {
@@ -273,6 +289,11 @@ void add_result_cases(Cases& all) {
   add("DataInPieces", {plain, rows}, data_in_pieces);
   add("BoundColumns", {plain, rows}, bound_columns);
   add("Escapes", {plain}, escapes);
+  add("CallsThatCommit",
+      {"CREATE TABLE $T (v int PRIMARY KEY)",
+       "CREATE PROCEDURE $T_both(a int) LANGUAGE plpgsql AS 'BEGIN INSERT INTO $T VALUES (a); "
+       "COMMIT; INSERT INTO $T VALUES (a + 1); END'"},
+      calls_that_commit, kPostgres);
   add("Calls",
       {plain, "CREATE FUNCTION $T_add(a int, b int) RETURNS int LANGUAGE sql AS 'SELECT a + b'",
        "CREATE FUNCTION $T_put(a int) RETURNS int LANGUAGE sql AS 'INSERT INTO $T (v) VALUES (a); "
