@@ -21,7 +21,8 @@ std::size_t utf8_bytes(std::string_view text, std::size_t characters) {
 }  // namespace
 
 std::vector<std::optional<std::string_view>> take_collected_row(std::string_view* text,
-                                                                std::size_t columns) {
+                                                                std::size_t columns,
+                                                                bool in_bytes) {
   std::vector<std::optional<std::string_view>> row;
   for (std::size_t i = 0; i < columns; ++i) {
     if (text->starts_with('-')) {
@@ -34,8 +35,8 @@ std::vector<std::optional<std::string_view>> take_collected_row(std::string_view
         std::from_chars(text->data(), text->data() + text->size(), characters);
     if (error != std::errc() || end == text->data() + text->size() || *end != ':') return {};
     text->remove_prefix(static_cast<std::size_t>(end - text->data()) + 1);
-    const std::size_t bytes = utf8_bytes(*text, characters);
-    if (bytes == std::string_view::npos) return {};
+    const std::size_t bytes = in_bytes ? characters : utf8_bytes(*text, characters);
+    if (bytes > text->size()) return {};
     row.emplace_back(text->substr(0, bytes));
     text->remove_prefix(bytes);
   }
@@ -48,8 +49,10 @@ SQLLEN collect_rows(Statement& stmt, Session& session, const Plan& plan) {
   std::string txid;
   bool none = false;
   bool is_null = false;
-  if (!question.ask(sql::collect_sql()) || !question.read_value(1, &rows, &none) ||
-      !question.read_value(2, &txid, &is_null)) {
+  const bool mariadb = session.dialect == Dialect::mariadb;
+  if (!question.ask(mariadb ? sql::mariadb_collect_sql() : sql::collect_sql()) ||
+      !question.read_value(1, &rows, &none) ||
+      (!mariadb && !question.read_value(2, &txid, &is_null))) {
     return -1;
   }
   if (session.transaction.server_txid == 0) {
@@ -60,13 +63,19 @@ SQLLEN collect_rows(Statement& stmt, Session& session, const Plan& plan) {
   EntryWriter& entries = session.transaction.entries;
   for (std::string_view rest = rows; !rest.empty(); ++count) {
     if (rest.starts_with(sql::kCollectedTooMuch)) return -1;
-    const auto row = take_collected_row(&rest, plan.columns);
+    const auto row = take_collected_row(&rest, plan.columns, mariadb);
     if (row.empty()) return -1;
     entries.begin_row(plan.verb);
     for (const auto& value : row) entries.add_value(value);
     entries.end_row();
   }
   return count;
+}
+
+void forget_collected(Statement& stmt, const Session& session) {
+  if (session.dialect != Dialect::mariadb) return;  // PostgreSQL undoes it with the statement
+  OwnStatement question(stmt);
+  (void)question.ask(sql::mariadb_collect_sql());
 }
 
 }  // namespace understudy::capture

@@ -15,9 +15,12 @@ namespace understudy::capture {
 SQLLEN collect_rows(Statement& stmt, Session& session, const Plan& plan);
 
 /// Reads one row of `columns` values off the front of `text`, in the form that
-/// sql::collected_value writes: the length in characters, a colon and the text, or a dash for NULL.
-/// Empty when the text has another form.
+/// sql::collected_value writes: the length in characters (`in_bytes`: in bytes), a colon and the
+/// text, or a dash for NULL. Empty when the text has another form.
 std::vector<std::optional<std::string_view>> take_collected_row(std::string_view* text,
-                                                                std::size_t columns);
+                                                                std::size_t columns, bool in_bytes);
+
+/// The statement failed: what it left behind must not be taken for the next one's.
+void forget_collected(Statement& stmt, const Session& session);
 
 }  // namespace understudy::capture

@@ -197,7 +197,10 @@ SQLRETURN record_on_own(const Work& work, Slice slice, const RunsSlice& run) {
   if (ret == SQL_NEED_DATA) return ret;
   execution.own.report_processed(work.bound, slice);
   execution.failed_on_own = !done(ret);
-  if (!done(ret)) return ret;
+  if (!done(ret)) {
+    if (work.plan.collects) forget_collected(work.stmt, work.session);
+    return ret;
+  }
   if (work.plan.visible) {
     if (!record_visible(work, ret)) work.session.note_uncaptured("effects-unreadable");
     return ret;

@@ -32,4 +32,22 @@ std::string collect_sql() {
          "pg_catalog.set_config('understudy.rows', '', true)";
 }
 
+std::string mariadb_collecting_expression(const std::vector<std::string>& text_expressions) {
+  const std::string name = "@understudy_rows";
+  const std::string kept = "COALESCE(" + name + ", '')";
+  std::string row;
+  for (const std::string& one : text_expressions) {
+    row += ", COALESCE(CONCAT(LENGTH(" + one + "), ':', CAST(" + one + " AS BINARY)), '-')";
+  }
+  const std::string too_much = "'" + std::string(kCollectedTooMuch) + "'";
+  // CONCAT is NULL when its value does not fit into a packet.
+  return "LENGTH(" + name + " := IF(" + kept + " = " + too_much + " OR LENGTH(" + kept + ") > " +
+         std::to_string(kCollectedCharactersMax) + ", " + too_much + ", COALESCE(CONCAT(" + kept +
+         row + "), " + too_much + "))) IS NULL";
+}
+
+std::string mariadb_collect_sql() {
+  return "SELECT @understudy_rows, @understudy_rows := NULL";
+}
+
 }  // namespace understudy::sql

@@ -1,6 +1,6 @@
-// How the rows of a PostgreSQL statement whose RETURNING belongs to the application are kept on the
-// server until they are asked for: in a setting of the transaction, by an expression that is one
-// more column behind the application's own.
+// How the rows of a statement whose RETURNING belongs to the application are kept on the server
+// until they are asked for, by an expression that is one more column behind the application's own:
+// on PostgreSQL in a setting of the transaction, on MariaDB in a variable of the session.
 #pragma once
 
 #include <string>
@@ -22,5 +22,10 @@ std::string collected_value(std::string_view text_expression);
 std::string collecting_expression(const std::vector<std::string>& text_expressions);
 /// Asks for what was kept and the transaction's id, and forgets it.
 std::string collect_sql();
+
+/// The same for MariaDB: the lengths are in bytes, and there is no transaction's id. The variable
+/// outlives a statement that fails: it is asked for, and so forgotten, then as well.
+std::string mariadb_collecting_expression(const std::vector<std::string>& text_expressions);
+std::string mariadb_collect_sql();
 
 }  // namespace understudy::sql

@@ -2,6 +2,7 @@
 // what an UPDATE did is known only where it is keyed.
 #include <algorithm>
 
+#include "driver/sql/collect.h"
 #include "driver/sql/recogniser.h"
 #include "journal/exact_text.h"
 
@@ -39,7 +40,7 @@ class MariadbAnalyzer : private Recogniser {
 
   void run() {
     for (const Token& token : text_.tokens) {
-      if (token.is_word("RETURNING")) return refuse("own-returning");
+      out_.own_returning = out_.own_returning || token.is_word("RETURNING");
       double_quotes_ = double_quotes_ || token.text.starts_with('"');
     }
     if (cursor_.accept("INSERT")) return insert();
@@ -85,14 +86,17 @@ class MariadbAnalyzer : private Recogniser {
   bool effects(Verb verb) {
     if (!balanced()) return refused("not-understood");
     set_effects(&out_, *table_, verb);
-    std::string text(text_.text.substr(0, text_.end()));
-    text += " RETURNING ";
-    for (std::size_t i = 0; i < out_.columns.size(); ++i) {
-      if (i != 0) text += ", ";
-      text += returned_column(table_->columns[out_.columns[i]]);
+    std::vector<std::string> texts;
+    std::string list;
+    for (const std::uint32_t ordinal : out_.columns) {
+      texts.push_back(returned_column(table_->columns[ordinal]));
+      list += (list.empty() ? "" : ", ") + texts.back();
     }
-    text += text_.text.substr(text_.end());
-    out_.rewritten = std::move(text);
+    // RETURNING is a reserved word, and its list is the last clause.
+    out_.rewritten =
+        std::string(text_.text.substr(0, text_.end())) +
+        (out_.own_returning ? ", " + mariadb_collecting_expression(texts) : " RETURNING " + list) +
+        std::string(text_.text.substr(text_.end()));
     return true;
   }
 
@@ -104,7 +108,7 @@ class MariadbAnalyzer : private Recogniser {
 
   /// "..." is a string or a name, as sql_mode says.
   [[nodiscard]] bool may_be_keyed() const {
-    return table_->triggers.empty() && !double_quotes_ &&
+    return table_->triggers.empty() && !double_quotes_ && !out_.own_returning &&
            std::all_of(table_->key.begin(), table_->key.end(),
                        [&](auto c) { return plain_key_type(table_->columns[c]); });
   }
@@ -172,6 +176,7 @@ class MariadbAnalyzer : private Recogniser {
   // --- UPDATE ---
 
   void update() {
+    if (out_.own_returning) return refuse("not-understood");
     cursor_.accept("LOW_PRIORITY");
     if (cursor_.accept("IGNORE")) return refuse("update-effects");
     if (!target()) return;
@@ -240,7 +245,7 @@ class MariadbAnalyzer : private Recogniser {
       return refuse("several-tables");
     }
     if (!cursor_.done() && !next.is_word("WHERE") && !next.is_word("ORDER") &&
-        !next.is_word("LIMIT")) {
+        !next.is_word("LIMIT") && !next.is_word("RETURNING")) {
       return refuse("not-understood");
     }
     const std::size_t start = cursor_.position();

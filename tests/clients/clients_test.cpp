@@ -166,7 +166,7 @@ TEST_P(Clients, PrintTheSameAsOnTheBareDriverAndLeaveTheShadowEqual) {
 
 std::vector<Case> all_cases() {
   std::vector<Case> cases;
-  for (const Engine engine : {Engine::postgresql, Engine::sqlite}) {
+  for (const Engine engine : {Engine::postgresql, Engine::sqlite, Engine::mariadb}) {
     cases.insert(cases.end(), {{nullptr, "isql_client.sh", engine},
                                {"/usr/bin/python3", "pyodbc_client.py", engine},
                                {"php", "php_odbc_client.php", engine},

@@ -70,14 +70,23 @@ def many(connection):
              datetime.date(2020, 1, 1 + n) if n % 3 else None)
             for n in range(25)
         ]
+        def sizes(*of):  # Connector/ODBC does not know the types of its parameters
+            cursor.setinputsizes(of if fast and ENGINE == "mariadb" else None)
+
+        number, text = (pyodbc.SQL_INTEGER, 10, 0), (pyodbc.SQL_VARCHAR, 60, 0)
+        amount, day = (pyodbc.SQL_DECIMAL, 14, 2), (pyodbc.SQL_TYPE_DATE, 10, 0)
+        sizes(number, text, amount, day)
         cursor.executemany(insert, batch)
         connection.commit()
         show("many", fast, rows(cursor, "SELECT count(*), sum(balance) FROM account WHERE id >= ?", first))
         changes = [(decimal.Decimal("1.25"), first + n) for n in range(0, 25, 2)]
+        sizes(amount, number)
         cursor.executemany("UPDATE account SET balance = balance + ? WHERE id = ?", changes)
+        sizes(number)
         cursor.executemany("DELETE FROM account WHERE id = ?", [(first + n,) for n in range(1, 25, 6)])
         connection.commit()
         show("changed", rows(cursor, "SELECT * FROM account WHERE id >= ? ORDER BY id", first))
+        sizes(number, text, amount, day)
         refused("many with a duplicate", lambda: cursor.executemany(insert, [
             (first + 50, "new", decimal.Decimal(1), None),
             (first, "twice", decimal.Decimal(1), None),
@@ -88,6 +97,8 @@ def many(connection):
 
 
 def large_values(connection):
+    if ENGINE == "mariadb":
+        connection.maxwrite = 1 << 30  # Connector/ODBC refuses SQLPutData of a text as UTF-16
     cursor = connection.cursor()
     insert = "INSERT INTO document (id, title, body, picture, pages) VALUES (?, ?, ?, ?, ?)"
     cursor.execute(insert, 1, "large", BIG_TEXT, BIG_BYTES, 3)

@@ -71,6 +71,42 @@ TEST_F(CaptureMariadb, RecordsLongTextsOfManyBytesWhole) {
   EXPECT_TRUE(value->ends_with(std::string("\0end", 4)));
 }
 
+TEST_F(CaptureMariadb, RecordsTheRowsOfAReturningThatTheApplicationReads) {
+  begin(
+      {"CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY, v VARCHAR(20) CHARACTER SET latin1,"
+       " b VARBINARY(9), at TIMESTAMP(3) DEFAULT NOW(3), UNIQUE (v))"});
+  Application app(production_.through());
+  EXPECT_EQ(
+      first_value(app, "INSERT INTO t (v, b) VALUES ('one', NULL), ('one', NULL) RETURNING id"),
+      "none");
+  raw::Statement stmt(app);
+  ASSERT_EQ(
+      stmt.run("INSERT INTO t (v, b) VALUES ('a:\xc3\xa9', x'002d31'), (NULL, '') RETURNING *"),
+      SQL_SUCCESS)
+      << stmt.problems();
+  SQLSMALLINT columns = -1;
+  SQLNumResultCols(stmt.handle, &columns);
+  EXPECT_EQ(columns, 4);
+  EXPECT_EQ(SQLFetch(stmt.handle), SQL_SUCCESS);
+  EXPECT_EQ(SQLFetch(stmt.handle), SQL_SUCCESS);
+  EXPECT_EQ(SQLFetch(stmt.handle), SQL_NO_DATA);
+  EXPECT_EQ(first_value(app, "DELETE FROM t WHERE v IS NULL RETURNING b"), "");
+  const auto seen = production_.drain();
+  ASSERT_EQ(seen.transactions.size(), 2u);
+  const auto& made = seen.transactions[0].statements.at(0);
+  EXPECT_EQ(made.verdict, Verdict::effects);
+  ASSERT_EQ(made.effects.size(), 2u);
+  EXPECT_EQ(made.effects[0].values[0], production_.scalar("SELECT MIN(id) FROM t"));
+  EXPECT_EQ(made.effects[0].values[1], "a:\xc3\xa9");
+  EXPECT_EQ(made.effects[0].values[2], "002D31");
+  EXPECT_EQ(made.effects[0].values[3], production_.scalar("SELECT at FROM t"));
+  EXPECT_EQ(made.effects[1].values[1], std::nullopt);
+  EXPECT_EQ(made.effects[1].values[2], "");
+  const auto& gone = seen.transactions[1].statements.at(0);
+  ASSERT_EQ(gone.effects.size(), 1u);
+  EXPECT_EQ(gone.effects[0].values[0], made.effects[1].values[0]);
+}
+
 TEST_F(CaptureMariadb, RecordsPreparedInsertsAndArraysRowByRow) {
   begin({"CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY, v INT)"});
   Application app(production_.through());

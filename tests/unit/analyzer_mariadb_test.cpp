@@ -139,10 +139,22 @@ TEST(AnalyzerMariadb, NamesWhyAStatementIsOpaque) {
   expect_opaque("INSERT DELAYED INTO account VALUES (1, 'a', 2, 3)", "delayed");
   expect_opaque("INSERT INTO account VALUES (1, mine(), 2, 3)", "unknown-function");
   expect_opaque("INSERT INTO account VALUES (1, shop.mine(), 2, 3)", "unknown-function");
-  expect_opaque("INSERT INTO account (id) VALUES (1) RETURNING id", "own-returning");
+  expect_opaque("UPDATE account SET balance = 1 WHERE id = 1 RETURNING id", "not-understood");
   expect_opaque("INSERT INTO other.account VALUES (1, 'a', 2, 3)", "unknown-table");
   expect_opaque("INSERT INTO keyless VALUES (1)", "no-key");
   expect_opaque("INSERT INTO account /*! (id) */ VALUES (1, 'a', 2, 3)", "not-understood");
+}
+
+TEST(AnalyzerMariadb, KeepsTheRowsOfAReturningThatIsTheApplicationsInAVariable) {
+  for (const char* text :
+       {"INSERT INTO account (id) VALUES (1) RETURNING id", "DELETE FROM account RETURNING *",
+        "DELETE FROM account WHERE id = 1 RETURNING id"}) {
+    const Analysis found = analyzed(text);
+    EXPECT_EQ(found.verdict, Verdict::effects) << text;
+    EXPECT_TRUE(found.own_returning) << text;
+    EXPECT_TRUE(found.rewritten.starts_with(std::string(text) + ", LENGTH(@understudy_rows := "))
+        << found.rewritten;
+  }
 }
 
 TEST(AnalyzerMariadb, TakesTheKeysOfDeletesWithALimit) {

@@ -282,8 +282,8 @@ void add_result_cases(Cases& all) {
   };
   add("DescribesAQuery", {plain, rows}, describes_a_query);
   add("DescribesAnInsert", {plain}, describes_an_insert);
-  add("OwnReturning", {plain}, own_returning, kPostgres | kSqlite);
-  add("OwnReturningPrepared", {plain}, own_returning_prepared, kPostgres | kSqlite);
+  add("OwnReturning", {plain}, own_returning);
+  add("OwnReturningPrepared", {plain}, own_returning_prepared);
   add("GeneratedKeys", {plain}, generated_keys);
   add("SeveralStatements", {plain}, several_statements);
   add("DataInPieces", {plain, rows}, data_in_pieces);
