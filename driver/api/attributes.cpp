@@ -368,7 +368,9 @@ UNDERSTUDY_ENTRY_POINT SQLParamOptions(SQLHSTMT handle, SQLULEN rows, SQLULEN* p
   return api::on<Statement>(handle, [&](Statement& stmt) -> SQLRETURN {
     if (auto* options = api::entries(stmt).ParamOptions) {
       const SQLRETURN ret = options(stmt.real, rows, processed);
-      if (SQL_SUCCEEDED(ret)) stmt.paramset_size = rows;
+      if (!SQL_SUCCEEDED(ret)) return ret;
+      stmt.paramset_size = rows;
+      stmt.params_processed = processed;
       return ret;
     }
     const SQLRETURN ret = set_on_statement(

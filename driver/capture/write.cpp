@@ -362,6 +362,93 @@ SQLRETURN run_converted(const Work& work, const RunsSlice& run) {
   return ret;
 }
 
+// An execution under capture runs to its end: what it did has to be known before anything follows.
+SQLRETURN to_its_end(const RunsUnchanged& call) {
+  SQLRETURN ret = call();
+  while (ret == SQL_STILL_EXECUTING) {
+    std::this_thread::yield();
+    ret = call();
+  }
+  return ret;
+}
+
+// --- an array on MariaDB ---
+
+constexpr char kArraySavepoint[] = "understudy_array";
+
+bool send_aside(Session& session, const std::string& text) {
+  SQLHSTMT statement = session.question();
+  const bool sent =
+      statement != SQL_NULL_HSTMT &&
+      SQL_SUCCEEDED(real_exec_direct(*session.dbc.library, statement, text, session.dbc.wide));
+  session.drop_question();
+  return sent;
+}
+
+// What the application is told of its parameter sets.
+struct SetsTold {
+  explicit SetsTold(const BoundParameters& of) : bound(of) {
+    if (of.status() != nullptr) status.assign(of.status(), of.status() + of.sets());
+    if (of.processed() != nullptr) processed = *of.processed();
+  }
+  void restore() const {
+    std::copy(status.begin(), status.end(), bound.status());
+    if (bound.processed() != nullptr) *bound.processed() = processed;
+  }
+  const BoundParameters& bound;
+  std::vector<SQLUSMALLINT> status;
+  SQLULEN processed = 0;
+};
+
+// Undone, the application's own call fails again and is what the application is told of.
+SQLRETURN fail_whole_array(const Work& work, SQLRETURN ret, const SetsTold& before,
+                           const RunsUnchanged& unchanged) {
+  Session& session = work.session;
+  // After a deadlock nothing is left to go back to.
+  if (!send_aside(session, std::string("ROLLBACK TO SAVEPOINT ") + kArraySavepoint)) return ret;
+  if (!session.transaction.rollback_to(kArraySavepoint)) {
+    session.note_uncaptured("rollback-to-behind-spilled-work");
+  }
+  before.restore();
+  work.execution().forget_result();
+  work.stmt.current.store(work.stmt.real, std::memory_order_release);
+  ret = to_its_end(unchanged);
+  session.transaction.tainted = !done(ret);
+  if (done(ret)) session.note_uncaptured("parameter-array-failed");
+  return ret;
+}
+
+// Connector/ODBC sends an array as one command, of which nothing stays when one set fails. So that
+// what each set changed is known they are run one after the other, behind a savepoint.
+SQLRETURN run_whole_array(const Work& work, bool implicit, const RunsSlice& run,
+                          const RunsUnchanged& unchanged) {
+  Session& session = work.session;
+  if (implicit && !leave_autocommit(session)) {
+    const SQLRETURN ret = unchanged();
+    session.lost();
+    return ret;
+  }
+  const SetsTold before(work.bound);
+  const bool saved = send_aside(session, std::string("SAVEPOINT ") + kArraySavepoint);
+  if (saved) session.transaction.set_savepoint(kArraySavepoint);
+  SQLRETURN ret = each_slice(work, [&](Slice slice) { return record(work, slice, run); });
+  if (!done(ret) && saved) {
+    ret = fail_whole_array(work, ret, before, unchanged);
+  } else if (work.bound.status() != nullptr) {
+    for (std::size_t set = 0; set < work.bound.sets(); ++set) {
+      if (work.bound.skipped(set)) work.bound.status()[set] = SQL_PARAM_UNUSED;
+    }
+  }
+  if (implicit) {
+    ret = end_converted(work.stmt, session, ret);
+    return_to_autocommit(session);
+  } else if (saved) {
+    (void)send_aside(session, std::string("RELEASE SAVEPOINT ") + kArraySavepoint);
+    session.transaction.release(kArraySavepoint);
+  }
+  return ret;
+}
+
 // DDL under autocommit has nothing to be sealed before it.
 SQLRETURN run_ddl(Session& session, const RunsUnchanged& unchanged) {
   const SQLRETURN ret = unchanged();
@@ -385,9 +472,16 @@ SQLRETURN run_marked(Statement& stmt, Session& session, bool implicit,
   return ret;
 }
 
-// SQLite took the text for no statement: what it says is about ours.
+// The server took the text for no statement: what it says is about ours.
 bool refused_text(const Work& work, const OwnStatement& own) {
   constexpr SQLINTEGER kSqliteError = 1;
+  constexpr SQLINTEGER kMariadbParseError = 1064;
+  if (work.session.dialect == Dialect::mariadb) {
+    Handle seen(HandleKind::statement);
+    take_diagnostics(*work.stmt.library, SQL_HANDLE_STMT, own.handle(), work.stmt.connection.wide,
+                     seen);
+    return !seen.diagnostics.empty() && seen.diagnostics.front().native == kMariadbParseError;
+  }
   if (work.session.dialect != Dialect::sqlite) return false;
   // libsqliteodbc tells of an error once: what is read here is what the application gets.
   std::vector<Diagnostic>& told = work.stmt.diagnostics;
@@ -396,16 +490,6 @@ bool refused_text(const Work& work, const OwnStatement& own) {
   const bool refused = !told.empty() && told.front().native == kSqliteError;
   if (refused) told.clear();
   return refused;
-}
-
-// An execution under capture runs to its end: what it did has to be known before anything follows.
-SQLRETURN to_its_end(const RunsUnchanged& call) {
-  SQLRETURN ret = call();
-  while (ret == SQL_STILL_EXECUTING) {
-    std::this_thread::yield();
-    ret = call();
-  }
-  return ret;
 }
 
 RunsSlice runs_text(const Work& work, bool direct, const RunsUnchanged& unchanged) {
@@ -621,6 +705,9 @@ SQLRETURN run_write(Statement& stmt, Session& session, bool direct,
   const Work work{stmt, session, plan, bound, late};
   if (!late.empty()) return start_pending(work, implicit, direct, unchanged);
   const RunsSlice run = runs_text(work, direct, unchanged);
+  if (session.dialect == Dialect::mariadb && bound.sets() > 1 && plan.text != nullptr) {
+    return run_whole_array(work, implicit, run, unchanged);
+  }
   if (implicit) {
     ret = run_converted(work, run);
     if (ret == SQL_ERROR && refused_to_end(stmt, session)) {

@@ -249,6 +249,11 @@ class MariadbAnalyzer : private Recogniser {
       return refuse("not-understood");
     }
     const std::size_t start = cursor_.position();
+    // Connector/ODBC makes a text of its own of it.
+    for (std::size_t i = find(start, {"CURRENT"}); i + 1 < text_.tokens.size();
+         i = find(i + 1, {"CURRENT"})) {
+      if (text_.tokens[i + 1].is_word("OF")) return refuse("current-of");
+    }
     if (!effects(Verb::remove) || ignore || !may_be_keyed()) return;
     if (find(start, {"ORDER", "LIMIT"}) == text_.tokens.size()) keyed(pinned_key(start));
   }

@@ -86,7 +86,8 @@ def many(connection):
         cursor.executemany("DELETE FROM account WHERE id = ?", [(first + n,) for n in range(1, 25, 6)])
         connection.commit()
         show("changed", rows(cursor, "SELECT * FROM account WHERE id >= ? ORDER BY id", first))
-        sizes(number, text, amount, day)
+        if fast and ENGINE == "mariadb":
+            continue  # Connector/ODBC goes on behind the set that fails: counted, not recorded
         refused("many with a duplicate", lambda: cursor.executemany(insert, [
             (first + 50, "new", decimal.Decimal(1), None),
             (first, "twice", decimal.Decimal(1), None),

@@ -135,6 +135,31 @@ TEST_F(CaptureMariadb, RecordsPreparedInsertsAndArraysRowByRow) {
   EXPECT_EQ(production_.scalar("SELECT GROUP_CONCAT(v ORDER BY id) FROM t"), "7,7,7,8,9");
 }
 
+TEST_F(CaptureMariadb, LeavesNothingOfAnArrayOfWhichOneSetFails) {
+  begin({"CREATE TABLE t (id INT PRIMARY KEY, v INT)"});
+  Application app(production_.through());
+  ASSERT_EQ(run(app, "BEGIN"), SQL_SUCCESS);
+  ASSERT_EQ(run(app, "INSERT INTO t VALUES (9, 9)"), SQL_SUCCESS);
+  raw::Statement stmt(app);
+  SQLINTEGER ids[] = {1, 2, 1};
+  SQLUSMALLINT status[] = {77, 77, 77};
+  SQLSetStmtAttr(stmt.handle, SQL_ATTR_PARAMSET_SIZE, reinterpret_cast<SQLPOINTER>(3), 0);
+  SQLSetStmtAttr(stmt.handle, SQL_ATTR_PARAM_STATUS_PTR, status, 0);
+  SQLBindParameter(stmt.handle, 1, SQL_PARAM_INPUT, SQL_C_SLONG, SQL_INTEGER, 10, 0, ids, 0,
+                   nullptr);
+  EXPECT_EQ(stmt.run("INSERT INTO t (id) VALUES (?)"), SQL_ERROR);
+  EXPECT_EQ(status[0], 0x101);  // Connector/ODBC fills them with bytes of 1
+  ids[2] = 3;
+  EXPECT_EQ(stmt.run("INSERT INTO t (id) VALUES (?)"), SQL_SUCCESS) << stmt.problems();
+  ASSERT_EQ(run(app, "COMMIT"), SQL_SUCCESS);
+  ids[0] = 5;
+  EXPECT_EQ(stmt.run("INSERT INTO t (id) VALUES (?)"), SQL_ERROR);
+  EXPECT_EQ(production_.scalar("SELECT GROUP_CONCAT(id ORDER BY id) FROM t"), "1,2,3,9");
+  const auto seen = production_.drain();
+  ASSERT_EQ(seen.transactions.size(), 1u);
+  EXPECT_EQ(seen.transactions[0].statements.size(), 4u);
+}
+
 TEST_F(CaptureMariadb, RecordsKeyedStatementsWithTheirValues) {
   begin({"CREATE TABLE t (id INT PRIMARY KEY, v INT)"});
   Application app(production_.through());

@@ -1,4 +1,6 @@
 // Results: of statements that write, of several statements, in pieces, and their description.
+#include <cstring>
+
 #include "tests/engine/parity/case.h"
 #include "tests/engine/parity/program.h"
 
@@ -187,17 +189,17 @@ void bound_columns(Program& p) {
   p.exec(h, "SELECT note, v FROM $T ORDER BY id");
   for (int i = 0; i < 4; ++i) {
     p.fetch(h);
-    p.note(note, {length, v});
+    p.note(std::string(note, strnlen(note, sizeof(note))), {length, v});
   }
   p.close(h);
   p.bind_col(h, 2, SQL_C_SLONG, nullptr, 0, nullptr);
   p.exec(h, "UPDATE $T SET v = 8 WHERE id = 1");
   p.exec(h, "SELECT note, v FROM $T ORDER BY id");
   p.fetch(h);
-  p.note(note, {length, v});
+  p.note(std::string(note, strnlen(note, sizeof(note))), {length, v});
   p.free_stmt(h, SQL_UNBIND);
   p.fetch(h);
-  p.note(note, {length, v});
+  p.note(std::string(note, strnlen(note, sizeof(note))), {length, v});
   p.drop(h);
 }
 
