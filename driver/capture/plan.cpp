@@ -124,6 +124,8 @@ Plan make_plan(Statement& stmt, Session& session, const BoundParameters& bound) 
                !sql::modifies(analysis->classification.cls);
   if (plan.reads || plan.verdict == Verdict::ddl) return plan;
   plan.uncaptured = obstacle;
+  // Connector/ODBC of the replayer, without the cursor, says that it has run and runs nothing.
+  if (analysis != nullptr && analysis->reason == sql::kCurrentOf) plan.uncaptured = "current-of";
   if (!bound.complete()) return plan;  // the real driver is going to complain
   const bool late = obstacle == nullptr && !bound.late_values().empty();
   // An unqualified name may now mean one of the session's own tables.

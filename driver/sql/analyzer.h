@@ -52,6 +52,9 @@ inline constexpr bool modifies(StatementClass cls) {
          cls == StatementClass::ddl || cls == StatementClass::no_block;
 }
 
+/// The reason of a statement that means nothing without the application's cursor.
+inline constexpr std::string_view kCurrentOf = "current-of";
+
 struct Analysis {
   Classification classification;
   Verdict verdict = Verdict::opaque;

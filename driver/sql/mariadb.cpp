@@ -173,6 +173,15 @@ class MariadbAnalyzer : private Recogniser {
     return key;
   }
 
+  /// Connector/ODBC makes a text of its own of WHERE CURRENT OF.
+  [[nodiscard]] bool current_of(std::size_t start) const {
+    for (std::size_t i = find(start, {"CURRENT"}); i + 1 < text_.tokens.size();
+         i = find(i + 1, {"CURRENT"})) {
+      if (text_.tokens[i + 1].is_word("OF")) return true;
+    }
+    return false;
+  }
+
   // --- UPDATE ---
 
   void update() {
@@ -183,6 +192,7 @@ class MariadbAnalyzer : private Recogniser {
     if (!alias()) return;
     if (!cursor_.accept("SET")) return refuse("several-tables");
     const std::size_t start = cursor_.position();
+    if (current_of(start)) return refuse(kCurrentOf);
     if (find(start, {"ORDER", "LIMIT"}) != text_.tokens.size()) {
       return refuse("limit");
     }
@@ -249,11 +259,7 @@ class MariadbAnalyzer : private Recogniser {
       return refuse("not-understood");
     }
     const std::size_t start = cursor_.position();
-    // Connector/ODBC makes a text of its own of it.
-    for (std::size_t i = find(start, {"CURRENT"}); i + 1 < text_.tokens.size();
-         i = find(i + 1, {"CURRENT"})) {
-      if (text_.tokens[i + 1].is_word("OF")) return refuse("current-of");
-    }
+    if (current_of(start)) return refuse(kCurrentOf);
     if (!effects(Verb::remove) || ignore || !may_be_keyed()) return;
     if (find(start, {"ORDER", "LIMIT"}) == text_.tokens.size()) keyed(pinned_key(start));
   }

@@ -141,6 +141,7 @@ TEST(AnalyzerMariadb, NamesWhyAStatementIsOpaque) {
   expect_opaque("INSERT INTO account VALUES (1, shop.mine(), 2, 3)", "unknown-function");
   expect_opaque("UPDATE account SET balance = 1 WHERE id = 1 RETURNING id", "not-understood");
   expect_opaque("DELETE FROM account WHERE CURRENT OF c", "current-of");
+  expect_opaque("UPDATE account SET balance = 1 WHERE CURRENT OF c", "current-of");
   expect_opaque("INSERT INTO other.account VALUES (1, 'a', 2, 3)", "unknown-table");
   expect_opaque("INSERT INTO keyless VALUES (1)", "no-key");
   expect_opaque("INSERT INTO account /*! (id) */ VALUES (1, 'a', 2, 3)", "not-understood");

@@ -47,7 +47,7 @@ constexpr Known kRemainders[] = {
     {"Maria", "positionedchanges", Compared::nothing,
      "SQLSetPos through Connector/ODBC is counted"},
     {"Maria", "wherecurrentof", Compared::nothing,
-     "Connector/ODBC makes a text of its own of it, so that it is opaque and diverges"},
+     "WHERE CURRENT OF is a text that Connector/ODBC makes itself: counted"},
     {"Postgres", "callsthatcommit", Compared::nothing,
      "a procedure that ends transactions is counted, not recorded"},
     {"Postgres", "batchesnottoldapart", Compared::nothing,
