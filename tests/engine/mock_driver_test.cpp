@@ -602,7 +602,8 @@ class Recording {
     name_ = "mock" + std::to_string(++count);
     OdbcEnvironment::shared().add_data_source(
         name_, {{"Driver", "Understudy Unicode"}, {"RealDriver", driver.path()}});
-    map_ = must(SegmentMap::open_or_create(OdbcEnvironment::shared().home(), name_));
+    map_ =
+        must(SegmentMap::open_or_create(OdbcEnvironment::shared().home(), name_, kTestRingBytes));
     const Status reserved = map_->reserve_ring();
     if (!reserved.ok()) throw std::runtime_error(reserved.message());
     if (!catalog.tables.empty()) publish(catalog);

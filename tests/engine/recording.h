@@ -160,6 +160,9 @@ inline OdbcEnvironment::Keys keys_of(const std::string& target, Dialect dialect)
 }
 
 /// A database behind Understudy under the name of a migration, in mode `record` after `record()`.
+/// A process keeps the descriptors of all segments it has met, and with them their memory.
+inline constexpr std::uint64_t kTestRingBytes = 8u << 20;
+
 class Production {
  public:
   explicit Production(Dialect dialect, const OdbcEnvironment::Keys& extra = {})
@@ -174,9 +177,8 @@ class Production {
     keys["RealDriver"] = real;
     for (const auto& [key, value] : extra) keys[key] = value;
     environment.add_data_source(name_, keys);
-    map_ = must(SegmentMap::open_or_create(environment.home(), name_));
+    map_ = must(SegmentMap::open_or_create(environment.home(), name_, kTestRingBytes));
   }
-  // Each holds a whole ring; together they would fill the machine.
   ~Production() { (void)SegmentMap::remove(OdbcEnvironment::shared().home(), name_); }
   Production(const Production&) = delete;
   Production& operator=(const Production&) = delete;

@@ -1,0 +1,187 @@
+// Writers that send random statements to a random schema: plain ODBC, links libodbc, knows nothing
+// of Understudy.
+//
+//   fidelity_app CONNECTION-STRING --engine NAME --schema SEED --seed SEED --threads N
+//                [--isolation 1|2|4|8]
+//
+// Writes until it is asked to end by SIGTERM. Each thread has a connection; some commit by hand,
+// with savepoints and rollbacks, some use autocommit. Statements that fail are part of it. Prints
+// "transactions N", "refused N", "retries N"; exit code 1 when a connection failed for good.
+#include <signal.h>
+
+#include <atomic>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "tests/engine/fidelity/schema.h"
+#include "tests/support/plain_odbc.h"
+
+namespace {
+
+constexpr unsigned kThreadsMax = 64;
+
+struct Options {
+  std::string target;
+  fidelity::Engine engine = fidelity::Engine::postgresql;
+  std::uint64_t schema = 1;
+  std::uint64_t seed = 1;
+  unsigned threads = 4;
+  std::uintptr_t isolation = 0;  // SQL_TXN_*; 0: as the driver has it
+};
+
+struct Figures {
+  std::uint64_t transactions = 0;
+  std::uint64_t refused = 0;
+  std::uint64_t retries = 0;
+};
+
+std::atomic<bool> ending{false};
+
+void set_isolation(plain::Connection& connection, std::uintptr_t level) {
+  if (level == 0) return;
+  SQLSetConnectAttr(connection.handle(), SQL_ATTR_TXN_ISOLATION,
+                    reinterpret_cast<SQLPOINTER>(level), SQL_IS_UINTEGER);
+}
+
+class Writer {
+ public:
+  Writer(const Options& options, const fidelity::Schema& schema, unsigned index)
+      : schema_(schema),
+        random_(options.seed * 7919 + index),
+        manual_(index % 3 != 2),
+        connection_(options.target) {
+    set_isolation(connection_, options.isolation);
+    connection_.set_autocommit(!manual_);
+  }
+
+  void run() {
+    while (!ending) manual_ ? transaction() : statement();
+    if (manual_) connection_.rollback();
+  }
+  [[nodiscard]] const Figures& figures() const { return figures_; }
+
+ private:
+  /// Whether the transaction can go on.
+  bool statement() {
+    const fidelity::Sql sql = fidelity::make_statement(schema_, random_);
+    try {
+      execute(sql);
+      if (!manual_) ++figures_.transactions;
+      return true;
+    } catch (const plain::Error& error) {
+      ++figures_.refused;
+      if (!error.retryable()) {
+        if (error.sqlstate().starts_with("08")) throw;
+        return true;
+      }
+      ++figures_.retries;
+      if (manual_) connection_.rollback();
+      return false;
+    }
+  }
+
+  void execute(const fidelity::Sql& sql) {
+    if (sql.values.empty()) return plain::run(connection_, sql.text);
+    plain::Statement prepared(connection_, sql.text);
+    prepared.execute(std::string_view(sql.values.at(0)), std::string_view(sql.values.at(1)));
+  }
+
+  void transaction() {
+    bool saved = false;
+    for (int left = 1 + random_.below(6); left > 0; --left) {
+      if (!saved && random_.chance(10)) saved = control("SAVEPOINT s");
+      if (!statement()) return;
+      if (saved && random_.chance(30)) {
+        if (!control("ROLLBACK TO SAVEPOINT s")) return connection_.rollback();
+      }
+    }
+    if (random_.chance(10)) return connection_.rollback();
+    try {
+      connection_.commit();
+      ++figures_.transactions;
+    } catch (const plain::Error& error) {
+      ++figures_.refused;
+      if (error.sqlstate().starts_with("08")) throw;
+      connection_.rollback();
+    }
+  }
+
+  bool control(const char* text) {
+    try {
+      plain::run(connection_, text);
+      return true;
+    } catch (const plain::Error&) {
+      return false;
+    }
+  }
+
+  const fidelity::Schema& schema_;
+  fidelity::Random random_;
+  const bool manual_;
+  plain::Connection connection_;
+  Figures figures_;
+};
+
+Options read_options(int argc, char** argv) {
+  if (argc < 2) throw std::invalid_argument("a connection string is wanted");
+  Options out;
+  out.target = argv[1];
+  for (int i = 2; i + 1 < argc; i += 2) {
+    const std::string name = argv[i];
+    const std::string value = argv[i + 1];
+    if (name == "--engine") out.engine = fidelity::engine_of(value);
+    if (name == "--schema") out.schema = std::stoull(value);
+    if (name == "--seed") out.seed = std::stoull(value);
+    if (name == "--threads") out.threads = static_cast<unsigned>(std::stoul(value));
+    if (name == "--isolation") out.isolation = std::stoul(value);
+  }
+  if (out.threads > kThreadsMax) throw std::invalid_argument("too many threads");
+  return out;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    const Options options = read_options(argc, argv);
+    const fidelity::Schema schema = fidelity::make_schema(options.engine, options.schema);
+    struct sigaction action {};
+    action.sa_handler = [](int) { ending = true; };
+    ::sigaction(SIGTERM, &action, nullptr);
+    std::atomic<bool> failed{false};
+    std::vector<Figures> all(options.threads);
+    std::vector<std::thread> threads;
+    for (unsigned i = 0; i < options.threads; ++i) {
+      threads.emplace_back([&, i] {
+        try {
+          Writer writer(options, schema, i);
+          writer.run();
+          all[i] = writer.figures();
+        } catch (const std::exception& error) {
+          std::fprintf(stderr, "fidelity_app: thread %u: %s\n", i, error.what());
+          failed = true;
+        }
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    Figures sum;
+    for (const Figures& one : all) {
+      sum.transactions += one.transactions;
+      sum.refused += one.refused;
+      sum.retries += one.retries;
+    }
+    std::printf("transactions %llu\nrefused %llu\nretries %llu\n",
+                static_cast<unsigned long long>(sum.transactions),
+                static_cast<unsigned long long>(sum.refused),
+                static_cast<unsigned long long>(sum.retries));
+    return failed ? 1 : 0;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "fidelity_app: %s\n", error.what());
+    return 2;
+  }
+}

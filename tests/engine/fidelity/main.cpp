@@ -1,0 +1,145 @@
+// Migrations of random programs on random schemas: everything must be equal in the end.
+//
+//   fidelity_tests [--gtest_filter=*postgresql*]
+//
+// UNDERSTUDY_SEED: the seed of the schema and of the programs (random when not set; printed).
+// UNDERSTUDY_FIDELITY_SECONDS: how long the programs write in each run (default 10).
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <memory>
+#include <random>
+#include <thread>
+
+#include "tests/engine/databases.h"
+#include "tests/engine/fidelity/schema.h"
+#include "tests/support/live_migration.h"
+
+namespace understudy {
+namespace {
+
+constexpr int kProcesses = 4;
+constexpr int kThreads = 4;
+constexpr double kSecondsDefault = 10;
+
+struct Run {
+  const char* engine;
+  const char* isolation;  // of SQL_ATTR_TXN_ISOLATION; "0": as the driver has it
+  const char* name;
+};
+
+constexpr Run kRuns[] = {
+    {"postgresql", "2", "ReadCommitted"}, {"postgresql", "4", "RepeatableRead"},
+    {"postgresql", "8", "Serializable"},  {"sqlite", "0", "Default"},
+    {"mariadb", "2", "ReadCommitted"},    {"mariadb", "4", "RepeatableRead"},
+};
+
+std::uint64_t fidelity_seed() {
+  const char* set = std::getenv("UNDERSTUDY_SEED");
+  return set != nullptr ? std::strtoull(set, nullptr, 10) : std::random_device{}();
+}
+
+double seconds() {
+  const char* set = std::getenv("UNDERSTUDY_FIDELITY_SECONDS");
+  return set != nullptr ? std::strtod(set, nullptr) : kSecondsDefault;
+}
+
+class Fidelity : public testing::TestWithParam<Run> {
+ protected:
+  Fidelity()
+      : seed_(fidelity_seed()),
+        schema_(fidelity::make_schema(fidelity::engine_of(GetParam().engine), seed_)),
+        migration_("Understudy Unicode", driver(), side("p"), side("s")) {
+    std::printf("UNDERSTUDY_SEED=%llu\n", static_cast<unsigned long long>(seed_));
+    for (const std::string& where : {migration_.production(), migration_.shadow()}) {
+      odbc::Connection db(where);
+      if (is("sqlite")) db.run("PRAGMA journal_mode = WAL");
+      for (const std::string& one : schema_.ddl()) db.run(one);
+    }
+    fill();
+  }
+
+  static bool is(std::string_view engine) { return GetParam().engine == engine; }
+  static std::string driver() {
+    return is("sqlite") ? "SQLite3" : is("mariadb") ? "MariaDB Unicode" : "PostgreSQL Unicode";
+  }
+  std::string side(const std::string& name) {
+    if (is("sqlite")) return "Database=" + folder_.path() + "/" + name + ".db;";
+    return is("mariadb") ? MariaDbServer::shared().new_database()
+                         : PostgresServer::shared().new_database();
+  }
+
+  void fill() {
+    odbc::Connection db(migration_.production());
+    fidelity::Random random(seed_);
+    for (const fidelity::Sql& one : fidelity::first_rows(schema_, random)) {
+      try {
+        db.run(one.text);
+      } catch (const odbc::Error&) {
+        // A key that is there already, or a parent that is not.
+      }
+    }
+  }
+
+  void begin_programs() {
+    for (int i = 1; i <= kProcesses; ++i) {
+      programs_.push_back(std::make_unique<Background>(std::vector<std::string>{
+          FIDELITY_APP_PATH, migration_.application(), "--engine", GetParam().engine, "--schema",
+          std::to_string(seed_), "--seed", std::to_string(seed_ + static_cast<unsigned>(i)),
+          "--threads", std::to_string(kThreads), "--isolation", GetParam().isolation}));
+    }
+  }
+  void end_programs() {
+    for (const auto& one : programs_) one->kill(SIGTERM);
+    for (const auto& one : programs_) EXPECT_EQ(one->wait(), 0);
+    programs_.clear();
+  }
+
+  /// The difference that verify found, and what the journal says of the tables.
+  void expect_equal() {
+    const Finished verify = LiveMigration::tool({"verify", migration_.name()});
+    EXPECT_EQ(verify.exit_code, 0) << verify.output;
+    const auto status = migration_.status();
+    EXPECT_EQ(status["rows_different"], 0) << status.dump(1);
+    EXPECT_EQ(status["divergences"], 0) << status.dump(1);
+    EXPECT_EQ(status["uncaptured_writes"], 0) << status.dump(1);
+    const Finished journal = LiveMigration::tool({"journal", "stat", migration_.journal()});
+    std::printf("%s", journal.output.c_str());
+    if (HasFailure())
+      std::printf("repeat with UNDERSTUDY_SEED=%llu\n%s\n", static_cast<unsigned long long>(seed_),
+                  schema_text().c_str());
+  }
+  std::string schema_text() {
+    std::string out;
+    for (const std::string& one : schema_.ddl()) out += one + ";\n";
+    return out;
+  }
+
+  const std::uint64_t seed_;
+  const fidelity::Schema schema_;
+  TempDir folder_;
+  LiveMigration migration_;
+  std::vector<std::unique_ptr<Background>> programs_;
+};
+
+INSTANTIATE_TEST_SUITE_P(Runs, Fidelity, testing::ValuesIn(kRuns), [](const auto& one) {
+  return std::string(one.param.engine) + one.param.name;
+});
+
+TEST_P(Fidelity, TheShadowOfARandomProgramIsEqual) {
+  begin_programs();
+  migration_.create_and_start();
+  std::this_thread::sleep_for(std::chrono::duration<double>(seconds()));  // the programs write
+  end_programs();
+  expect_equal();
+}
+
+}  // namespace
+}  // namespace understudy
+
+int main(int argc, char** argv) {
+  (void)understudy::OdbcEnvironment::shared();
+  testing::InitGoogleTest(&argc, argv);
+  return RUN_ALL_TESTS();
+}

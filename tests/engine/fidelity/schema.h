@@ -1,0 +1,79 @@
+// A random schema and random statements on it, from seeds, in the SQL of each engine.
+#pragma once
+
+#include <cstdint>
+#include <random>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace fidelity {
+
+enum class Engine { postgresql, sqlite, mariadb };
+Engine engine_of(std::string_view name);  // throws std::invalid_argument
+
+enum class Kind { integer, big, real, numeric, text, bytes, moment, truth, json };
+
+/// How a table's rows are told apart.
+enum class Key { generated, chosen, text, pair, none };
+
+struct Column {
+  std::string name;  // quoted
+  Kind kind = Kind::text;
+  bool nullable = true;
+  std::string fallback;  // DEFAULT expression; empty: none
+};
+
+struct Table {
+  std::string name;  // quoted
+  Key key = Key::generated;
+  std::vector<std::string> key_columns;  // quoted
+  std::vector<Column> columns;           // those that are not of the key
+  std::string unique;                    // one integer column that is unique; empty: none
+  std::string parent;                    // the table whose `id` the column `parent` refers to
+
+  [[nodiscard]] bool one_integer_key() const { return key == Key::generated || key == Key::chosen; }
+};
+
+struct Schema {
+  Engine engine = Engine::postgresql;
+  std::vector<Table> tables;
+
+  /// The statements that make it.
+  [[nodiscard]] std::vector<std::string> ddl() const;
+};
+
+Schema make_schema(Engine engine, std::uint64_t seed);
+
+inline constexpr int kKeysMax = 40;  // chosen keys are drawn from so few that rows are hot
+
+class Random {
+ public:
+  explicit Random(std::uint64_t seed) : engine_(seed) {}
+  int below(int bound) { return static_cast<int>(engine_() % static_cast<unsigned>(bound)); }
+  bool chance(int percent) { return below(100) < percent; }
+  template <class T>
+  const T& of(const std::vector<T>& all) {
+    return all[static_cast<std::size_t>(below(static_cast<int>(all.size())))];
+  }
+  std::string pick(std::initializer_list<const char*> all) {
+    return *(all.begin() + below(static_cast<int>(all.size())));
+  }
+
+ private:
+  std::mt19937_64 engine_;
+};
+
+/// One statement: a text, and values for its markers as texts.
+struct Sql {
+  std::string text;
+  std::vector<std::string> values;
+};
+
+/// A random statement that writes, and now and then one that only reads or fails.
+Sql make_statement(const Schema& schema, Random& random);
+
+/// Rows to begin with.
+std::vector<Sql> first_rows(const Schema& schema, Random& random);
+
+}  // namespace fidelity

@@ -1,0 +1,284 @@
+#include <functional>
+
+#include "tests/engine/fidelity/schema.h"
+
+namespace fidelity {
+namespace {
+
+std::string hex(Random& random, int bytes) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::string out;
+  for (int i = 0; i < 2 * bytes; ++i) out += kDigits[random.below(16)];
+  return out;
+}
+
+std::string word(Random& random) {
+  return random.pick({"", "a", "Ä", "it''s", "\xe2\x82\xac 5", "\xf0\x9f\x98\x80", "back\\slash",
+                      "two\nlines", "percent % and _", "NULL", "  spaces  "}) +
+         std::to_string(random.below(50));
+}
+
+std::string text_literal(Engine engine, Random& random) {
+  std::string body = word(random);
+  if (random.chance(3)) body += std::string(static_cast<std::size_t>(random.below(9000)), 'x');
+  if (engine == Engine::mariadb) {
+    for (std::size_t at = 0; (at = body.find('\\', at)) != std::string::npos; at += 2) {
+      body.insert(at, 1, '\\');
+    }
+  }
+  return "'" + body + "'";
+}
+
+std::string moment(Engine engine, Random& random) {
+  const std::string date = "20" + std::to_string(10 + random.below(30)) + "-0" +
+                           std::to_string(1 + random.below(9)) + "-1" +
+                           std::to_string(random.below(10)) + " 12:34:56." +
+                           std::to_string(100000 + random.below(900000));
+  if (engine != Engine::postgresql) return "'" + date + "'";
+  return random.chance(5) ? random.pick({"'infinity'", "'-infinity'"}) : "'" + date + "+02'";
+}
+
+/// A literal, or an expression whose value only the server knows.
+std::string value(Engine engine, const Column& column, Random& random) {
+  const bool pg = engine == Engine::postgresql;
+  if (column.nullable && random.chance(10)) return "NULL";
+  switch (column.kind) {
+    case Kind::integer:
+      return std::to_string(random.below(2000) - 1000);
+    case Kind::big:
+      return random.pick({"9223372036854775807", "-9223372036854775807", "0"});
+    case Kind::real:
+      if (pg && random.chance(30)) return random.pick({"'NaN'", "'-Infinity'", "random()"});
+      if (random.chance(20)) return engine == Engine::mariadb ? "RAND()" : "random()";
+      return random.pick({"0.1", "1e300", "-2.5e-10", "3.0"}) + "1";
+    case Kind::numeric:
+      return random.pick({"1.000001", "-99999999999999.999999", "0", "12345.6"});
+    case Kind::text:
+      return text_literal(engine, random);
+    case Kind::bytes: {
+      const std::string digits = hex(random, random.below(40));
+      return pg ? "'\\x" + digits + "'" : "x'" + digits + "'";
+    }
+    case Kind::moment:
+      if (random.chance(20)) return engine == Engine::mariadb ? "NOW(6)" : "CURRENT_TIMESTAMP";
+      return moment(engine, random);
+    case Kind::truth:
+      return random.pick({"TRUE", "FALSE"});
+    case Kind::json:
+      return random.pick({"'{\"a\": 1}'", "'[1, 2.50, null]'", "'\"x\"'"});
+  }
+  return "NULL";
+}
+
+std::string key_value(const Table& table, Random& random) {
+  const int number = 1 + random.below(kKeysMax);
+  return table.key == Key::text ? "'k" + std::to_string(number) + "'" : std::to_string(number);
+}
+
+class Generator {
+ public:
+  Generator(const Schema& schema, Random& random)
+      : engine_(schema.engine),
+        schema_(schema),
+        random_(random),
+        table_(random.of(schema.tables)) {}
+
+  Sql make() {
+    // The more often one stands here, the more often it is drawn.
+    using Make = Sql (Generator::*)();
+    static constexpr Make kAll[] = {
+        &Generator::insert,        &Generator::insert,          &Generator::insert_many,
+        &Generator::insert_select, &Generator::update_by_key,   &Generator::update_by_key,
+        &Generator::update_range,  &Generator::update_subquery, &Generator::change_key,
+        &Generator::delete_by_key, &Generator::delete_range,    &Generator::upsert,
+        &Generator::upsert,        &Generator::joined,          &Generator::writing_query,
+        &Generator::read};
+    return (this->*kAll[random_.below(static_cast<int>(std::size(kAll)))])();
+  }
+
+  Sql insert() { return {"INSERT INTO " + table_.name + columns() + " VALUES " + row(), {}}; }
+
+ private:
+  [[nodiscard]] bool pg() const { return engine_ == Engine::postgresql; }
+  [[nodiscard]] bool generates() const { return table_.key == Key::generated; }
+
+  /// "(a, b, c)" of an INSERT: always the same columns, the generated key left out.
+  std::string columns() {
+    std::string out;
+    if (!generates()) {
+      for (const auto& column : table_.key_columns) out += ", " + column;
+    }
+    for (const Column& column : table_.columns) {
+      if (given(column)) out += ", " + column.name;
+    }
+    if (!table_.unique.empty()) out += ", " + table_.unique;
+    if (!table_.parent.empty()) out += ", parent";
+    return " (" + out.substr(2) + ")";
+  }
+  [[nodiscard]] bool given(const Column& column) const {
+    return column.fallback.empty() || (&column - table_.columns.data()) % 2 == 0;
+  }
+  std::string row() {
+    std::string out;
+    if (!generates()) {
+      for (std::size_t i = 0; i < table_.key_columns.size(); ++i) {
+        out += ", " + (i == 0 ? key_value(table_, random_) : std::to_string(random_.below(5)));
+      }
+    }
+    for (const Column& column : table_.columns) {
+      if (given(column)) out += ", " + value(engine_, column, random_);
+    }
+    if (!table_.unique.empty()) out += ", " + std::to_string(random_.below(400));
+    if (!table_.parent.empty()) {
+      out += ", " + (random_.chance(20) ? "NULL" : std::to_string(1 + random_.below(kKeysMax)));
+    }
+    return "(" + out.substr(2) + ")";
+  }
+  std::string assignment() {
+    const Column& column = random_.of(table_.columns);
+    const bool counts = column.kind == Kind::integer && random_.chance(70);
+    return column.name + " = " +
+           (counts ? "(coalesce(" + column.name + ", 0) * 31 + " +
+                         std::to_string(random_.below(100)) + ") % 10007"
+                   : value(engine_, column, random_));
+  }
+  /// Picks one row by its key.
+  std::string by_key() {
+    if (table_.key == Key::none) return number() + " = " + std::to_string(random_.below(2000));
+    std::string out = table_.key_columns[0] + " = " + key_value(table_, random_);
+    if (table_.key == Key::pair) {
+      out += " AND " + table_.key_columns[1] + " = " + std::to_string(random_.below(5));
+    }
+    return out;
+  }
+  /// The integer column that every table has first.
+  [[nodiscard]] const std::string& number() const { return table_.columns[0].name; }
+  std::string range() {
+    const int from = random_.below(2000) - 1000;
+    return number() + " BETWEEN " + std::to_string(from) + " AND " +
+           std::to_string(from + random_.below(120));
+  }
+
+  Sql insert_many() {
+    std::string out = "INSERT INTO " + table_.name + columns() + " VALUES " + row();
+    for (int i = random_.below(4); i > 0; --i) out += ", " + row();
+    return {out, {}};
+  }
+  Sql insert_select() {
+    if (table_.key != Key::generated && table_.key != Key::none) return insert();
+    std::string names;
+    std::string picked;
+    for (const Column& column : table_.columns) {
+      names += ", " + column.name;
+      picked += ", " + column.name;
+    }
+    return {"INSERT INTO " + table_.name + " (" + names.substr(2) + ") SELECT " + picked.substr(2) +
+                " FROM " + table_.name + " WHERE " + range() + " LIMIT 3",
+            {}};
+  }
+  Sql update_by_key() {
+    if (!table_.one_integer_key() || random_.chance(50)) {
+      return {"UPDATE " + table_.name + " SET " + assignment() + " WHERE " + by_key(), {}};
+    }
+    return {"UPDATE " + table_.name + " SET " + number() + " = ? WHERE " + table_.key_columns[0] +
+                " = ?",
+            {std::to_string(random_.below(2000)), std::to_string(1 + random_.below(kKeysMax))}};
+  }
+  Sql update_range() {
+    return {"UPDATE " + table_.name + " SET " + assignment() + " WHERE " + range(), {}};
+  }
+  Sql update_subquery() {
+    if (engine_ == Engine::mariadb || table_.key == Key::none) return update_range();
+    const std::string& key = table_.key_columns[0];
+    return {"UPDATE " + table_.name + " SET " + assignment() + " WHERE " + key + " IN (SELECT " +
+                key + " FROM " + table_.name + " WHERE " + range() + " LIMIT 2)",
+            {}};
+  }
+  Sql change_key() {
+    if (table_.key == Key::none || table_.key == Key::generated) return update_range();
+    return {"UPDATE " + table_.name + " SET " + table_.key_columns[0] + " = " +
+                key_value(table_, random_) + " WHERE " + by_key(),
+            {}};
+  }
+  Sql delete_by_key() { return {"DELETE FROM " + table_.name + " WHERE " + by_key(), {}}; }
+  Sql delete_range() {
+    std::string out = "DELETE FROM " + table_.name + " WHERE " + range();
+    if (engine_ == Engine::mariadb && random_.chance(40)) out += " LIMIT 2";
+    return {out, {}};
+  }
+  Sql upsert() {
+    const bool by_unique = !table_.unique.empty();
+    if (!by_unique && (table_.key == Key::none || generates())) return insert_many();
+    const std::string plain = "INSERT INTO " + table_.name + columns() + " VALUES " + row();
+    if (engine_ == Engine::mariadb) {
+      if (random_.chance(30) && table_.name != schema_.tables[1].name) {
+        return {"REPLACE" + plain.substr(6), {}};
+      }
+      return {plain + " ON DUPLICATE KEY UPDATE " + assignment(), {}};
+    }
+    std::string target = by_unique ? table_.unique : table_.key_columns[0];
+    if (table_.key == Key::pair) target += ", " + table_.key_columns[1];
+    if (random_.chance(30)) return {plain + " ON CONFLICT DO NOTHING", {}};
+    const Column& column = random_.of(table_.columns);
+    return {plain + " ON CONFLICT (" + target + ") DO UPDATE SET " + column.name + " = " +
+                (given(column) ? "excluded." + column.name : value(engine_, column, random_)),
+            {}};
+  }
+  Sql joined() {
+    const Table& other = schema_.tables[1];
+    const std::string& id = other.key_columns[0];
+    if (&other == &table_ || !table_.one_integer_key()) return update_range();
+    const std::string& key = table_.key_columns[0];
+    const std::string match = "t." + key + " = o." + id + " AND o." + other.columns[0].name +
+                              " < " + std::to_string(random_.below(2000) - 1000);
+    const std::string taken = "o." + other.columns[0].name;
+    if (engine_ == Engine::mariadb) {
+      return {"UPDATE " + table_.name + " AS t JOIN " + other.name + " AS o SET t." + number() +
+                  " = " + taken + " WHERE " + match,
+              {}};
+    }
+    if (pg() && random_.chance(40)) {
+      return {"DELETE FROM " + table_.name + " AS t USING " + other.name + " AS o WHERE " + match,
+              {}};
+    }
+    return {"UPDATE " + table_.name + " AS t SET " + number() + " = " + taken + " FROM " +
+                other.name + " AS o WHERE " + match,
+            {}};
+  }
+  Sql writing_query() {
+    if (!pg()) return upsert();
+    const Table& loose = schema_.tables[4];
+    const Table& items = schema_.tables[0];
+    return {"WITH gone AS (DELETE FROM " + loose.name + " WHERE " + loose.columns[0].name + " < " +
+                std::to_string(random_.below(100) - 1000) + " RETURNING *) INSERT INTO " +
+                items.name + " (" + items.columns[0].name + ") SELECT " + loose.columns[0].name +
+                " FROM gone",
+            {}};
+  }
+  Sql read() {
+    return {"SELECT * FROM " + table_.name + " WHERE " + range() +
+                (engine_ == Engine::sqlite || random_.chance(50) ? "" : " FOR UPDATE"),
+            {}};
+  }
+
+  const Engine engine_;
+  const Schema& schema_;
+  Random& random_;
+  const Table& table_;
+};
+
+}  // namespace
+
+Sql make_statement(const Schema& schema, Random& random) {
+  return Generator(schema, random).make();
+}
+
+std::vector<Sql> first_rows(const Schema& schema, Random& random) {
+  std::vector<Sql> out;
+  for (int i = 0; i < 40 * static_cast<int>(schema.tables.size()); ++i) {
+    out.push_back(Generator(schema, random).insert());
+  }
+  return out;
+}
+
+}  // namespace fidelity
