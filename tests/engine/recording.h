@@ -159,10 +159,10 @@ inline OdbcEnvironment::Keys keys_of(const std::string& target, Dialect dialect)
   return keys;
 }
 
-/// A database behind Understudy under the name of a migration, in mode `record` after `record()`.
 /// A process keeps the descriptors of all segments it has met, and with them their memory.
 inline constexpr std::uint64_t kTestRingBytes = 8u << 20;
 
+/// A database behind Understudy under the name of a migration, in mode `record` after `record()`.
 class Production {
  public:
   explicit Production(Dialect dialect, const OdbcEnvironment::Keys& extra = {})

@@ -60,7 +60,13 @@ class Writer {
   }
 
   void run() {
-    while (!ending) manual_ ? transaction() : statement();
+    while (!ending) {
+      if (manual_) {
+        transaction();
+      } else {
+        (void)statement();
+      }
+    }
     if (manual_) connection_.rollback();
   }
   [[nodiscard]] const Figures& figures() const { return figures_; }

@@ -86,14 +86,14 @@ class Generator {
   Sql make() {
     // The more often one stands here, the more often it is drawn.
     using Make = Sql (Generator::*)();
-    static constexpr Make kAll[] = {
+    static const std::vector<Make> all = {
         &Generator::insert,        &Generator::insert,          &Generator::insert_many,
         &Generator::insert_select, &Generator::update_by_key,   &Generator::update_by_key,
         &Generator::update_range,  &Generator::update_subquery, &Generator::change_key,
         &Generator::delete_by_key, &Generator::delete_range,    &Generator::upsert,
         &Generator::upsert,        &Generator::joined,          &Generator::writing_query,
         &Generator::read};
-    return (this->*kAll[random_.below(static_cast<int>(std::size(kAll)))])();
+    return (this->*random_.of(all))();
   }
 
   Sql insert() { return {"INSERT INTO " + table_.name + columns() + " VALUES " + row(), {}}; }
