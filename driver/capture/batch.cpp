@@ -34,14 +34,6 @@ bool runs_specially(const Statement& stmt) {
          stmt.param_status != nullptr || stmt.params_processed != nullptr;
 }
 
-/// What psqlodbc undoes when an execution fails: 0 nothing, 1 the transaction, 2 the execution
-/// where a transaction was open before it, and else the transaction.
-char rollback_level(const Session& session) {
-  const std::string protocol =
-      real::connect_key(session.dbc.connect_text, session.dbc.settings.dsn, "Protocol");
-  return protocol.find('-') == std::string::npos ? '2' : protocol.back();
-}
-
 /// psqlodbc fetches the rows of a batch at once, but those of one query by and by when told so:
 /// they would be gone after a COMMIT.
 bool fetches_by_and_by(const Session& session) {

@@ -206,6 +206,10 @@ class Execution {
   bool analyzed_default_path_ = true;
 };
 
+/// What psqlodbc undoes when an execution fails: 0 nothing, 1 the transaction, 2 the execution
+/// where a transaction was open before it, and else the transaction.
+char rollback_level(const Session& session);
+
 /// The statement's execution state, made at first need.
 Execution& execution_of(Statement& stmt);
 

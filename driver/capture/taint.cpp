@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "driver/capture/session.h"
+#include "driver/real/configuration.h"
 
 namespace understudy::capture {
 namespace {
@@ -40,8 +41,11 @@ std::optional<std::uint64_t> assigned_txid(const Session& session, SQLHSTMT stat
 Kept ask_postgresql(Session& session, SQLHSTMT statement) {
   const std::optional<std::uint64_t> txid = assigned_txid(session, statement);
   if (!txid) return Kept::poisoned;
-  if (*txid == 0) return Kept::nothing;
-  const std::uint64_t known = session.transaction.server_txid;
+  const Transaction& transaction = session.transaction;
+  const std::uint64_t known = transaction.server_txid;
+  // Nothing was written yet, and psqlodbc has undone the failed statement alone: savepoints stand.
+  const bool nothing_yet = known == 0 && transaction.entries.empty() && transaction.chunks == 0;
+  if (*txid == 0) return nothing_yet && rollback_level(session) == '2' ? Kept::all : Kept::nothing;
   return known == 0 || known == *txid ? Kept::all : Kept::nothing;
 }
 
@@ -79,6 +83,12 @@ Kept ask(Session& session, SQLHSTMT statement) {
 }
 
 }  // namespace
+
+char rollback_level(const Session& session) {
+  const std::string protocol =
+      real::connect_key(session.dbc.connect_text, session.dbc.settings.dsn, "Protocol");
+  return protocol.find('-') == std::string::npos ? '2' : protocol.back();
+}
 
 bool Session::asks_open_transaction() {
   SQLHSTMT statement = question();

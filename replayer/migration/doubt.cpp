@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <unordered_map>
+
 #include "journal/segment.h"
 #include "replayer/migration/alignment.h"
 #include "replayer/migration/doubt_rows.h"
@@ -98,13 +100,28 @@ bool DoubtResolver::settle(const FeedWait& wait, const Database& shadow,
 
 void DoubtResolver::settle_all_by_server() {
   if (!production().sql().can_resolve()) return;
-  JournalFeed feed(migration_.home.journal(), 0);
-  while (feed.next()) {
+  auto reader = require(JournalReader::open(migration_.home.journal()));
+  struct Open {
+    std::uint64_t server_txid = 0;
+    bool in_doubt = false;
+  };
+  std::unordered_map<std::uint64_t, Open> open;
+  for (auto record = reader->next(); record.ok(); record = reader->next()) {
+    if (record->type == RecordType::transaction) {
+      const TransactionHead head = require(decode_head(record->payload));
+      open[head.txn_id].server_txid = head.server_txid;
+    } else if (record->type == RecordType::outcome) {
+      const auto outcome = require(plain_body<OutcomeRecord>(record->payload));
+      const auto found = open.find(outcome.txn_id);
+      if (found == open.end()) continue;
+      found->second.in_doubt = outcome.outcome == Outcome::unknown;
+      if (!found->second.in_doubt) open.erase(found);
+    }
   }
-  const FeedWait wait = feed.waiting();
-  if (wait.reason != FeedWait::Reason::in_doubt || settled_.contains(wait.txn_id)) return;
-  if (wait.server_txid == 0) return;
-  if (const auto outcome = ask_server(wait.server_txid)) record(wait.txn_id, *outcome);
+  for (const auto& [txn_id, one] : open) {
+    if (!one.in_doubt || one.server_txid == 0 || settled_.contains(txn_id)) continue;
+    if (const auto outcome = ask_server(one.server_txid)) record(txn_id, *outcome);
+  }
 }
 
 }  // namespace understudy

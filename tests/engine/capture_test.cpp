@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <random>
 
 #include "tests/engine/recording.h"
 
@@ -328,6 +331,72 @@ TEST_P(CaptureTest, ALongTransactionArrivesInChunksAndComplete) {
     EXPECT_EQ(transaction.statements[i].effects.at(0).values.at(1), std::to_string(i));
   }
   EXPECT_EQ(transaction.outcome, Outcome::committed);
+}
+
+TEST_P(CaptureTest, ASavepointOutlivesAFailedFirstStatement) {
+  Application& app = in_transactions();
+  RUN(app, "SAVEPOINT here");
+  EXPECT_EQ(run(app, "INSERT INTO nowhere (v) VALUES (10)"), SQL_ERROR);
+  RUN(app, "INSERT INTO items (v) VALUES (11)");
+  RUN(app, "ROLLBACK TO SAVEPOINT here");
+  RUN(app, "INSERT INTO items (v) VALUES (12)");
+  ASSERT_TRUE(SQL_SUCCEEDED(app.commit()));
+  const Seen seen = production_.drain();
+  EXPECT_EQ(seen.texts(), (std::vector<std::string>{"INSERT INTO items (v) VALUES (12)"}));
+  EXPECT_TRUE(seen.transactions.at(0).notes.empty());
+}
+
+// Whatever the real driver and the server make of errors between savepoints: what is recorded is
+// what was kept.
+TEST_P(CaptureTest, WhatIsRecordedIsWhatWasKeptAmongSavepointsAndErrors) {
+  Application& app = in_transactions();
+  const char* set = std::getenv("UNDERSTUDY_SEED");
+  const std::uint64_t seed = set ? std::strtoull(set, nullptr, 10) : std::random_device{}();
+  std::printf("UNDERSTUDY_SEED=%llu\n", static_cast<unsigned long long>(seed));
+  std::mt19937_64 random(seed);
+  for (int turn = 0, v = 1000; turn < 200; ++turn) {
+    std::string story;
+    for (std::uint64_t steps = 1 + random() % 12; steps > 0; --steps) {
+      static const std::vector<std::string> kSteps = {"INSERT INTO items (v) VALUES (?)",
+                                                      "INSERT INTO items (v) VALUES (?)",
+                                                      "INSERT INTO items (id, v) VALUES (1, 1)",
+                                                      "INSERT INTO nowhere (v) VALUES (1)",
+                                                      "SAVEPOINT s",
+                                                      "ROLLBACK TO SAVEPOINT s",
+                                                      "RELEASE SAVEPOINT s",
+                                                      "SELECT * FROM items WHERE id = 1",
+                                                      "UPDATE items SET note = 'x' WHERE id = -1"};
+      std::string text = kSteps[random() % kSteps.size()];
+      if (const auto at = text.find('?'); at != std::string::npos) {
+        text.replace(at, 1, std::to_string(++v));
+      }
+      const SQLRETURN ret = run(app, text);
+      story += text + (SQL_SUCCEEDED(ret) || ret == SQL_NO_DATA ? "\n" : " -- failed\n");
+    }
+    app.commit();
+    story += "COMMIT";
+    std::vector<std::string> recorded;
+    for (const SeenTransaction& one : production_.drain().transactions) {
+      EXPECT_TRUE(one.notes.empty()) << story;
+      if (one.outcome != Outcome::committed) continue;
+      for (const SeenStatement& statement : one.statements) {
+        for (const SeenRow& row : statement.effects) recorded.push_back(row.values.at(1).value());
+      }
+    }
+    std::string kept;
+    for (const std::string& one : recorded) kept += "(" + one + ")";
+    EXPECT_EQ(kept, production_.scalar(std::string("SELECT coalesce(") +
+                                       (GetParam() == Dialect::postgresql
+                                            ? "string_agg('(' || v || ')', '' ORDER BY v)"
+                                            : "group_concat('(' || v || ')', '')") +
+                                       ", '') FROM items WHERE v > 1000"))
+        << story;
+    app.rollback();
+    run(app, "DELETE FROM items WHERE v > 1000");
+    app.commit();
+    (void)production_.drain();
+    if (HasFailure()) break;
+  }
 }
 
 TEST_P(CaptureTest, ASavepointIsRolledBackAlsoWhenWhatCameAfterHasLeftInChunks) {

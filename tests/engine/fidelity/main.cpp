@@ -4,10 +4,13 @@
 //
 // UNDERSTUDY_SEED: the seed of the schema and of the programs (random when not set; printed).
 // UNDERSTUDY_FIDELITY_SECONDS: how long the programs write in each run (default 10).
+// UNDERSTUDY_FIDELITY_FOLDER: where the journal of a failed run is written as text, row values and
+// all.
 #include <gtest/gtest.h>
 
 #include <chrono>
 #include <cstdlib>
+#include <fstream>
 #include <memory>
 #include <random>
 #include <thread>
@@ -106,9 +109,17 @@ class Fidelity : public testing::TestWithParam<Run> {
     EXPECT_EQ(status["uncaptured_writes"], 0) << status.dump(1);
     const Finished journal = LiveMigration::tool({"journal", "stat", migration_.journal()});
     std::printf("%s", journal.output.c_str());
-    if (HasFailure())
-      std::printf("repeat with UNDERSTUDY_SEED=%llu\n%s\n", static_cast<unsigned long long>(seed_),
-                  schema_text().c_str());
+    if (HasFailure()) tell_more();
+  }
+  void tell_more() {
+    std::printf("repeat with UNDERSTUDY_SEED=%llu\n%s\n", static_cast<unsigned long long>(seed_),
+                schema_text().c_str());
+    const char* folder = std::getenv("UNDERSTUDY_FIDELITY_FOLDER");
+    if (folder == nullptr) return;
+    const std::string path = std::string(folder) + "/" + migration_.name() + ".journal";
+    std::ofstream(path)
+        << LiveMigration::tool({"journal", "dump", migration_.journal(), "--show-values"}).output;
+    std::printf("the journal, with values: %s\n", path.c_str());
   }
   std::string schema_text() {
     std::string out;
