@@ -68,7 +68,8 @@ class Fidelity : public testing::TestWithParam<Run> {
     return is("sqlite") ? "SQLite3" : is("mariadb") ? "MariaDB Unicode" : "PostgreSQL Unicode";
   }
   std::string side(const std::string& name) {
-    if (is("sqlite")) return "Database=" + folder_.path() + "/" + name + ".db;";
+    // Two readers that both want to write wait for each other until this time (ms) is over.
+    if (is("sqlite")) return "Database=" + folder_.path() + "/" + name + ".db;Timeout=300;";
     return is("mariadb") ? MariaDbServer::shared().new_database()
                          : PostgresServer::shared().new_database();
   }
