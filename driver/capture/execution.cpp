@@ -63,6 +63,7 @@ void Execution::show(std::size_t number) {
   for (auto one = shown.begin(); statement == nullptr && one != shown.end(); ++one) {
     statement = one->statement.get();
   }
+  if (statement == nullptr) return;  // `shown` holds at least one that has run
   owner_.current.store(statement->handle(), std::memory_order_release);
 }
 

@@ -37,7 +37,11 @@ std::string mariadb_collecting_expression(const std::vector<std::string>& text_e
   const std::string kept = "COALESCE(" + name + ", '')";
   std::string row;
   for (const std::string& one : text_expressions) {
-    row += ", COALESCE(CONCAT(LENGTH(" + one + "), ':', CAST(" + one + " AS BINARY)), '-')";
+    row += ", COALESCE(CONCAT(LENGTH(";
+    row += one;
+    row += "), ':', CAST(";
+    row += one;
+    row += " AS BINARY)), '-')";
   }
   const std::string too_much = "'" + std::string(kCollectedTooMuch) + "'";
   // CONCAT is NULL when its value does not fit into a packet.
