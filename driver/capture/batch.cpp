@@ -204,21 +204,10 @@ class Batch {
     return ret;
   }
 
-  /// Beside the application's diagnostics.
-  SQLRETURN send_aside(const std::string& text) {
-    SQLHSTMT statement = session_.question();
-    const SQLRETURN ret =
-        statement == SQL_NULL_HSTMT
-            ? static_cast<SQLRETURN>(SQL_ERROR)
-            : real_exec_direct(*session_.dbc.library, statement, text, session_.dbc.wide);
-    session_.drop_question();
-    return ret;
-  }
-
   SQLRETURN begin() {
     if (!inside_ || rollback_level(session_) != '2') return SQL_SUCCESS;
     const std::string savepoint = std::string("SAVEPOINT ") + kSavepoint;
-    saved_ = SQL_SUCCEEDED(send_aside(savepoint));
+    saved_ = SQL_SUCCEEDED(session_.send_aside(savepoint));
     if (saved_) session_.transaction.set_savepoint(kSavepoint, session_.settings());
     return SQL_SUCCESS;
   }
@@ -236,11 +225,12 @@ class Batch {
     switch (what.cls) {
       case StatementClass::begin:
         return uncounted(begin_block(plain));
+      // Marked to the end of the text: a cutover in its middle would take the results of the parts
+      // before away with production's connection.
       case StatementClass::commit:
-        return uncounted(
-            left(what, session_.commit([this] { return send("COMMIT"); }, what.chained)));
+        return uncounted(left(what, session_.commit([this] { return send("COMMIT"); }, true)));
       case StatementClass::rollback:
-        return uncounted(left(what, session_.rollback([this] { return send("ROLLBACK"); })));
+        return uncounted(left(what, session_.rollback([this] { return send("ROLLBACK"); }, true)));
       default:
         return uncounted(run_savepoint(stmt_, session_, plain));
     }
@@ -288,10 +278,12 @@ class Batch {
 
   SQLRETURN end(SQLRETURN ret) {
     if (saved_) {
-      send_aside(std::string("RELEASE ") + kSavepoint);
+      session_.send_aside(std::string("RELEASE ") + kSavepoint);
       session_.transaction.release(kSavepoint);
     }
-    if (!block_) {
+    if (!block_ && !open_ && session_.dbc.autocommit) {
+      session_.lost();  // nothing follows the last COMMIT
+    } else if (!block_) {
       // The text ended outside of the application's transaction: the server has committed the rest.
       const SQLRETURN ended = session_.commit([this] { return commit_rest(); });
       if (!SQL_SUCCEEDED(ended)) return give_up(ended);
@@ -311,13 +303,13 @@ class Batch {
     execution().counts.clear();
     Transaction& transaction = session_.transaction;
     if (saved_) {
-      send_aside(std::string("ROLLBACK TO ") + kSavepoint);
-      send_aside(std::string("RELEASE ") + kSavepoint);
+      session_.send_aside(std::string("ROLLBACK TO ") + kSavepoint);
+      session_.send_aside(std::string("RELEASE ") + kSavepoint);
       if (const auto settings = transaction.settings_at(kSavepoint)) {
         session_.settings_undone(*settings);
       }
       if (!transaction.rollback_to(kSavepoint) && transaction.recorded) {
-        session_.note_uncaptured("rollback-to-unknown-savepoint");
+        session_.note_uncaptured(kUnknownSavepoint);
       }
       transaction.release(kSavepoint);
     }
@@ -326,7 +318,7 @@ class Batch {
     const bool manual = !session_.dbc.autocommit;
     if (!block_ && (open_ || manual)) {
       (void)session_.rollback([&] {
-        return manual ? real_end_tran(session_.dbc, SQL_ROLLBACK) : send_aside("ROLLBACK");
+        return manual ? real_end_tran(session_.dbc, SQL_ROLLBACK) : session_.send_aside("ROLLBACK");
       });
     }
     if (!block_) session_.lost();

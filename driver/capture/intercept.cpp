@@ -129,7 +129,7 @@ SQLRETURN run_savepoint(Statement& stmt, Session& session, const RunsUnchanged& 
       session.settings_undone(*settings);
     }
     if (!transaction.rollback_to(what.savepoint) && transaction.recorded) {
-      session.note_uncaptured("rollback-to-unknown-savepoint");
+      session.note_uncaptured(kUnknownSavepoint);
     }
   }
   return ret;

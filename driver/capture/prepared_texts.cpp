@@ -42,16 +42,6 @@ void PreparedTexts::forget() {
   known_.clear();
 }
 
-bool PreparedTexts::run(Session& session, const std::string& text) {
-  SQLHSTMT statement = session.question();
-  const SQLRETURN ret =
-      statement == SQL_NULL_HSTMT
-          ? static_cast<SQLRETURN>(SQL_ERROR)
-          : real_exec_direct(*session.dbc.library, statement, text, session.dbc.wide);
-  session.drop_question();
-  return SQL_SUCCEEDED(ret);
-}
-
 bool PreparedTexts::ask(Statement& stmt, std::string_view name, std::string_view own,
                         Known* known) {
   OwnStatement question(stmt);
@@ -79,7 +69,8 @@ void PreparedTexts::prepare_own(Session& session, Prepared* prepared) {
   const std::string types = prepared->types.empty() ? "" : " (" + prepared->types + ')';
   const std::string& body =
       analysis.rewritten_with_txid.empty() ? analysis.rewritten : analysis.rewritten_with_txid;
-  if (run(session, "PREPARE " + name + types + " AS " + body)) prepared->own = name;
+  if (SQL_SUCCEEDED(session.send_aside("PREPARE " + name + types + " AS " + body)))
+    prepared->own = name;
 }
 
 bool PreparedTexts::learn(Statement& stmt, Session& session, std::string_view name,
@@ -91,7 +82,7 @@ bool PreparedTexts::learn(Statement& stmt, Session& session, std::string_view na
                     prepared->types == known.types &&
                     prepared->default_search_path == session.default_search_path;
   if (same && (known.own_is_there || prepared->own.empty())) return prepared->certain = true;
-  if (known.own_is_there) run(session, "DEALLOCATE " + prepared->own);
+  if (known.own_is_there) session.send_aside("DEALLOCATE " + prepared->own);
   *prepared = {};
   if (!known.there) return false;
   const auto statement = sql::prepared_statement(known.source, name);
@@ -118,7 +109,7 @@ void PreparedTexts::after(Session& session, std::string_view text) {
   if (!deallocated->name) return forget();
   const auto found = known_.find(*deallocated->name);
   if (found == known_.end()) return;
-  if (!found->second.own.empty()) run(session, "DEALLOCATE " + found->second.own);
+  if (!found->second.own.empty()) session.send_aside("DEALLOCATE " + found->second.own);
   known_.erase(found);
 }
 

@@ -57,7 +57,6 @@ class PreparedTexts {
   static bool ask(Statement& stmt, std::string_view name, std::string_view own, Known* known);
   bool learn(Statement& stmt, Session& session, std::string_view name, Prepared* prepared);
   void prepare_own(Session& session, Prepared* prepared);
-  static bool run(Session& session, const std::string& text);
 
   std::unordered_map<std::string, Prepared> known_;
   std::uint64_t next_ = 1;

@@ -107,9 +107,9 @@ SQLRETURN Session::commit(const EndsTransaction& commit, bool goes_on) {
   const bool sealed = recording_still() && seal(&claim);
   const SQLRETURN ret = commit();
 #endif
-  // A refused or lost COMMIT proves nothing: in doubt, whatever later calls on this connection say.
+  // A refused or lost COMMIT proves nothing: in doubt, unless the server says how it ended.
   const bool committed = SQL_SUCCEEDED(ret);
-  if (sealed) publish_outcome(txn_id, committed ? Outcome::committed : Outcome::unknown);
+  if (sealed) publish_outcome(txn_id, committed ? Outcome::committed : refused_outcome());
   slot().in_flight_txn.store(0, std::memory_order_relaxed);
   gate_.leave(slot());
   settings_ended(committed);
@@ -172,12 +172,16 @@ SQLRETURN Session::perhaps_end(const EndsTransaction& end, bool commits) {
   return ret;
 }
 
-SQLRETURN Session::rollback(const EndsTransaction& rollback) {
+SQLRETURN Session::rollback(const EndsTransaction& rollback, bool goes_on) {
   const SQLRETURN ret = rollback();
   if (SQL_SUCCEEDED(ret)) {
     // What was not sealed cannot be committed any more: nobody is going to send COMMIT for it.
     settings_ended(false);
-    lost();
+    if (goes_on) {
+      next_transaction();
+    } else {
+      lost();
+    }
   } else {
     // It may go on, and be committed yet: the server is asked before anything follows.
     transaction.tainted = transaction.recorded;

@@ -151,6 +151,15 @@ SQLHSTMT Session::question() {
   return question_;
 }
 
+SQLRETURN Session::send_aside(const std::string& text) {
+  SQLHSTMT statement = question();
+  const SQLRETURN ret = statement == SQL_NULL_HSTMT
+                            ? static_cast<SQLRETURN>(SQL_ERROR)
+                            : real_exec_direct(*dbc.library, statement, text, dbc.wide);
+  drop_question();
+  return ret;
+}
+
 void Session::drop_question() {
   if (question_ != SQL_NULL_HSTMT) real_free_statement(*dbc.library, question_);
   question_ = SQL_NULL_HSTMT;

@@ -89,9 +89,10 @@ class Session {
 
   /// Runs `commit` in the exact order of the protocol: asks the server about a tainted transaction,
   /// seals what was recorded, commits, records the outcome.
-  /// `goes_on`: the call begins another transaction, which has written already.
+  /// `goes_on`: another transaction follows at once, which has written already or is going to: the
+  /// session stays marked, and no cutover comes in between.
   SQLRETURN commit(const EndsTransaction& commit, bool goes_on = false);
-  SQLRETURN rollback(const EndsTransaction& rollback);
+  SQLRETURN rollback(const EndsTransaction& rollback, bool goes_on = false);
   /// SQLite: a transaction is open on the connection.
   bool begun_by_text();
   /// SQLEndTran in SQLite's autocommit after BEGIN as text: libsqliteodbc ends what it believes to
@@ -106,6 +107,9 @@ class Session {
   void note_uncaptured(const char* kind);
   /// After an error: asks the server what became of the transaction. See taint.cpp.
   void settle_taint();
+  /// COMMIT has failed: what the server says became of the transaction. Unknown when it cannot be
+  /// asked. What the connection tells of the failure is the application's afterwards, too.
+  Outcome refused_outcome();
   /// MariaDB: whether the server has a transaction open. Only while nothing is being executed.
   bool asks_open_transaction();
   /// The server's id of the transaction, when no statement of it could return it on its way:
@@ -115,6 +119,8 @@ class Session {
   /// A statement of our own on the real connection, for questions. Freed with the session.
   SQLHSTMT question();
   void drop_question();
+  /// Runs a text of ours beside the application's statements and their diagnostics.
+  SQLRETURN send_aside(const std::string& text);
 
  private:
   Session(Connection& owner, std::string home_path, std::shared_ptr<SegmentMap> segment,

@@ -4,6 +4,9 @@
 // application's diagnostics.
 #include <cstdlib>
 #include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
 
 #include "driver/capture/session.h"
 #include "driver/real/configuration.h"
@@ -125,10 +128,38 @@ void Session::settle_taint() {
   settings_ended(false);
   // A transaction that a text began is over, and the server is in autocommit again.
   if (dialect == Dialect::mariadb && dbc.autocommit) return lost();
+  // Of a transaction in which nothing was written the savepoints are kept: MariaDB keeps them too,
+  // and where the server does not, it refuses to go back to them.
+  const bool nothing_yet = transaction.entries.empty() && transaction.chunks == 0;
+  auto savepoints = std::exchange(transaction.savepoints, {});
   if (transaction.chunks != 0) publish_abandon();
   transaction.forget_entries();
+  if (nothing_yet) transaction.savepoints = std::move(savepoints);
   transaction.chunks = 0;
   transaction.txn_id = new_transaction_id();  // the server's transaction is another one
+}
+
+// The question begins a transaction in manual mode, which is ended again: the application's next
+// statement is to begin its own.
+Outcome Session::refused_outcome() {
+  constexpr std::string_view kConnectionLost = "08";
+  if (dialect != Dialect::postgresql || transaction.server_txid == 0) return Outcome::unknown;
+  if (dbc.diagnostics.empty()) {
+    take_diagnostics(*dbc.library, SQL_HANDLE_DBC, dbc.real, dbc.wide, dbc);
+  }
+  const bool lost_connection =
+      !dbc.diagnostics.empty() &&
+      std::string_view(dbc.diagnostics.front().sqlstate).starts_with(kConnectionLost);
+  SQLHSTMT statement = lost_connection ? SQL_NULL_HSTMT : question();
+  if (statement == SQL_NULL_HSTMT) return Outcome::unknown;
+  const std::string ask = "SELECT CASE pg_catalog.pg_xact_status('" +
+                          std::to_string(transaction.server_txid) +
+                          "'::pg_catalog.xid8) WHEN 'aborted' THEN 1 WHEN 'committed' THEN 2 END";
+  const SQLRETURN ret = real_exec_direct(*dbc.library, statement, ask, dbc.wide);
+  const std::int64_t said = SQL_SUCCEEDED(ret) ? first_number(*dbc.library, statement) : 0;
+  drop_question();
+  if (!dbc.autocommit) real_end_tran(dbc, SQL_ROLLBACK);
+  return said == 1 ? Outcome::rolled_back : said == 2 ? Outcome::committed : Outcome::unknown;
 }
 
 void Session::learn_server_txid() {

@@ -13,6 +13,8 @@
 namespace understudy::capture {
 
 inline constexpr std::size_t kSavepointsMax = 10000;  // named marks of one transaction
+/// The kind of note when work was undone to a savepoint of which nothing is known.
+inline constexpr char kUnknownSavepoint[] = "rollback-to-unknown-savepoint";
 
 /// Belongs to the server's transaction, not to the application's session: a pooled connection is
 /// handed on with it. Guarded by Connection::write_mutex.

@@ -338,7 +338,11 @@ SQLRETURN end_converted(Statement& stmt, Session& session, SQLRETURN ret) {
                               : session.rollback([&] { return real_end_tran(dbc, SQL_ROLLBACK); });
   if (!done(ret)) session.lost();
   if (!done(ret) || SQL_SUCCEEDED(ended)) return ret;
-  take_diagnostics(*dbc.library, SQL_HANDLE_DBC, dbc.real, dbc.wide, stmt);
+  if (dbc.diagnostics.empty()) {
+    take_diagnostics(*dbc.library, SQL_HANDLE_DBC, dbc.real, dbc.wide, stmt);
+  } else {
+    stmt.diagnostics = std::exchange(dbc.diagnostics, {});  // the server was asked since
+  }
   real_end_tran(dbc, SQL_ROLLBACK);
   stmt.execution->forget_result();
   return SQL_ERROR;
@@ -376,15 +380,6 @@ SQLRETURN to_its_end(const RunsUnchanged& call) {
 
 constexpr char kArraySavepoint[] = "understudy_array";
 
-bool send_aside(Session& session, const std::string& text) {
-  SQLHSTMT statement = session.question();
-  const bool sent =
-      statement != SQL_NULL_HSTMT &&
-      SQL_SUCCEEDED(real_exec_direct(*session.dbc.library, statement, text, session.dbc.wide));
-  session.drop_question();
-  return sent;
-}
-
 // What the application is told of its parameter sets.
 struct SetsTold {
   explicit SetsTold(const BoundParameters& of) : bound(of) {
@@ -405,9 +400,10 @@ SQLRETURN fail_whole_array(const Work& work, SQLRETURN ret, const SetsTold& befo
                            const RunsUnchanged& unchanged) {
   Session& session = work.session;
   // After a deadlock nothing is left to go back to.
-  if (!send_aside(session, std::string("ROLLBACK TO SAVEPOINT ") + kArraySavepoint)) return ret;
+  const std::string back = std::string("ROLLBACK TO SAVEPOINT ") + kArraySavepoint;
+  if (!SQL_SUCCEEDED(session.send_aside(back))) return ret;
   if (!session.transaction.rollback_to(kArraySavepoint)) {
-    session.note_uncaptured("rollback-to-behind-spilled-work");
+    session.note_uncaptured(kUnknownSavepoint);
   }
   before.restore();
   work.execution().forget_result();
@@ -429,7 +425,7 @@ SQLRETURN run_whole_array(const Work& work, bool implicit, const RunsSlice& run,
     return ret;
   }
   const SetsTold before(work.bound);
-  const bool saved = send_aside(session, std::string("SAVEPOINT ") + kArraySavepoint);
+  const bool saved = SQL_SUCCEEDED(session.send_aside(std::string("SAVEPOINT ") + kArraySavepoint));
   if (saved) session.transaction.set_savepoint(kArraySavepoint);
   SQLRETURN ret = each_slice(work, [&](Slice slice) { return record(work, slice, run); });
   if (!done(ret) && saved) {
@@ -443,7 +439,7 @@ SQLRETURN run_whole_array(const Work& work, bool implicit, const RunsSlice& run,
     ret = end_converted(work.stmt, session, ret);
     return_to_autocommit(session);
   } else if (saved) {
-    (void)send_aside(session, std::string("RELEASE SAVEPOINT ") + kArraySavepoint);
+    (void)session.send_aside(std::string("RELEASE SAVEPOINT ") + kArraySavepoint);
     session.transaction.release(kArraySavepoint);
   }
   return ret;

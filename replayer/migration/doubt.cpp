@@ -106,12 +106,15 @@ void DoubtResolver::settle_all_by_server() {
     bool in_doubt = false;
   };
   std::unordered_map<std::uint64_t, Open> open;
-  for (auto record = reader->next(); record.ok(); record = reader->next()) {
-    if (record->type == RecordType::transaction) {
-      const TransactionHead head = require(decode_head(record->payload));
+  for (;;) {
+    const auto next = reader->next();
+    if (!next.ok() && next.status().code() == Code::end) break;
+    const JournalRecord one = require(next);
+    if (one.type == RecordType::transaction) {
+      const TransactionHead head = require(decode_head(one.payload));
       open[head.txn_id].server_txid = head.server_txid;
-    } else if (record->type == RecordType::outcome) {
-      const auto outcome = require(plain_body<OutcomeRecord>(record->payload));
+    } else if (one.type == RecordType::outcome) {
+      const auto outcome = require(plain_body<OutcomeRecord>(one.payload));
       const auto found = open.find(outcome.txn_id);
       if (found == open.end()) continue;
       found->second.in_doubt = outcome.outcome == Outcome::unknown;

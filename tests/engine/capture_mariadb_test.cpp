@@ -56,6 +56,23 @@ TEST_F(CaptureMariadb, RecordsTheRowsOfGeneratedKeysAndDefaultsAndTellsTheRowCou
   EXPECT_EQ(statement.effects[0].values[2], production_.scalar("SELECT at FROM t WHERE id = 1"));
 }
 
+TEST_F(CaptureMariadb, ASavepointOutlivesAFailedFirstStatement) {
+  begin({"CREATE TABLE t (id INT PRIMARY KEY)"});
+  Application app(production_.through());
+  app.autocommit(false);
+  RUN(app, "SAVEPOINT here");
+  EXPECT_EQ(run(app, "INSERT INTO nowhere VALUES (10)"), SQL_ERROR);
+  RUN(app, "INSERT INTO t VALUES (11)");
+  const bool back = SQL_SUCCEEDED(run(app, "ROLLBACK TO SAVEPOINT here"));
+  RUN(app, "INSERT INTO t VALUES (12)");
+  ASSERT_TRUE(SQL_SUCCEEDED(app.commit()));
+  const Seen seen = production_.drain();
+  ASSERT_EQ(seen.transactions.size(), 1u);
+  EXPECT_TRUE(seen.transactions[0].notes.empty());
+  EXPECT_EQ(seen.transactions[0].statements.size(), back ? 1u : 2u);
+  EXPECT_EQ(production_.scalar("SELECT count(*) FROM t"), back ? "1" : "2");
+}
+
 TEST_F(CaptureMariadb, RecordsLongTextsOfManyBytesWhole) {
   begin({"CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY, v LONGTEXT)"});
   Application app(production_.through());

@@ -560,20 +560,67 @@ TEST(CapturePostgresql, ATransactionCarriesTheServersId) {
   EXPECT_EQ(std::to_string(seen.transactions[0].head.server_txid), txid);
 }
 
-TEST(CapturePostgresql, ARefusedCommitIsInDoubt) {
-  Production production(Dialect::postgresql);
-  production.define({"CREATE TABLE parent (id int PRIMARY KEY)",
-                     "CREATE TABLE child (id int PRIMARY KEY, parent int REFERENCES parent"
-                     " DEFERRABLE INITIALLY DEFERRED)"});
-  production.record();
-  Application app(production.through());
+class CaptureCommit : public testing::Test {
+ protected:
+  CaptureCommit() {
+    production_.define({"CREATE TABLE parent (id int PRIMARY KEY)",
+                        "CREATE TABLE child (id int PRIMARY KEY, parent int REFERENCES parent"
+                        " DEFERRABLE INITIALLY DEFERRED)"});
+    production_.record();
+  }
+
+  Production production_{Dialect::postgresql};
+};
+
+TEST_F(CaptureCommit, ThatTheServerRefusesIsKnownToBeRolledBack) {
+  Application app(production_.through());
   app.autocommit(false);
   RUN(app, "INSERT INTO child (id, parent) VALUES (1, 99)");
   EXPECT_EQ(app.commit(), SQL_ERROR);
-  const Seen seen = production.drain();
+  const auto told = raw::diagnostics(SQL_HANDLE_DBC, app.dbc);
+  ASSERT_FALSE(told.empty());
+  EXPECT_EQ(told[0].substr(0, 5), "23503") << told[0];
+  RUN(app, "INSERT INTO parent (id) VALUES (99)");
+  EXPECT_EQ(app.commit(), SQL_SUCCESS);
+  const Seen seen = production_.drain();
+  ASSERT_EQ(seen.transactions.size(), 2u);
+  EXPECT_EQ(seen.transactions[0].outcome, Outcome::rolled_back);
+  EXPECT_EQ(seen.transactions[1].outcome, Outcome::committed);
+  EXPECT_EQ(production_.scalar("SELECT count(*) FROM child"), "0");
+}
+
+TEST_F(CaptureCommit, ThatIsRefusedUnderAutocommitTellsTheStatementAndIsRolledBack) {
+  Application app(production_.through());
+  raw::Statement stmt(app);
+  EXPECT_EQ(stmt.run("INSERT INTO child (id, parent) VALUES (1, 99)"), SQL_ERROR);
+  EXPECT_NE(stmt.problems().find("23503"), std::string::npos) << stmt.problems();
+  const Seen seen = production_.drain();
+  ASSERT_EQ(seen.transactions.size(), 1u);
+  EXPECT_EQ(seen.transactions[0].outcome, Outcome::rolled_back);
+}
+
+TEST_F(CaptureCommit, LeavesNoTransactionOpenWhenItIsRefused) {
+  Application app(production_.through());
+  app.autocommit(false);
+  RUN(app, "INSERT INTO child (id, parent) VALUES (1, 99)");
+  EXPECT_EQ(app.commit(), SQL_ERROR);
+  EXPECT_EQ(production_.scalar("SELECT count(*) FROM pg_stat_activity WHERE datname ="
+                               " current_database() AND state LIKE 'idle in transaction%'"),
+            "0");
+}
+
+TEST_F(CaptureCommit, WhoseConnectionIsLostIsInDoubt) {
+  Application app(production_.through());
+  app.autocommit(false);
+  RUN(app, "INSERT INTO parent (id) VALUES (1)");
+  production_.scalar(
+      "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity WHERE datname ="
+      " current_database() AND pid <> pg_backend_pid()");
+  EXPECT_EQ(app.commit(), SQL_ERROR);
+  app.commit();  // psqlodbc says that this one succeeds
+  const Seen seen = production_.drain();
   ASSERT_EQ(seen.transactions.size(), 1u);
   EXPECT_EQ(seen.transactions[0].outcome, Outcome::unknown);
-  EXPECT_EQ(production.scalar("SELECT count(*) FROM child"), "0");
 }
 
 class CaptureProtocol : public testing::TestWithParam<const char*> {};

@@ -1,4 +1,8 @@
 // The cutover as the operator and the application see it.
+#include <atomic>
+#include <thread>
+
+#include "tests/engine/recording.h"
 #include "tests/support/live_migration.h"
 
 namespace understudy {
@@ -47,6 +51,97 @@ TEST(Cutover, MovesAnOpenConnectionWithItsPreparedStatement) {
   odbc::Connection production(migration.production());
   EXPECT_EQ(production.scalar("SELECT ver::text FROM hot WHERE id = 3"), "1");
   EXPECT_EQ(shadow.scalar("SELECT ver::text FROM hot WHERE id = 3"), "2");
+}
+
+/// Sends texts of several statements, one of which commits, and looks at every result.
+class BatchWriter {
+ public:
+  BatchWriter(const std::string& target, int id) : thread_([=, this] { write(target, id); }) {}
+  ~BatchWriter() {
+    ending_ = true;
+    thread_.join();
+  }
+  [[nodiscard]] long done() const { return done_; }
+  [[nodiscard]] long wrong() const { return wrong_; }
+
+ private:
+  void write(const std::string& target, int id) {
+    Application app(target);
+    const std::string row = std::to_string(id);
+    const std::string text = "BEGIN; UPDATE hot SET ver = ver + 1 WHERE id = " + row +
+                             "; SELECT ver FROM hot WHERE id = " + row +
+                             "; COMMIT; UPDATE hot SET val = val + 1 WHERE id = " + row +
+                             "; SELECT " + row;
+    for (long turn = 1; !ending_; ++turn) {
+      raw::Statement stmt(app);
+      if (!SQL_SUCCEEDED(stmt.run(text)) || number(stmt, 2) != turn || number(stmt, 3) != id ||
+          SQLMoreResults(stmt.handle) != SQL_NO_DATA) {
+        ++wrong_;
+      }
+      ++done_;
+    }
+  }
+  /// The value in the only row of the result that is `results` further on.
+  static long number(raw::Statement& stmt, int results) {
+    for (; results > 0; --results) {
+      if (!SQL_SUCCEEDED(SQLMoreResults(stmt.handle))) return -1;
+    }
+    SQLINTEGER value = -1;
+    if (!SQL_SUCCEEDED(SQLFetch(stmt.handle))) return -1;
+    SQLGetData(stmt.handle, 1, SQL_C_LONG, &value, 0, nullptr);
+    return value;
+  }
+
+  std::atomic<bool> ending_{false};
+  std::atomic<long> done_{0};
+  std::atomic<long> wrong_{0};
+  std::thread thread_;
+};
+
+TEST(Cutover, TakesNoResultAwayFromATextOfSeveralTransactions) {
+  LiveMigration migration;
+  migration.create_and_start();
+  {
+    BatchWriter first(migration.application(), 1);
+    BatchWriter second(migration.application(), 2);
+    BatchWriter third(migration.application(), 3);
+    BatchWriter fourth(migration.application(), 4);
+    migration.expect_tool({"verify"});
+    migration.expect_tool({"cutover"});
+    for (const BatchWriter* one : {&first, &second, &third, &fourth}) {
+      const long before = one->done();
+      while (one->done() < before + 5) std::this_thread::yield();
+      EXPECT_EQ(one->wrong(), 0) << "of " << one->done();
+    }
+  }
+  EXPECT_EQ(migration.status()["phase"], "switched");
+  EXPECT_EQ(migration.status()["uncaptured_writes"], 0);
+}
+
+TEST(Start, SettlesCommitsThatAreRefusedAllTheTime) {
+  LiveMigration migration;
+  for (const std::string& side : {migration.production(), migration.shadow()}) {
+    odbc::Connection(side).run(
+        "CREATE TABLE child (id serial PRIMARY KEY, parent int REFERENCES hot DEFERRABLE INITIALLY"
+        " DEFERRED)");
+  }
+  std::atomic<bool> ending{false};
+  std::atomic<long> refused{0};
+  std::thread writer([&] {
+    Application app(migration.application());
+    app.autocommit(false);
+    while (!ending) {
+      run(app, "INSERT INTO child (parent) VALUES (99)");
+      if (app.commit() == SQL_ERROR) ++refused;
+      app.rollback();
+    }
+  });
+  migration.create_and_start();
+  migration.expect_tool({"verify"});
+  ending = true;
+  writer.join();
+  EXPECT_GT(refused, 0);
+  EXPECT_EQ(migration.status()["rows_different"], 0);
 }
 
 }  // namespace

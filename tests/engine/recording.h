@@ -1,6 +1,7 @@
 // A database behind Understudy in mode `record`, and what the ring then holds. Tests only.
 #pragma once
 
+#include <gtest/gtest.h>
 #include <sys/stat.h>
 
 #include <map>

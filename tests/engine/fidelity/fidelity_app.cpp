@@ -137,14 +137,23 @@ Options read_options(int argc, char** argv) {
   if (argc < 2) throw std::invalid_argument("a connection string is wanted");
   Options out;
   out.target = argv[1];
+  if (argc % 2 != 0) throw std::invalid_argument("an option without its value");
   for (int i = 2; i + 1 < argc; i += 2) {
     const std::string name = argv[i];
     const std::string value = argv[i + 1];
-    if (name == "--engine") out.engine = fidelity::engine_of(value);
-    if (name == "--schema") out.schema = std::stoull(value);
-    if (name == "--seed") out.seed = std::stoull(value);
-    if (name == "--threads") out.threads = static_cast<unsigned>(std::stoul(value));
-    if (name == "--isolation") out.isolation = std::stoul(value);
+    if (name == "--engine") {
+      out.engine = fidelity::engine_of(value);
+    } else if (name == "--schema") {
+      out.schema = std::stoull(value);
+    } else if (name == "--seed") {
+      out.seed = std::stoull(value);
+    } else if (name == "--threads") {
+      out.threads = static_cast<unsigned>(std::stoul(value));
+    } else if (name == "--isolation") {
+      out.isolation = std::stoul(value);
+    } else {
+      throw std::invalid_argument("no option called " + name);
+    }
   }
   if (out.threads > kThreadsMax) throw std::invalid_argument("too many threads");
   return out;

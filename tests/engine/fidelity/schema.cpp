@@ -5,7 +5,7 @@
 namespace fidelity {
 namespace {
 
-constexpr int kTables = 6;
+constexpr int kTables = 5;
 
 std::string quoted(Engine engine, const std::string& name) {
   const char mark = engine == Engine::mariadb ? '`' : '"';
@@ -68,13 +68,13 @@ std::string key_type(Engine engine, Key key) {
 }
 
 Table make_table(Engine engine, int number, Random& random) {
-  static constexpr const char* kNames[] = {"items", "Größen", "order", "pairs", "loose", "kids"};
-  static constexpr Key kKeys[] = {Key::generated, Key::chosen, Key::text,
-                                  Key::pair,      Key::none,   Key::generated};
+  static constexpr const char* kNames[] = {"items", "Größen", "order", "pairs", "kids"};
+  static constexpr Key kKeys[] = {Key::generated, Key::chosen, Key::text, Key::pair,
+                                  Key::generated};
   Table out;
   out.name = quoted(engine, kNames[number]);
   out.key = kKeys[number];
-  if (out.key != Key::none) out.key_columns.push_back(quoted(engine, "id"));
+  out.key_columns.push_back(quoted(engine, "id"));
   if (out.key == Key::pair) out.key_columns.push_back(quoted(engine, "part"));
   if (number == kTables - 1) out.parent = quoted(engine, kNames[1]);
   const int columns = 2 + random.below(5);
@@ -103,13 +103,9 @@ std::string table_ddl(Engine engine, const Table& table) {
   }
   if (!table.unique.empty()) out += table.unique + " INTEGER UNIQUE, ";
   if (!table.parent.empty()) out += "parent INTEGER, ";
-  if (!table.key_columns.empty()) {
-    out += "PRIMARY KEY (";
-    for (std::size_t i = 0; i < table.key_columns.size(); ++i) {
-      out += (i == 0 ? "" : ", ") + table.key_columns[i];
-    }
-    out += "), ";
-  }
+  out += "PRIMARY KEY (" + table.key_columns[0];
+  if (table.key == Key::pair) out += ", " + table.key_columns[1];
+  out += "), ";
   if (!table.parent.empty()) {
     out += "FOREIGN KEY (parent) REFERENCES " + table.parent + " (" + table.key_columns[0] +
            ") ON DELETE CASCADE, ";

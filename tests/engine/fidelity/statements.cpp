@@ -81,7 +81,7 @@ class Generator {
       : engine_(schema.engine),
         schema_(schema),
         random_(random),
-        table_(schema.tables[random.chance(20) ? 5 : random.below(4)]) {}
+        table_(random.of(schema.tables)) {}
 
   Sql make() {
     // The more often one stands here, the more often it is drawn.
@@ -144,7 +144,6 @@ class Generator {
   }
   /// Picks one row by its key.
   std::string by_key() {
-    if (table_.key == Key::none) return number() + " = " + std::to_string(random_.below(2000));
     std::string out = table_.key_columns[0] + " = " + key_value(table_, random_);
     if (table_.key == Key::pair) {
       out += " AND " + table_.key_columns[1] + " = " + std::to_string(random_.below(5));
@@ -165,7 +164,7 @@ class Generator {
     return {out, {}};
   }
   Sql insert_select() {
-    if (table_.key != Key::generated && table_.key != Key::none) return insert();
+    if (!generates()) return insert();
     std::string names;
     std::string picked;
     for (const Column& column : table_.columns) {
@@ -188,16 +187,10 @@ class Generator {
     return {"UPDATE " + table_.name + " SET " + assignment() + " WHERE " + range(), {}};
   }
   Sql update_subquery() {
-    if (engine_ == Engine::mariadb || table_.key == Key::none) return update_range();
+    if (engine_ == Engine::mariadb) return update_range();
     const std::string& key = table_.key_columns[0];
     return {"UPDATE " + table_.name + " SET " + assignment() + " WHERE " + key + " IN (SELECT " +
                 key + " FROM " + table_.name + " WHERE " + range() + " LIMIT 2)",
-            {}};
-  }
-  [[maybe_unused]] Sql change_key() {
-    if (table_.key == Key::none || table_.key == Key::generated) return update_range();
-    return {"UPDATE " + table_.name + " SET " + table_.key_columns[0] + " = " +
-                key_value(table_, random_) + " WHERE " + by_key(),
             {}};
   }
   Sql delete_by_key() { return {"DELETE FROM " + table_.name + " WHERE " + by_key(), {}}; }
@@ -208,7 +201,7 @@ class Generator {
   }
   Sql upsert() {
     const bool by_unique = !table_.unique.empty();
-    if (!by_unique && (table_.key == Key::none || generates())) return insert_many();
+    if (!by_unique && generates()) return insert_many();
     const std::string plain = "INSERT INTO " + table_.name + columns() + " VALUES " + row();
     if (engine_ == Engine::mariadb) {
       if (random_.chance(30) && table_.name != schema_.tables[1].name) {
@@ -243,16 +236,6 @@ class Generator {
     }
     return {"UPDATE " + table_.name + " AS t SET " + number() + " = " + taken + " FROM " +
                 other.name + " AS o WHERE " + match,
-            {}};
-  }
-  [[maybe_unused]] Sql writing_query() {
-    if (!pg()) return upsert();
-    const Table& loose = schema_.tables[4];
-    const Table& items = schema_.tables[0];
-    return {"WITH gone AS (DELETE FROM " + loose.name + " WHERE " + loose.columns[0].name + " < " +
-                std::to_string(random_.below(100) - 1000) + " RETURNING *) INSERT INTO " +
-                items.name + " (" + items.columns[0].name + ") SELECT " + loose.columns[0].name +
-                " FROM gone",
             {}};
   }
   Sql read() {
