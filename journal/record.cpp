@@ -119,14 +119,14 @@ KeyPart take_key_part(Cursor& in) {
 
 Verb take_verb(Cursor& in) {
   const auto verb = in.take<std::uint8_t>();
-  if (verb > static_cast<std::uint8_t>(Verb::put)) in.fail();
+  if (verb > static_cast<std::uint8_t>(kLastVerb)) in.fail();
   return static_cast<Verb>(verb);
 }
 
 RowEffect take_row(Cursor& in) {
   RowEffect row;
   row.verb = take_verb(in);
-  const auto count = in.take_count(sizeof(std::uint32_t), kColumnsMax);
+  const auto count = in.take_count(sizeof(std::uint32_t), 2 * kColumnsMax);  // a moved row
   row.values.reserve(count);
   for (std::uint32_t i = 0; i < count; ++i) {
     const auto length = in.take<std::uint32_t>();

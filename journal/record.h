@@ -45,7 +45,16 @@ struct TextIdHash {
 enum class Verdict : std::uint8_t { keyed = 1, effects = 2, opaque = 3, context = 4, ddl = 5 };
 std::string_view verdict_name(Verdict verdict);
 
-enum class Verb : std::uint8_t { other = 0, insert = 1, update = 2, remove = 3, put = 4 };
+enum class Verb : std::uint8_t {
+  other = 0,
+  insert = 1,
+  update = 2,
+  remove = 3,
+  put = 4,      // whatever stood under its key before
+  replace = 5,  // what collides with it in any unique key is removed first
+  move = 6,     // its key has changed: the old key stands before the row
+};
+inline constexpr Verb kLastVerb = Verb::move;
 
 enum class Side : std::uint8_t { production = 0, shadow = 1 };
 
@@ -102,7 +111,7 @@ struct KeyPart {
 
 /// Columns of a statement's effects. Encoded as a dictionary text: fields separated by U+001F:
 /// schema, table, key count, column names with the key columns first. In `effects` each row carries
-/// all columns, a removed row the key columns only.
+/// all columns, a removed row the key columns only, a moved one its old key before all columns.
 struct Shape {
   std::string schema;
   std::string table;

@@ -16,7 +16,7 @@ std::uint32_t count_parameters(std::string_view text, Dialect dialect) {
 
 }  // namespace
 
-Execution::Execution(Statement& owner) : own(owner), owner_(owner) {}
+Execution::Execution(Statement& owner) : own(owner), questions(owner), owner_(owner) {}
 Execution::~Execution() = default;
 
 Execution& execution_of(Statement& stmt) {
@@ -84,6 +84,7 @@ void Execution::forget_result() {
 
 void Execution::drop_own() {
   own.drop();
+  questions.drop();
   forget_result();
   spare_.clear();
 }

@@ -146,31 +146,53 @@ void OwnStatement::set(SQLINTEGER attribute, SQLPOINTER value, SQLPOINTER* last)
   *last = value;
 }
 
-bool OwnStatement::bind(const BoundParameters& bound, Slice slice) {
+bool OwnStatement::bind_one(std::uint32_t at, const ParameterBinding& wanted) {
   const real::Entries& fn = library_->fn;
-  if (fn.BindParameter == nullptr) return bound.count() == 0;
-  if (bound_.size() < bound.count()) bound_.resize(bound.count());
-  for (std::uint32_t i = 0; i < bound.count(); ++i) {
-    const ParameterBinding& given = bound.bindings()[i];
-    const ParameterBinding wanted = shifted(given, bound.bind_type(), slice.first);
-    if (same_binding(bound_[i], wanted)) continue;
-    const auto number = static_cast<SQLUSMALLINT>(i + 1);
-    const SQLRETURN ret = fn.BindParameter(own_, number, wanted.io_type, wanted.c_type,
-                                           wanted.sql_type, wanted.column_size, wanted.digits,
-                                           wanted.value, wanted.buffer_length, wanted.indicator);
-    if (!SQL_SUCCEEDED(ret)) return false;
-    if (separate_length(wanted)) {
-      SQLHDESC desc = SQL_NULL_HDESC;
-      if (fn.SetDescField == nullptr || fn.GetStmtAttr == nullptr ||
-          !SQL_SUCCEEDED(
-              fn.GetStmtAttr(own_, SQL_ATTR_APP_PARAM_DESC, &desc, SQL_IS_POINTER, nullptr)) ||
-          !SQL_SUCCEEDED(fn.SetDescField(desc, static_cast<SQLSMALLINT>(number),
-                                         SQL_DESC_OCTET_LENGTH_PTR, wanted.octet_length,
-                                         SQL_IS_POINTER))) {
-        return false;
-      }
+  if (bound_.size() <= at) bound_.resize(at + 1);
+  if (same_binding(bound_[at], wanted)) return true;
+  const auto number = static_cast<SQLUSMALLINT>(at + 1);
+  const SQLRETURN ret = fn.BindParameter(own_, number, wanted.io_type, wanted.c_type,
+                                         wanted.sql_type, wanted.column_size, wanted.digits,
+                                         wanted.value, wanted.buffer_length, wanted.indicator);
+  if (!SQL_SUCCEEDED(ret)) return false;
+  if (separate_length(wanted)) {
+    SQLHDESC desc = SQL_NULL_HDESC;
+    if (fn.SetDescField == nullptr || fn.GetStmtAttr == nullptr ||
+        !SQL_SUCCEEDED(
+            fn.GetStmtAttr(own_, SQL_ATTR_APP_PARAM_DESC, &desc, SQL_IS_POINTER, nullptr)) ||
+        !SQL_SUCCEEDED(fn.SetDescField(desc, static_cast<SQLSMALLINT>(number),
+                                       SQL_DESC_OCTET_LENGTH_PTR, wanted.octet_length,
+                                       SQL_IS_POINTER))) {
+      return false;
     }
-    bound_[i] = wanted;
+  }
+  bound_[at] = wanted;
+  return true;
+}
+
+bool OwnStatement::bind_some(const BoundParameters& bound, Slice one,
+                             const std::vector<std::uint32_t>& numbers) {
+  if (library_->fn.BindParameter == nullptr) return numbers.empty();
+  // Connector/ODBC refuses a text with fewer markers than bindings.
+  if (bound_.size() > numbers.size() && library_->fn.FreeStmt != nullptr) {
+    library_->fn.FreeStmt(own_, SQL_RESET_PARAMS);
+    bound_.clear();
+  }
+  for (std::uint32_t i = 0; i < numbers.size(); ++i) {
+    if (numbers[i] >= bound.count()) return false;
+    const ParameterBinding wanted =
+        shifted(bound.bindings()[numbers[i]], bound.bind_type(), one.first);
+    if (!bind_one(i, wanted)) return false;
+  }
+  offset_ = bound.offset();
+  set(SQL_ATTR_PARAM_BIND_OFFSET_PTR, offset_ == 0 ? nullptr : &offset_, &offset_set_);
+  return true;
+}
+
+bool OwnStatement::bind(const BoundParameters& bound, Slice slice) {
+  if (library_->fn.BindParameter == nullptr) return bound.count() == 0;
+  for (std::uint32_t i = 0; i < bound.count(); ++i) {
+    if (!bind_one(i, shifted(bound.bindings()[i], bound.bind_type(), slice.first))) return false;
   }
   offset_ = bound.offset();
   const auto number = [](SQLULEN value) { return reinterpret_cast<SQLPOINTER>(value); };

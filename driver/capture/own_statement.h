@@ -37,6 +37,10 @@ class OwnStatement {
   /// Parameters of these sets; the application's status array and count of processed sets are
   /// written as by its own statement. False: the real driver refused a binding.
   bool bind(const BoundParameters& bound, Slice slice);
+  /// The same set's parameters, of these numbers (from 0) and in this order, for a question of
+  /// ours.
+  bool bind_some(const BoundParameters& bound, Slice set,
+                 const std::vector<std::uint32_t>& numbers);
   /// Runs the text; SQLCancel and the application's diagnostics reach this statement from now on.
   SQLRETURN run(const std::string& text, bool direct, bool wide);
   /// A question of ours: runs the text and fetches its first row. Nothing of the application's
@@ -63,6 +67,7 @@ class OwnStatement {
 
  private:
   void take_settings();
+  bool bind_one(std::uint32_t at, const ParameterBinding& wanted);
   void set(SQLINTEGER attribute, SQLPOINTER value, SQLPOINTER* last);
 
   Statement& stmt_;

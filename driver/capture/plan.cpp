@@ -84,10 +84,16 @@ void plan_known(const Session& session, const BoundParameters& bound, const char
     plan->uncaptured = obstacle;
     return;
   }
-  if (plan->verdict == Verdict::effects && !effects) plan->verdict = Verdict::opaque;
-  if (plan->verdict == Verdict::effects) {
+  const bool untold = array || late || obstacle != nullptr || bound.converts();
+  const bool asks = !late && !(analysis.before.empty() && analysis.after.empty());
+  if (plan->verdict == Verdict::effects && !effects && !asks) plan->verdict = Verdict::opaque;
+  if (asks && !effects && (plan->verdict == Verdict::effects || (untold && !array))) {
+    plan->asks = true;
+    plan->verdict = Verdict::effects;
+    plan->values = readable;
+  } else if (plan->verdict == Verdict::effects) {
     plan_effects(plan, false, readable);
-  } else if (effects && (array || late || obstacle != nullptr || bound.converts())) {
+  } else if (effects && untold) {
     plan_effects(plan, false, readable);
   } else if (effects && session.dialect == Dialect::sqlite) {
     plan_effects(plan, true, true);  // its rows are the only evidence of a COMMIT without an answer
@@ -96,7 +102,7 @@ void plan_known(const Session& session, const BoundParameters& bound, const char
     plan->text = &analysis.txid_only;
   }
   if (plan->collects) plan->with_txid = false;
-  plan->uncaptured = plan->columns == 0 ? obstacle : nullptr;
+  plan->uncaptured = plan->columns == 0 && !plan->asks ? obstacle : nullptr;
 }
 
 }  // namespace
@@ -104,7 +110,7 @@ void plan_known(const Session& session, const BoundParameters& bound, const char
 Plan without_own_statement(Plan plan, const BoundParameters& bound) {
   if (plan.verdict == Verdict::effects) plan.verdict = Verdict::opaque;
   plan.text = nullptr;
-  plan.visible = plan.collects = plan.with_txid = false;
+  plan.visible = plan.collects = plan.with_txid = plan.asks = false;
   plan.columns = plan.sets_at_once = 0;
   plan.values = true;
   plan.uncaptured = bound.obstacle();

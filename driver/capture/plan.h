@@ -20,7 +20,8 @@ struct Plan {
   const std::string* text = nullptr;  // run on our own statement; null: the application's call
   bool visible = false;               // the application fetches from our own statement
   bool collects = false;              // its rows are asked for after it: RETURNING of its own
-  std::size_t columns = 0;            // of each row of effects
+  bool asks = false;                  // its rows are asked for, before it and afterwards
+  std::size_t columns = 0;            // of each row of effects that it returns
   bool with_txid = false;             // the last column is the server's transaction id
   std::size_t sets_at_once = 0;       // of an array; 0: all
   bool values = true;                 // bound values are recorded

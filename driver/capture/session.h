@@ -170,6 +170,7 @@ class Execution {
   void drop_own();
 
   OwnStatement own;
+  OwnStatement questions;  // for rows that the engine does not return
   /// The text is an EXECUTE whose meaning is known: the verdict on what it executes.
   std::shared_ptr<const sql::Analysis> executed;
   /// The last execution ran on `own`: the application sees no result set, but these row counts, one

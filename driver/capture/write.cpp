@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "driver/capture/batch.h"
+#include "driver/capture/changed_rows.h"
 #include "driver/capture/collected.h"
 #include "driver/handle/attributes.h"
 #include "driver/route/route.h"
@@ -42,12 +43,13 @@ std::uint64_t statement_deadline_ns(const Statement& stmt) {
 
 // --- entries ---
 
-void begin_entry(const Work& work, std::size_t set) {
+void begin_entry(const Work& work, std::size_t set, const sql::RowsQuery* rows = nullptr) {
   const Plan& plan = work.plan;
   std::uint8_t flags = work.execution().wide() ? kStatementWideText : 0;
-  if (plan.columns != 0) flags |= kStatementHasEffects;
-  const std::string_view shape =
-      plan.analysis == nullptr ? std::string_view() : plan.analysis->shape;
+  if (plan.columns != 0 || plan.asks) flags |= kStatementHasEffects;
+  const std::string_view shape = rows != nullptr            ? rows->shape
+                                 : plan.analysis == nullptr ? std::string_view()
+                                                            : plan.analysis->shape;
   work.entries().begin_statement(plan.verdict, plan.verb, flags, work.execution().text(), shape);
   if (plan.values) work.bound.append(set, work.late, work.entries());
   if (plan.verdict != Verdict::keyed) return;
@@ -220,6 +222,75 @@ SQLRETURN record_on_own(const Work& work, Slice slice, const RunsSlice& run) {
   return ret;
 }
 
+// How many rows the real driver says the statement has changed; -1 when it does not say.
+SQLLEN rows_changed(const Work& work, SQLRETURN ret) {
+  if (ret == SQL_NO_DATA) return 0;
+  if (ret == SQL_SUCCESS_WITH_INFO) {
+    const Connection& dbc = work.stmt.connection;
+    take_diagnostics(*dbc.library, SQL_HANDLE_STMT, work.stmt.current.load(), dbc.wide, work.stmt);
+  }
+  return work.plan.text == nullptr ? own_row_count(work.stmt, SQL_SUCCESS)
+                                   : work.execution().own.row_count();
+}
+
+// On our own statement the application sees no result, but this count.
+SQLRETURN settle_own(const Work& work, Slice slice, SQLRETURN ret, SQLLEN count) {
+  if (work.plan.text == nullptr) return ret;
+  Execution& execution = work.execution();
+  execution.own.report_processed(work.bound, slice);
+  execution.failed_on_own = !done(ret);
+  if (!done(ret)) return ret;
+  execution.hidden = true;
+  add_counts(work, {count});
+  execution.own.close();
+  return ret;
+}
+
+// As it stands, since its rows are not known. `ran`: it has run already.
+SQLRETURN record_opaque(const Work& work, Slice slice, const RunsSlice& run,
+                        std::optional<SQLRETURN> ran = std::nullopt) {
+  Plan plan = work.plan;
+  plan.verdict = Verdict::opaque;
+  plan.asks = false;
+  plan.values = work.bound.obstacle() == nullptr;
+  const Work opaque{work.stmt, work.session, plan, work.bound, work.late};
+  begin_entry(opaque, slice.first);
+  const SQLRETURN ret = ran ? *ran : run(slice);
+  const SQLLEN count = done(ret) ? rows_changed(opaque, ret) : 0;
+  settle_entry(opaque, ret, count);
+  return settle_own(work, slice, ret, count);
+}
+
+// The engine returns none of its rows: they are asked for.
+SQLRETURN record_asked(const Work& work, Slice slice, const RunsSlice& run) {
+  Session& session = work.session;
+  EntryWriter& entries = work.entries();
+  const std::string name = kRowsSavepoint;
+  ChangedRows rows(work.stmt, *work.plan.analysis, work.bound);
+  const bool saved =
+      !work.plan.analysis->before.empty() && SQL_SUCCEEDED(session.send_aside("SAVEPOINT " + name));
+  for (int left = kChangedRowsTries;; --left) {
+    const ChangedRows::Found found = rows.read_before(slice.first);
+    if (found == ChangedRows::Found::no || left == 0) return record_opaque(work, slice, run);
+    if (found == ChangedRows::Found::error) {
+      work.execution().failed_on_own = true;
+      return SQL_ERROR;
+    }
+    const SQLRETURN ret = run(slice);
+    if (!done(ret)) return settle_own(work, slice, ret, 0);
+    const EntryWriter::Mark mark = entries.mark();
+    const SQLLEN count = rows_changed(work, ret);
+    const auto begin = [&](const sql::RowsQuery& query) { begin_entry(work, slice.first, &query); };
+    if (rows.append_after(slice.first, count, entries, begin)) {
+      session.spill();
+      return settle_own(work, slice, ret, count);
+    }
+    entries.rewind(mark);
+    if (saved && SQL_SUCCEEDED(session.send_aside("ROLLBACK TO SAVEPOINT " + name))) continue;
+    return record_opaque(work, slice, run, ret);
+  }
+}
+
 // Inside the open transaction.
 SQLRETURN record_or_throw(const Work& work, Slice slice, const RunsSlice& run) {
   Transaction& transaction = work.session.transaction;
@@ -235,6 +306,8 @@ SQLRETURN record_or_throw(const Work& work, Slice slice, const RunsSlice& run) {
       work.session.note_uncaptured(plan.uncaptured != nullptr ? plan.uncaptured
                                                               : "value-too-large");
     }
+  } else if (plan.asks) {
+    ret = record_asked(work, slice, run);
   } else {
     ret = plan.text == nullptr ? record_unchanged(work, run) : record_on_own(work, slice, run);
   }

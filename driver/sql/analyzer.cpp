@@ -210,14 +210,17 @@ void set_effects(Analysis* analysis, const Table& table, Verb verb) {
     const bool in_key = std::find(table.key.begin(), table.key.end(), i) != table.key.end();
     if (!in_key && !table.columns[i].generated) analysis->columns.push_back(i);
   }
+  analysis->shape = shape_of(table, analysis->columns, analysis->key_count);
+}
+
+std::string shape_of(const Table& table, const std::vector<std::uint32_t>& columns,
+                     std::uint32_t key_count) {
   Shape shape;
   shape.schema = table.schema;
   shape.table = table.name;
-  shape.key_count = analysis->key_count;
-  for (const std::uint32_t ordinal : analysis->columns) {
-    shape.columns.push_back(table.columns[ordinal].name);
-  }
-  analysis->shape = shape.encode();
+  shape.key_count = key_count;
+  for (const std::uint32_t ordinal : columns) shape.columns.push_back(table.columns[ordinal].name);
+  return shape.encode();
 }
 
 std::string quote_identifier(std::string_view name) {
@@ -314,6 +317,7 @@ Analysis analyze(std::string_view text, const Catalog& catalog, bool default_sea
   }
   TokenizedText plain = tokenize(*masked, catalog.dialect);
   plain.ends_at = tokens.end();  // behind a brace that is masked
+  plain.escaped = text;
   analyze_statement(plain, catalog, default_search_path, &out);
   for (std::string* rewritten : {&out.rewritten, &out.rewritten_with_txid, &out.txid_only}) {
     unmask(text, *masked, plain.end(), rewritten);

@@ -55,6 +55,22 @@ inline constexpr bool modifies(StatementClass cls) {
 /// The reason of a statement that means nothing without the application's cursor.
 inline constexpr std::string_view kCurrentOf = "current-of";
 
+/// A query of ours for rows that a statement is going to change, or has changed, where the engine
+/// does not return them: `columns` in exact text form, the rows locked.
+struct RowsQuery {
+  const Table* table = nullptr;  // belongs to the catalog given to `analyze`
+  std::string text;
+  std::vector<std::uint32_t> parameters;  // of the application's text, for each marker of `text`
+  /// Where `text` takes FORCE INDEX with the index that the statement itself is going to use, as
+  /// `explain` (with all of its parameters) tells: another plan would lock other rows. 0: nowhere.
+  std::size_t hint_at = 0;
+  std::string explain;
+  bool locks = true;
+  std::vector<std::uint32_t> columns;  // as in Analysis
+  std::uint32_t key_count = 0;
+  std::string shape;
+};
+
 struct Analysis {
   Classification classification;
   Verdict verdict = Verdict::opaque;
@@ -80,6 +96,14 @@ struct Analysis {
   /// PostgreSQL, keyed: the text that returns nothing but pg_current_xact_id()::text, one row for
   /// each changed row; for the first modifying statement of a transaction.
   std::string txid_only;
+  /// MariaDB, in place of `rewritten`: what an UPDATE or a DELETE of several tables is going to
+  /// touch, a query for each table it changes; to be read again by key afterwards.
+  std::vector<RowsQuery> before;
+  /// Another snapshot than the statement's own may decide which rows `before` finds.
+  bool before_may_miss = false;
+  /// MariaDB, in place of `rewritten`: where the rows of an upsert stand afterwards. Each query
+  /// finds one at least.
+  std::vector<RowsQuery> after;
   /// The statement has a RETURNING of its own that the application sees. `rewritten` then returns
   /// one column more than the application's text, behind its own, and leaves the rows for
   /// `collect_sql` to fetch.

@@ -29,7 +29,10 @@ struct TokenizedText {
   bool escape = false;           // `{` outside quotes
   bool understood = true;        // within the limits, UTF-8, nothing unterminated
   std::size_t ends_at = 0;       // where the statement ends, when not with its last token
+  std::string_view escaped;      // the application's text, when `text` hides its ODBC escapes
 
+  /// The application's text, at the same offsets.
+  [[nodiscard]] std::string_view original() const { return escaped.empty() ? text : escaped; }
   /// Behind the last token: where a clause can be appended, before comments and semicolons.
   [[nodiscard]] std::size_t end() const;
   /// Index of the token at this byte offset.
@@ -48,6 +51,9 @@ void set_opaque(Analysis* analysis, std::string_view reason);
 std::string_view table_obstacle(const Table* table);
 /// Fills columns, key_count and shape for effects of this verb, and sets the verdict `effects`.
 void set_effects(Analysis* analysis, const Table& table, Verb verb);
+/// The shape of rows of these columns, the first `key_count` of them the key.
+std::string shape_of(const Table& table, const std::vector<std::uint32_t>& columns,
+                     std::uint32_t key_count);
 /// `name` as a quoted identifier.
 std::string quote_identifier(std::string_view name);
 /// Whether these tokens are a literal that stands for a key value as the engine stores it: an

@@ -1,8 +1,9 @@
-// Verdicts for MariaDB. INSERT and DELETE return their rows (RETURNING, 10.5); UPDATE does not, so
-// what an UPDATE did is known only where it is keyed.
+// Verdicts for MariaDB. INSERT and DELETE of one table return their rows (RETURNING, 10.5). Those
+// of an UPDATE, of several tables and of an upsert are asked for.
 #include <algorithm>
 
 #include "driver/sql/collect.h"
+#include "driver/sql/mariadb_rows.h"
 #include "driver/sql/recogniser.h"
 #include "journal/exact_text.h"
 
@@ -10,12 +11,7 @@ namespace understudy::sql {
 namespace {
 
 std::string returned_column(const Column& column) {
-  std::string name = "`";
-  for (const char c : column.name) {
-    if (c == '`') name += '`';
-    name += c;
-  }
-  return mariadb_exact_text(name + '`', column.type);
+  return mariadb_exact_text(backticked(column.name), column.type);
 }
 
 /// Its value depends on the session's time zone, which the replayer's session does not share.
@@ -34,6 +30,8 @@ bool plain_key_type(const Column& column) {
          base == "binary" || base == "varbinary" || base == "year";
 }
 
+constexpr std::size_t kUpsertRowsMax = 100;  // each is one more question
+
 class MariadbAnalyzer : private Recogniser {
  public:
   using Recogniser::Recogniser;
@@ -46,8 +44,8 @@ class MariadbAnalyzer : private Recogniser {
     if (cursor_.accept("INSERT")) return insert();
     if (cursor_.accept("UPDATE")) return update();
     if (cursor_.accept("DELETE")) return remove();
-    // The row count of a REPLACE counts removed rows too, and RETURNING hides it.
-    refuse(cursor_.accept("REPLACE") ? "replace" : "not-understood");
+    if (cursor_.accept("REPLACE")) return replace();
+    refuse("not-understood");
   }
 
  private:
@@ -122,16 +120,158 @@ class MariadbAnalyzer : private Recogniser {
     cursor_.accept("INTO");
     if (!target()) return;
     if (cursor_.peek().is_word("PARTITION")) return refuse("partition");
-    // Its row count is 2 for a changed row, and RETURNING hides it.
-    for (std::size_t i = find(cursor_.position(), {"DUPLICATE"}); i < text_.tokens.size();
-         i = find(i + 1, {"DUPLICATE"})) {
-      if (text_.tokens[i - 1].is_word("ON")) return refuse("upsert");
-    }
     std::vector<std::uint32_t> columns;
     if (!insert_columns(&columns)) return refuse("unknown-column");
+    for (std::size_t i = find(cursor_.position(), {"DUPLICATE"}); i < text_.tokens.size();
+         i = find(i + 1, {"DUPLICATE"})) {
+      if (text_.tokens[i - 1].is_word("ON")) return upsert(columns, i - 1, ignore);
+    }
     if (!effects(Verb::insert) || ignore || !may_be_keyed()) return;
-    if (!cursor_.accept("VALUES") && !cursor_.accept("VALUE")) return;
+    if (!accept_values()) return;
     if (const auto row = single_row(columns)) keyed(key_of_row(*row));
+  }
+
+  bool accept_values() { return cursor_.accept("VALUES") || cursor_.accept("VALUE"); }
+
+  // --- REPLACE, ON DUPLICATE KEY UPDATE ---
+  // Their row counts tell of updated and removed rows too, and RETURNING would hide them.
+
+  void replace() {
+    cursor_.accept("LOW_PRIORITY");
+    if (cursor_.accept("DELAYED")) return refuse("delayed");
+    cursor_.accept("INTO");
+    if (!target()) return;
+    std::vector<std::uint32_t> columns;
+    if (cursor_.peek().is_word("PARTITION") || out_.own_returning) return refuse("replace");
+    if (!insert_columns(&columns)) return refuse("unknown-column");
+    std::vector<std::vector<Span>> rows;
+    if (!balanced() || !accept_values() || !value_rows(text_.tokens.size(), columns, &rows)) {
+      return refuse("replace");
+    }
+    finds_rows(rows, true, Verb::replace);
+    // Nothing decides what it does but the rows with its unique values, which it writes.
+    if (may_be_keyed() && rows.size() == 1 && all_values(rows[0])) {
+      keyed_put(key_of_row(rows[0]));
+    }
+  }
+
+  void upsert(const std::vector<std::uint32_t>& columns, std::size_t conflict, bool ignore) {
+    std::vector<std::vector<Span>> rows;
+    if (out_.own_returning || !balanced() || !accept_values() ||
+        !value_rows(conflict, columns, &rows)) {
+      return refuse("upsert");
+    }
+    cursor_.seek(conflict + 2);
+    std::vector<Assignment> assigned;
+    if (!cursor_.accept("KEY") || !cursor_.accept("UPDATE")) return refuse("not-understood");
+    if (!assignments(text_.tokens.size(), &assigned)) return;
+    const bool moves = std::any_of(assigned.begin(), assigned.end(),
+                                   [&](const Assignment& one) { return in_unique(one.column); });
+    finds_rows(rows, !ignore && !moves, Verb::put);
+    if (!ignore && may_be_keyed() && rows.size() == 1 && all_values(rows[0]) &&
+        repeatable(assigned)) {
+      keyed_put(key_of_row(rows[0]));
+    }
+  }
+
+  [[nodiscard]] bool in_unique(std::uint32_t column) const {
+    return std::any_of(
+        table_->unique_keys.begin(), table_->unique_keys.end(),
+        [&](const auto& key) { return std::find(key.begin(), key.end(), column) != key.end(); });
+  }
+
+  /// `(...), (...)` from the cursor to `to`.
+  bool value_rows(std::size_t to, const std::vector<std::uint32_t>& columns,
+                  std::vector<std::vector<Span>>* rows) {
+    do {
+      const std::size_t open = cursor_.position();
+      if (!cursor_.skip_parentheses()) return false;
+      const std::size_t close = cursor_.position() - 1;
+      std::vector<Span> given(table_->columns.size());
+      std::size_t from = open + 1;
+      for (const std::uint32_t column : columns) {
+        if (from > close) return false;
+        std::size_t end = std::min(close, end_of_expression(from));
+        given[column] = {from, end};
+        from = end + 1;
+      }
+      if (from != close + 1 || rows->size() >= kUpsertRowsMax) return false;
+      rows->push_back(std::move(given));
+    } while (cursor_.position() < to && cursor_.accept(','));
+    return cursor_.position() == to;
+  }
+
+  [[nodiscard]] bool all_values(const std::vector<Span>& row) const {
+    return std::all_of(row.begin(), row.end(),
+                       [&](Span one) { return one.second == 0 || is_value(one); });
+  }
+  [[nodiscard]] bool is_value(Span tokens) const {
+    const std::size_t count = value_tokens(cursor(tokens.first, tokens.second));
+    return count != 0 && tokens.first + count == tokens.second;
+  }
+
+  /// Effects by what is found afterwards under the unique value of each row, or opaque.
+  void finds_rows(const std::vector<std::vector<Span>>& rows, bool allowed, Verb verb) {
+    refuse(verb == Verb::replace ? "replace" : "upsert");
+    // A trigger may give the row other values than the text.
+    if (!allowed || !table_->triggers.empty() || !readable_by_key(*table_)) return;
+    std::vector<RowsQuery> queries;
+    for (const auto& row : rows) {
+      auto query = unique_row(row, rows.size() == 1, verb);
+      if (!query) return;
+      queries.push_back(std::move(*query));
+    }
+    set_effects(&out_, *table_, verb);
+    out_.reason.clear();
+    out_.after = std::move(queries);
+  }
+
+  /// What finds the row by a unique key whose values are known. Only the primary key's rows can be
+  /// locked without those of others. Which one an upsert has changed is known when a single key can
+  /// collide; REPLACE leaves one row that has them all.
+  [[nodiscard]] std::optional<RowsQuery> unique_row(const std::vector<Span>& row, bool alone,
+                                                    Verb verb) const {
+    const Column& first = table_->columns[table_->key.front()];
+    const bool made =
+        table_->key.size() == 1 && first.identity && row[table_->key.front()].second == 0;
+    std::vector<const std::vector<std::uint32_t>*> keys;
+    if (!made) keys.push_back(&table_->key);
+    for (const auto& unique : table_->unique_keys) {
+      if (!is_null(unique, row)) keys.push_back(&unique);
+    }
+    if (verb == Verb::replace && made && alone) keys.clear();
+    if ((keys.size() > 1 && verb != Verb::replace) || (keys.empty() && !alone)) return std::nullopt;
+    const bool primary = keys.empty() || keys.front() == &table_->key;
+    if (!primary && !alone && verb != Verb::replace) return std::nullopt;
+    TextParts rest(text_);
+    if (!table_->schema.empty()) rest.add(backticked(table_->schema) + '.');
+    rest.add(backticked(table_->name)).add(primary ? " FORCE INDEX (PRIMARY)" : "").add(" WHERE ");
+    if (keys.empty()) rest.add(backticked(first.name) + " = LAST_INSERT_ID()");
+    for (std::size_t i = 0; !keys.empty() && i < keys.front()->size(); ++i) {
+      const std::uint32_t column = (*keys.front())[i];
+      if (row[column].second == 0 || !is_value(row[column])) return std::nullopt;
+      rest.add(i == 0 ? "" : " AND ").add(backticked(table_->columns[column].name)).add(" = ");
+      rest.copy(row[column].first, row[column].second);
+    }
+    return rows_query({table_, table_->name}, false, rest, primary);
+  }
+
+  /// A unique key with a NULL in it collides with nothing.
+  [[nodiscard]] bool is_null(const std::vector<std::uint32_t>& key,
+                             const std::vector<Span>& row) const {
+    return std::any_of(key.begin(), key.end(), [&](std::uint32_t ordinal) {
+      const Span tokens = row[ordinal];
+      const Column& column = table_->columns[ordinal];
+      if (tokens.second != 0) return is_value(tokens) && text_.tokens[tokens.first].is_word("NULL");
+      return column.nullable && column.default_kind == DefaultKind::none;
+    });
+  }
+
+  void keyed_put(Key key) {
+    if (!key) return;
+    set_effects(&out_, *table_, Verb::put);
+    out_.reason.clear();
+    keyed(std::move(key));
   }
 
   bool insert_columns(std::vector<std::uint32_t>* columns) {
@@ -187,34 +327,122 @@ class MariadbAnalyzer : private Recogniser {
   void update() {
     if (out_.own_returning) return refuse("not-understood");
     cursor_.accept("LOW_PRIORITY");
-    if (cursor_.accept("IGNORE")) return refuse("update-effects");
-    if (!target()) return;
-    if (!alias()) return;
-    if (!cursor_.accept("SET")) return refuse("several-tables");
-    const std::size_t start = cursor_.position();
-    if (current_of(start)) return refuse(kCurrentOf);
-    if (find(start, {"ORDER", "LIMIT"}) != text_.tokens.size()) {
-      return refuse("limit");
-    }
-    const std::size_t where = find(start, {"WHERE"});
+    const bool ignore = cursor_.accept("IGNORE");
+    const std::size_t from = cursor_.position();
+    const std::size_t set = find(from, {"SET"});
+    const auto sources = table_references(text_, catalog_, from, set);
+    if (!sources || set == text_.tokens.size() || !balanced()) return refuse("not-understood");
+    if (current_of(set)) return refuse(kCurrentOf);
+    if (calls_unknown()) return refuse("unknown-function");
+    cursor_.seek(set + 1);
+    if (sources->size() > 1) return update_several(*sources, from, set);
+    update_one(sources->front(), from, set, ignore);
+  }
+
+  bool use(const Source& source) {
+    table_ = source.table;
+    name_ = source.alias;
+    const std::string_view obstacle = table_obstacle(table_);
+    return obstacle.empty() || refused(obstacle);
+  }
+
+  void update_one(const Source& source, std::size_t from, std::size_t set, bool ignore) {
+    if (!use(source)) return;
+    const std::size_t tail = find(set + 1, {"WHERE", "ORDER", "LIMIT"});
+    const bool limited = find(set + 1, {"ORDER", "LIMIT"}) != text_.tokens.size();
     std::vector<Assignment> assigned;
-    if (!assignments(where, &assigned)) return;
-    refuse("update-effects");
-    if (!balanced() || !may_be_keyed() || !repeatable(assigned)) return;
-    Key key = pinned_key(where);
+    if (!assignments(tail, &assigned, true)) return;
+    const bool moves = std::any_of(assigned.begin(), assigned.end(), [&](const Assignment& one) {
+      return key_position(one.column).has_value();
+    });
+    if (moves) {
+      refuse("key-assigned");
+      const bool values = std::all_of(assigned.begin(), assigned.end(), [&](const Assignment& one) {
+        const auto position = key_position(one.column);
+        return !position || key_part(*position, {one.from, one.to});
+      });
+      if (!values) return;
+    } else {
+      reads_before({source}, from, set, tail, false);
+    }
+    if (ignore || limited || !may_be_keyed() || !repeatable(assigned)) return;
+    Key key = pinned_key(tail);
     if (!key) return;
     set_effects(&out_, *table_, Verb::update);
     out_.reason.clear();
     keyed(std::move(key));
   }
 
-  bool alias() {
-    const bool word = cursor_.accept("AS");
-    const bool named = cursor_.peek().kind == TokenKind::quoted_identifier ||
-                       (cursor_.peek().kind == TokenKind::word && cursor_.peek(1).is_word("SET"));
-    if (!named) return !word || refused("not-understood");
-    name_ = *cursor_.name();
-    return true;
+  void update_several(const std::vector<Source>& sources, std::size_t from, std::size_t set) {
+    const std::size_t tail = find(set + 1, {"WHERE", "ORDER", "LIMIT"});
+    std::vector<Source> changed;
+    while (cursor_.position() < tail) {
+      const Source* source = assigned_source(sources);
+      if (source == nullptr) return;
+      const auto same = [&](const Source& one) { return one.alias == source->alias; };
+      if (std::none_of(changed.begin(), changed.end(), same)) changed.push_back(*source);
+      cursor_.seek(std::min(tail, end_of_expression(cursor_.position())));
+      cursor_.accept(',');
+    }
+    reads_before(changed, from, set, tail, false);
+  }
+
+  /// The table whose column is assigned at the cursor. Null: the verdict is given.
+  const Source* assigned_source(const std::vector<Source>& sources) {
+    auto name = cursor_.name();
+    std::string qualifier;
+    while (name && cursor_.accept('.')) {
+      qualifier = std::move(*name);
+      name = cursor_.name();
+    }
+    const Source* found = nullptr;
+    for (const Source& source : sources) {
+      if (!name || source.table == nullptr) continue;
+      const bool here = qualifier.empty() ? source.table->column(*name).has_value()
+                                          : ascii_lower(source.alias) == ascii_lower(qualifier);
+      if (!here) continue;
+      if (found != nullptr) return refuse("several-tables"), nullptr;
+      found = &source;
+    }
+    if (found == nullptr || !cursor_.accept('=')) return refuse("several-tables"), nullptr;
+    if (!use(*found)) return nullptr;
+    const auto ordinal = table_->column(*name);
+    if (!ordinal) return refuse("unknown-column"), nullptr;
+    if (key_position(*ordinal)) return refuse("key-assigned"), nullptr;
+    return found;
+  }
+
+  /// One table without hints of the application's.
+  [[nodiscard]] bool explained(std::size_t from, std::size_t to) const {
+    return std::none_of(text_.tokens.begin() + static_cast<long>(from),
+                        text_.tokens.begin() + static_cast<long>(to), [](const Token& token) {
+                          return token.is(',') || token.is('(') || token.is_word("JOIN") ||
+                                 token.is_word("STRAIGHT_JOIN");
+                        });
+  }
+
+  /// Effects by the rows of these tables before and after, or opaque. Names stand in the tokens
+  /// from `from` to `to`, the condition behind `tail`.
+  void reads_before(const std::vector<Source>& changed, std::size_t from, std::size_t to,
+                    std::size_t tail, bool removes) {
+    std::vector<RowsQuery> queries;
+    for (const Source& source : changed) {
+      if (!use(source)) return;
+      if (!readable_by_key(*table_)) return refuse("key-type");
+      TextParts rest(text_);
+      rest.copy(from, to);
+      if (explained(from, to)) rest.hint();
+      rest.add(" ").copy(tail, text_.tokens.size());
+      queries.push_back(rows_query(source, removes, rest));
+    }
+    if (queries.front().hint_at != 0) {
+      queries.front().explain = "EXPLAIN " + std::string(text_.original().substr(0, text_.end()));
+    }
+    set_effects(&out_, *changed.front().table, removes ? Verb::remove : Verb::update);
+    out_.reason.clear();
+    out_.before = std::move(queries);
+    out_.before_may_miss = std::any_of(text_.tokens.begin(), text_.tokens.end(),
+                                       [](const Token& one) { return one.is_word("SELECT"); });
   }
 
   /// Whether the same row with the same parameters becomes the same on the shadow.
@@ -248,12 +476,13 @@ class MariadbAnalyzer : private Recogniser {
     cursor_.accept("LOW_PRIORITY");
     cursor_.accept("QUICK");
     const bool ignore = cursor_.accept("IGNORE");
-    if (!cursor_.accept("FROM")) return refuse("several-tables");
+    const std::size_t first = cursor_.position();
+    const bool from = cursor_.accept("FROM");
+    const std::size_t named = cursor_.position();
+    if (!from || find(named, {"USING"}) != text_.tokens.size()) return remove_several(first);
     if (!target()) return;
     const Token& next = cursor_.peek();
-    if (next.is(',') || next.is('.') || next.is_word("USING")) {
-      return refuse("several-tables");
-    }
+    if (next.is(',') || next.is('.')) return refuse("not-understood");
     if (!cursor_.done() && !next.is_word("WHERE") && !next.is_word("ORDER") &&
         !next.is_word("LIMIT") && !next.is_word("RETURNING")) {
       return refuse("not-understood");
@@ -262,6 +491,37 @@ class MariadbAnalyzer : private Recogniser {
     if (current_of(start)) return refuse(kCurrentOf);
     if (!effects(Verb::remove) || ignore || !may_be_keyed()) return;
     if (find(start, {"ORDER", "LIMIT"}) == text_.tokens.size()) keyed(pinned_key(start));
+  }
+
+  /// DELETE a, b FROM ... and DELETE FROM a, b USING ...
+  void remove_several(std::size_t first) {
+    if (out_.own_returning || !balanced()) return refuse("not-understood");
+    const bool from = text_.tokens[first].is_word("FROM");
+    const std::size_t targets = from ? first + 1 : first;
+    const std::size_t middle = find(targets, {from ? "USING" : "FROM"});
+    if (middle == text_.tokens.size()) return refuse("not-understood");
+    const std::size_t tail = find(middle + 1, {"WHERE"});
+    const auto sources = table_references(text_, catalog_, middle + 1, tail);
+    if (!sources) return refuse("several-tables");
+    if (calls_unknown()) return refuse("unknown-function");
+    std::vector<Source> changed;
+    Cursor at = cursor(targets, middle);
+    do {
+      std::string name;
+      do {
+        if (at.accept('*')) break;  // old spelling: a.*
+        const auto part = at.name();
+        if (!part) return refuse("not-understood");
+        name = *part;
+      } while (at.accept('.'));
+      const auto found = std::find_if(sources->begin(), sources->end(), [&](const Source& one) {
+        return ascii_lower(one.alias) == ascii_lower(name);
+      });
+      if (found == sources->end()) return refuse("several-tables");
+      changed.push_back(*found);
+    } while (at.accept(','));
+    if (!at.done()) return refuse("not-understood");
+    reads_before(changed, middle + 1, tail, tail, true);
   }
 
   std::size_t target_token_ = 0;

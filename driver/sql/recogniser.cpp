@@ -187,14 +187,14 @@ std::optional<std::vector<Recogniser::Span>> Recogniser::single_row(
   return given;
 }
 
-bool Recogniser::assignments(std::size_t to, std::vector<Assignment>* out) {
+bool Recogniser::assignments(std::size_t to, std::vector<Assignment>* out, bool keys) {
   do {
     std::vector<std::uint32_t> columns;
     const bool list = cursor_.accept('(');
     do {
       const auto ordinal = column(&cursor_);
       if (!ordinal) return refused(cursor_.name() ? "unknown-column" : "not-understood");
-      if (key_position(*ordinal)) return refused("key-assigned");
+      if (!keys && key_position(*ordinal)) return refused("key-assigned");
       columns.push_back(*ordinal);
     } while (list && cursor_.accept(','));
     if ((list && !cursor_.accept(')')) || !cursor_.accept('=')) return refused("not-understood");
@@ -214,6 +214,17 @@ std::size_t Recogniser::end_of_expression(std::size_t from) const {
     if (depth == 0 && text_.tokens[i].is(',')) return i;
   }
   return text_.tokens.size();
+}
+
+bool Recogniser::replaces_one_row() const {
+  if (!table_->unique_keys.empty() || !table_->triggers.empty()) return false;
+  const std::string name = ascii_lower(table_->name);
+  for (const Table& other : catalog_.tables) {
+    for (const ForeignKey& reference : other.foreign_keys) {
+      if (ascii_lower(reference.parent_table) == name) return false;
+    }
+  }
+  return true;
 }
 
 // ---- expressions; recursion is bounded by kNestingMax ----

@@ -76,10 +76,14 @@ class Recogniser {
   [[nodiscard]] std::optional<KeyPart> key_part(std::uint32_t position, Span tokens) const;
   /// `(value, ...)` from the cursor to the end of the text, by the ordinals of `columns`.
   std::optional<std::vector<Span>> single_row(const std::vector<std::uint32_t>& columns);
-  /// `column = expression, ...` from the cursor to `to`. False: the verdict is given.
-  bool assignments(std::size_t to, std::vector<Assignment>* out);
+  /// `column = expression, ...` from the cursor to `to`. False: the verdict is given, as it is for
+  /// a column of the key unless `keys` allows them.
+  bool assignments(std::size_t to, std::vector<Assignment>* out, bool keys = false);
   /// Whether these tokens are an expression that depends on nothing but the row and its operands.
   [[nodiscard]] bool immutable(Span tokens) const;
+  /// Whether REPLACE can remove no other row than the one with the new row's key, and nothing
+  /// follows from that removal.
+  [[nodiscard]] bool replaces_one_row() const;
   /// The key when the condition behind WHERE, at this token, names one row by it.
   [[nodiscard]] Key pinned_key(std::size_t where) const;
 
@@ -90,6 +94,9 @@ class Recogniser {
   const Table* table_ = nullptr;
   std::string name_;  // alias or table name, as the statement's own expressions may say it
 
+  /// The comma, outside parentheses, that ends the expression here, or the end of the text.
+  [[nodiscard]] std::size_t end_of_expression(std::size_t from) const;
+
  private:
   struct Side {
     bool valid = false;
@@ -98,7 +105,6 @@ class Recogniser {
   };
   using Found = std::vector<std::optional<KeyPart>>;
 
-  [[nodiscard]] std::size_t end_of_expression(std::size_t from) const;
   std::optional<std::uint32_t> column(Cursor* at) const;
   bool sum(Cursor* at) const;
   bool operand(Cursor* at) const;

@@ -135,30 +135,19 @@ class SqliteAnalyzer : private Recogniser {
     }
     if (!cursor_.accept("INTO")) return refuse("not-understood");
     if (!target()) return;
-    if (replace && !replaces_one_row()) return refuse("replace");
+    // Whether its triggers see a removal is up to a setting.
+    if (replace && !table_->triggers.empty()) return refuse("replace");
     std::vector<std::uint32_t> columns;
     if (!insert_columns(&columns)) return refuse("unknown-column");
     const std::size_t rows = cursor_.position();
     const std::size_t conflict = find_conflict(rows);
     bool puts = replace;
     if (!upserts(conflict, &puts)) return;
-    if (!effects(puts ? Verb::put : Verb::insert)) return;
+    const Verb verb = replace && !replaces_one_row() ? Verb::replace : Verb::put;
+    if (!effects(puts ? verb : Verb::insert)) return;
     const bool plain = !replace && !ignore && conflict == text_.tokens.size();
     if (!plain || !may_be_keyed()) return;
     if (auto key = inserted_key(columns)) keyed(std::move(*key));
-  }
-
-  /// Whether REPLACE can remove no other row than the one with the new row's key, and nothing
-  /// follows from that removal.
-  [[nodiscard]] bool replaces_one_row() const {
-    if (!table_->unique_keys.empty() || !table_->triggers.empty()) return false;
-    const std::string name = ascii_lower(table_->name);
-    for (const Table& other : catalog_.tables) {
-      for (const ForeignKey& reference : other.foreign_keys) {
-        if (ascii_lower(reference.parent_table) == name) return false;
-      }
-    }
-    return true;
   }
 
   bool insert_columns(std::vector<std::uint32_t>* columns) {

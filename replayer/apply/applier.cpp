@@ -334,7 +334,9 @@ void Applier::Impl::join_row(const FeedTransaction& transaction, const Statement
                              const RowEffect& row) {
   auto& plan = plans.plan(statement.shape, transaction.text(statement.shape));
   if (plan.missing_columns() != 0) throw Surprise{};
-  if (!joins || row.verb == Verb::put) {
+  const bool simple =
+      row.verb == Verb::insert || row.verb == Verb::update || row.verb == Verb::remove;
+  if (!joins || !simple) {
     run_joined();
     if (run_row(plan, row.verb, row) != 1) throw Surprise{};
     return;
@@ -456,6 +458,11 @@ bool Applier::Impl::is_there(ShapePlan& plan, const RowEffect& row) {
 }
 
 long long Applier::Impl::run_row(ShapePlan& plan, Verb verb, const RowEffect& row) {
+  if (verb == Verb::replace) {
+    run(plan.sql(Verb::remove), plan.bind(Verb::remove, row));
+    for (const auto& [text, key] : plan.removals(row)) run(text, key);
+    return run(plan.sql(Verb::insert), plan.bind(Verb::insert, row));
+  }
   const Verb first = verb == Verb::put ? Verb::update : verb;
   const auto rows = run(plan.sql(first), plan.bind(first, row));
   if (verb != Verb::put || rows != 0) return rows;
@@ -475,8 +482,11 @@ void Applier::Impl::run_rows(const FeedTransaction& transaction, const Statement
   if (plan.missing_columns() != 0) report("no such column");
   for (const auto& row : statement.rows) {
     const bool removes = row.verb == Verb::remove;
-    const auto rows = run_row(plan, as_put && !removes ? Verb::put : row.verb, row);
-    if (rows == 0 && row.verb == Verb::update) {
+    const bool changes = row.verb == Verb::update || row.verb == Verb::move;
+    const bool puts = as_put && (changes || row.verb == Verb::insert);
+    if (puts && row.verb == Verb::move) run(plan.sql(Verb::remove), plan.bind(Verb::remove, row));
+    const auto rows = run_row(plan, puts ? Verb::put : row.verb, row);
+    if (rows == 0 && changes) {
       report("row-count");
       run_row(plan, Verb::insert, row);
     } else if (rows == 0 && removes && !as_put) {

@@ -1,5 +1,7 @@
 #include "replayer/apply/row_effects.h"
 
+#include <algorithm>
+
 namespace understudy {
 
 ShapePlan::ShapePlan(const SqlDialect& dialect, const Catalog& shadow, const Shape& shape)
@@ -40,28 +42,53 @@ const std::string& ShapePlan::sql(Verb verb) {
     if (update_.empty()) update_ = dialect_.update_sql(*table_, columns(rest_), columns(key_));
     return update_;
   }
+  if (verb == Verb::move) {
+    if (move_.empty()) move_ = dialect_.update_sql(*table_, columns(all_), columns(key_));
+    return move_;
+  }
   if (verb != Verb::remove) throw std::runtime_error("a row effect has no verb");
   if (remove_.empty()) remove_ = dialect_.delete_sql(*table_, columns(key_));
   return remove_;
 }
 
 void ShapePlan::append(std::vector<odbc::Bind>& out, std::span<const Place> places,
-                       const RowEffect& row) const {
+                       const RowEffect& row, std::size_t skip) const {
   for (const auto& place : places) {
-    out.push_back(dialect_.bind(table_->columns[place.column], row.values[place.value]));
+    out.push_back(dialect_.bind(table_->columns[place.column], row.values[skip + place.value]));
   }
 }
 
 std::vector<odbc::Bind> ShapePlan::bind(Verb verb, const RowEffect& row) const {
-  if (row.values.size() != shape_columns_ &&
-      !(verb == Verb::remove && row.values.size() == shape_key_)) {
+  // The key of a moved row may serve as that of a removed one.
+  const std::size_t old_key = row.verb == Verb::move ? shape_key_ : 0;
+  const bool whole = row.values.size() == shape_columns_ + old_key;
+  if (!whole && !(verb == Verb::remove && row.values.size() == shape_key_)) {
     throw std::runtime_error("a row of the journal has another number of columns than its shape");
   }
   std::vector<odbc::Bind> out;
   out.reserve(all_.size() + key_.size());
-  if (verb == Verb::insert) append(out, all_, row);
-  if (verb == Verb::update) append(out, rest_, row);
-  if (verb != Verb::insert) append(out, key_, row);
+  if (verb == Verb::insert || verb == Verb::move) append(out, all_, row, old_key);
+  if (verb == Verb::update) append(out, rest_, row, old_key);
+  if (verb == Verb::update) append(out, key_, row, old_key);
+  if (verb == Verb::remove || verb == Verb::move) append(out, key_, row);
+  return out;
+}
+
+std::vector<ShapePlan::Removal> ShapePlan::removals(const RowEffect& row) const {
+  std::vector<Removal> out;
+  for (const auto& unique : table_->unique_keys) {
+    std::vector<Place> places;
+    for (const std::uint32_t column : unique) {
+      const auto at = std::find_if(all_.begin(), all_.end(),
+                                   [&](const Place& one) { return one.column == column; });
+      if (at == all_.end() || !row.values.at(at->value)) break;  // NULL collides with nothing
+      places.push_back(*at);
+    }
+    if (places.size() != unique.size()) continue;
+    auto& removal =
+        out.emplace_back(dialect_.delete_sql(*table_, unique), std::vector<odbc::Bind>());
+    append(removal.second, places, row);
+  }
   return out;
 }
 

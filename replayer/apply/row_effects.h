@@ -25,11 +25,15 @@ class ShapePlan {
   /// Throws NoPlace when the shadow has no such table.
   ShapePlan(const SqlDialect& dialect, const Catalog& shadow, const Shape& shape);
 
-  /// The text for a verb (insert, update, remove). Throws NoPlace for an update or removal in a
-  /// table without a key.
+  /// The text for a verb (insert, update, remove, move). Throws NoPlace for an update or removal in
+  /// a table without a key.
   const std::string& sql(Verb verb);
   /// Its parameters. Throws std::runtime_error when the row does not fit the shape.
   [[nodiscard]] std::vector<odbc::Bind> bind(Verb verb, const RowEffect& row) const;
+  /// What removes the rows that the whole row collides with by a unique key other than the primary
+  /// one: texts and their parameters.
+  using Removal = std::pair<std::string, std::vector<odbc::Bind>>;
+  [[nodiscard]] std::vector<Removal> removals(const RowEffect& row) const;
   /// Columns of the shape that the shadow lacks.
   [[nodiscard]] std::size_t missing_columns() const { return missing_; }
 
@@ -39,8 +43,8 @@ class ShapePlan {
     std::uint32_t column;  // ordinal on the shadow
   };
   static std::vector<std::uint32_t> columns(std::span<const Place> places);
-  void append(std::vector<odbc::Bind>& out, std::span<const Place> places,
-              const RowEffect& row) const;
+  void append(std::vector<odbc::Bind>& out, std::span<const Place> places, const RowEffect& row,
+              std::size_t skip = 0) const;
 
   const SqlDialect& dialect_;
   const Table* table_ = nullptr;
@@ -50,7 +54,7 @@ class ShapePlan {
   std::size_t shape_columns_ = 0;
   std::size_t shape_key_ = 0;
   std::size_t missing_ = 0;
-  std::string insert_, update_, remove_;
+  std::string insert_, update_, remove_, move_;
 };
 
 inline constexpr std::size_t kShapePlansMax = 4096;

@@ -60,6 +60,10 @@ void add_rows(const StatementEntry& statement, const Shape& shape, Touched& touc
     for (const auto& value : row.values)
       values.push_back(value && *value != kNull ? odbc::OptionalText(std::string(*value))
                                                 : std::nullopt);
+    if (row.verb == Verb::move && values.size() > shape.key_count) {
+      touched.keys[table_of(shape)].insert(Key(values.begin(), values.begin() + shape.key_count));
+      values.erase(values.begin(), values.begin() + shape.key_count);
+    }
     out.key.assign(values.begin(), values.begin() + shape.key_count);
     // A large value stands elsewhere in the journal: such a row tells nothing.
     touched.incomplete = touched.incomplete || !row.large.empty();

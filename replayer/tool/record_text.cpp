@@ -87,6 +87,10 @@ std::string_view verb_name(Verb verb) {
       return "delete";
     case Verb::put:
       return "put";
+    case Verb::replace:
+      return "replace";
+    case Verb::move:
+      return "move";
     case Verb::other:
       break;
   }

@@ -188,9 +188,106 @@ TEST_F(CaptureMariadb, RecordsKeyedStatementsWithTheirValues) {
   ASSERT_EQ(seen.transactions.size(), 4u);
   std::vector<Verdict> verdicts;
   for (const auto& one : seen.transactions) verdicts.push_back(one.statements.at(0).verdict);
-  EXPECT_EQ(verdicts, (std::vector<Verdict>{Verdict::keyed, Verdict::keyed, Verdict::opaque,
+  EXPECT_EQ(verdicts, (std::vector<Verdict>{Verdict::keyed, Verdict::keyed, Verdict::effects,
                                             Verdict::effects}));
   EXPECT_EQ(seen.transactions[3].statements[0].effects.at(0).values.at(0), "1");
+}
+
+std::string rows_of(const SeenStatement& statement) {
+  std::string out;
+  for (const SeenRow& row : statement.effects) {
+    out += row.verb == Verb::remove ? '-' : row.verb == Verb::put ? '=' : '+';
+    for (const auto& value : row.values) out += value.value_or("NULL") + ' ';
+  }
+  return out;
+}
+
+TEST_F(CaptureMariadb, RecordsTheRowsThatAnUpdateHasChanged) {
+  begin({"CREATE TABLE t (id INT PRIMARY KEY, v INT, w DOUBLE)",
+         "INSERT INTO t VALUES (1, 1, 0), (2, 5, 0), (3, 6, 0), (4, NULL, 0)"});
+  Application app(production_.through());
+  raw::Statement stmt(app);
+  SQLINTEGER five = 5;
+  SQLINTEGER least = 2;
+  SQLBindParameter(stmt.handle, 1, SQL_PARAM_INPUT, SQL_C_SLONG, SQL_INTEGER, 10, 0, &five, 0,
+                   nullptr);
+  SQLBindParameter(stmt.handle, 2, SQL_PARAM_INPUT, SQL_C_SLONG, SQL_INTEGER, 10, 0, &least, 0,
+                   nullptr);
+  ASSERT_EQ(stmt.run("UPDATE t SET v = ? WHERE v > ?"), SQL_SUCCESS) << stmt.problems();
+  SQLLEN rows = 0;
+  SQLRowCount(stmt.handle, &rows);
+  EXPECT_EQ(rows, 1);  // the other had this value already
+  SQLSMALLINT columns = -1;
+  SQLNumResultCols(stmt.handle, &columns);
+  EXPECT_EQ(columns, 0);
+  EXPECT_EQ(run(app, "UPDATE t SET v = 9 WHERE v IS NULL ORDER BY id LIMIT 1"), SQL_SUCCESS);
+  EXPECT_EQ(run(app, "UPDATE t SET v = 9 WHERE v > 100"), SQL_SUCCESS);
+  const auto seen = production_.drain();
+  ASSERT_EQ(seen.transactions.size(), 2u);
+  EXPECT_EQ(seen.transactions[0].statements.at(0).verdict, Verdict::effects);
+  EXPECT_EQ(rows_of(seen.transactions[0].statements.at(0)), "+3 5 0 ");
+  EXPECT_EQ(rows_of(seen.transactions[1].statements.at(0)), "+4 9 0 ");
+}
+
+TEST_F(CaptureMariadb, RecordsTheRowsOfStatementsThatChangeSeveralTables) {
+  begin({"CREATE TABLE a (id INT PRIMARY KEY, v INT)",
+         "CREATE TABLE b (id VARCHAR(9) PRIMARY KEY,"
+         " a INT, v INT)",
+         "INSERT INTO a VALUES (1, 1), (2, 2), (3, 3)",
+         "INSERT INTO b VALUES ('x', 1, 0), ('y', 1, 0), ('ä', 2, 0)"});
+  Application app(production_.through());
+  EXPECT_EQ(run(app, "UPDATE a JOIN b ON b.a = a.id SET a.v = 7, b.v = 8 WHERE a.id = 1"),
+            SQL_SUCCESS);
+  EXPECT_EQ(run(app, "DELETE a, b FROM a LEFT JOIN b ON b.a = a.id WHERE a.id > 1"), SQL_SUCCESS);
+  const auto seen = production_.drain();
+  ASSERT_EQ(seen.transactions.size(), 2u);
+  ASSERT_EQ(seen.transactions[0].statements.size(), 2u);
+  EXPECT_EQ(rows_of(seen.transactions[0].statements[0]), "+1 7 ");
+  EXPECT_EQ(rows_of(seen.transactions[0].statements[1]), "+x 1 8 +y 1 8 ");
+  ASSERT_EQ(seen.transactions[1].statements.size(), 2u);
+  EXPECT_EQ(rows_of(seen.transactions[1].statements[0]), "-2 -3 ");
+  EXPECT_EQ(rows_of(seen.transactions[1].statements[1]), "-ä ");
+}
+
+TEST_F(CaptureMariadb, RecordsWhatAnUpsertLeaves) {
+  begin({"CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY, u INT UNIQUE, v DOUBLE)",
+         "CREATE TABLE p (id INT PRIMARY KEY, v INT, at DATETIME(6) DEFAULT NOW(6))"});
+  Application app(production_.through());
+  raw::Statement stmt(app);
+  SQLLEN rows = 0;
+  for (const SQLLEN expected : {1, 2}) {
+    ASSERT_EQ(stmt.run("INSERT INTO t (u, v) VALUES (5, 1) ON DUPLICATE KEY UPDATE v = v + 1"),
+              SQL_SUCCESS)
+        << stmt.problems();
+    SQLRowCount(stmt.handle, &rows);
+    EXPECT_EQ(rows, expected);
+  }
+  EXPECT_EQ(run(app, "REPLACE INTO p (id, v) VALUES (1, 1), (2, 2)"), SQL_SUCCESS);
+  const auto seen = production_.drain();
+  ASSERT_EQ(seen.transactions.size(), 3u);
+  EXPECT_EQ(rows_of(seen.transactions[0].statements.at(0)), "=1 5 1 ");
+  EXPECT_EQ(rows_of(seen.transactions[1].statements.at(0)), "=1 5 2 ");
+  EXPECT_EQ(seen.transactions[2].statements.at(0).effects.size(), 2u);
+}
+
+TEST_F(CaptureMariadb, RecordsTheRowsOfEachSetOfAnArrayOfUpdates) {
+  begin({"CREATE TABLE t (id INT PRIMARY KEY, v INT)",
+         "INSERT INTO t VALUES (1, 1), (2, 2), (3, 3)"});
+  Application app(production_.through());
+  raw::Statement stmt(app);
+  SQLINTEGER from[] = {1, 3};
+  SQLSetStmtAttr(stmt.handle, SQL_ATTR_PARAMSET_SIZE, reinterpret_cast<SQLPOINTER>(2), 0);
+  SQLBindParameter(stmt.handle, 1, SQL_PARAM_INPUT, SQL_C_SLONG, SQL_INTEGER, 10, 0, from, 0,
+                   nullptr);
+  ASSERT_EQ(stmt.run("UPDATE t SET v = v + 10 WHERE v >= ? AND v < 10"), SQL_SUCCESS)
+      << stmt.problems();
+  SQLLEN rows = 0;
+  SQLRowCount(stmt.handle, &rows);
+  EXPECT_EQ(rows, 3);
+  const auto seen = production_.drain();
+  ASSERT_EQ(seen.transactions.size(), 1u);
+  EXPECT_EQ(rows_of(seen.transactions[0].statements.at(0)), "+1 11 +2 12 +3 13 ");
+  EXPECT_EQ(seen.transactions[0].statements.size(), 1u);  // the second set changed nothing
 }
 
 // Row 1 belongs to the victim, rows 2 to 5 to the other, which has written more and so survives.

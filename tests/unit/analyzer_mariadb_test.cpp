@@ -44,8 +44,13 @@ Catalog catalog() {
   const Table named = table("named", {column("name", "varchar(9)"), column("v", "int(11)")}, {0});
   Table triggered = table("triggered", {column("id", "int(11)"), column("v", "int(11)")}, {0});
   triggered.triggers = {"g"};
+  Table tagged = table(
+      "tagged", {column("id", "int(11)"), column("u", "int(11)"), column("v", "int(11)")}, {0});
+  tagged.columns[0].identity = true;
+  tagged.unique_keys = {{1}};
+  const Table by_rate = table("by_rate", {column("r", "double"), column("v", "int(11)")}, {0});
   const Table keyless = table("keyless", {column("a", "int(11)")}, {});
-  c.tables = {account, line, stamped, moment, named, triggered, keyless};
+  c.tables = {account, line, stamped, moment, named, triggered, keyless, tagged, by_rate};
   return c;
 }
 
@@ -111,7 +116,24 @@ TEST(AnalyzerMariadb, PinsUpdatesThatMakeTheSameOfTheSameRow) {
   expect_keyed("UPDATE stamped SET v = 1, changed = '2020-01-01' WHERE id = 1");
 }
 
-TEST(AnalyzerMariadb, CannotSeeWhatOtherUpdatesDid) {
+void expect_asks(std::string_view text, const std::vector<std::string>& queries) {
+  const auto found = analyzed(text);
+  EXPECT_EQ(found.verdict, Verdict::effects) << text << ": " << found.reason;
+  EXPECT_TRUE(found.rewritten.empty()) << text;
+  std::vector<std::string> asked;
+  for (const auto* list : {&found.before, &found.after}) {
+    for (const RowsQuery& one : *list) asked.push_back(one.text);
+  }
+  EXPECT_EQ(asked, queries) << text;
+}
+
+TEST(AnalyzerMariadb, AsksForTheRowsOfAnUpdateBeforeItRuns) {
+  expect_asks("UPDATE line SET amount = RAND() WHERE amount > ? ORDER BY no LIMIT 3",
+              {"SELECT CAST(`line`.`no` AS CHAR), CAST(`line`.`amount` AS CHAR) FROM line WHERE"
+               " amount > ? ORDER BY no LIMIT 3 FOR UPDATE"});
+  expect_asks("UPDATE IGNORE shop.line AS l SET l.amount = 0",
+              {"SELECT CAST(`l`.`no` AS CHAR), CAST(`l`.`amount` AS CHAR) FROM shop.line AS l "
+               " FOR UPDATE"});
   for (const char* text :
        {"UPDATE account SET balance = 0 WHERE owner = 'b'", "UPDATE account SET balance = 0",
         "UPDATE account SET balance = RAND() WHERE id = 1",
@@ -121,21 +143,103 @@ TEST(AnalyzerMariadb, CannotSeeWhatOtherUpdatesDid) {
         "UPDATE stamped SET changed = at WHERE id = 1", "UPDATE named SET v = 1 WHERE name = ?",
         "UPDATE account SET owner = \"balance\" WHERE id = 1",
         "UPDATE triggered SET v = 1 WHERE id = 1"}) {
-    expect_opaque(text, "update-effects");
+    EXPECT_EQ(analyzed(text).verdict, Verdict::effects) << text << ": " << analyzed(text).reason;
+    EXPECT_EQ(analyzed(text).before.size(), 1u) << text;
   }
 }
 
+TEST(AnalyzerMariadb, NamesTheParametersOfItsQuestions) {
+  const Analysis found = analyzed(
+      "UPDATE account SET balance = ?, owner = ? WHERE rate > ? AND owner = {fn UCASE(?)}");
+  ASSERT_EQ(found.before.size(), 1u);
+  EXPECT_EQ(found.before[0].parameters, (std::vector<std::uint32_t>{2, 3}));
+  EXPECT_TRUE(found.before[0].text.ends_with("WHERE rate > ? AND owner = {fn UCASE(?)} FOR UPDATE"))
+      << found.before[0].text;
+}
+
+TEST(AnalyzerMariadb, KnowsThatASubqueryMayFindOtherRows) {
+  EXPECT_TRUE(
+      analyzed("UPDATE line SET amount = 1 WHERE no IN (SELECT id FROM account)").before_may_miss);
+  EXPECT_FALSE(analyzed("UPDATE line SET amount = 1 WHERE no > 1").before_may_miss);
+}
+
+TEST(AnalyzerMariadb, AsksForTheRowsOfEachTableThatAStatementChanges) {
+  expect_asks(
+      "UPDATE line l JOIN account a ON no = id SET l.amount = a.balance, owner = 'x'"
+      " WHERE a.rate > 1",
+      {"SELECT CAST(`l`.`no` AS CHAR), CAST(`l`.`amount` AS CHAR) FROM line l JOIN account"
+       " a ON no = id WHERE a.rate > 1 FOR UPDATE",
+       "SELECT CAST(`a`.`id` AS CHAR), CAST(CONVERT(`a`.`owner` USING utf8mb4) AS BINARY),"
+       " CAST(`a`.`balance` AS CHAR), CAST(CAST(`a`.`rate` AS DOUBLE) AS CHAR) FROM line l"
+       " JOIN account a ON no = id WHERE a.rate > 1 FOR UPDATE"});
+  const std::string keys =
+      "SELECT CAST(`l`.`no` AS CHAR) FROM line AS l LEFT JOIN account USING (id) WHERE rate > 2"
+      " FOR UPDATE";
+  expect_asks("DELETE l.* FROM line AS l LEFT JOIN account USING (id) WHERE rate > 2", {keys});
+  expect_asks("DELETE FROM l USING line AS l LEFT JOIN account USING (id) WHERE rate > 2", {keys});
+  EXPECT_EQ(analyzed("DELETE account, line FROM account, line WHERE id = no").before.size(), 2u);
+}
+
+TEST(AnalyzerMariadb, AsksForTheRowsOfAnUpsertAfterItRan) {
+  expect_asks(
+      "INSERT INTO account (id, owner) VALUES (?, UUID()), (2, 'b')"
+      " ON DUPLICATE KEY UPDATE balance = balance + VALUES(balance)",
+      {"SELECT CAST(`account`.`id` AS CHAR),"
+       " CAST(CONVERT(`account`.`owner` USING utf8mb4) AS BINARY),"
+       " CAST(`account`.`balance` AS CHAR), CAST(CAST(`account`.`rate` AS DOUBLE) AS CHAR)"
+       " FROM `account` FORCE INDEX (PRIMARY) WHERE `id` = ? FOR UPDATE",
+       "SELECT CAST(`account`.`id` AS CHAR),"
+       " CAST(CONVERT(`account`.`owner` USING utf8mb4) AS BINARY),"
+       " CAST(`account`.`balance` AS CHAR), CAST(CAST(`account`.`rate` AS DOUBLE) AS CHAR)"
+       " FROM `account` FORCE INDEX (PRIMARY) WHERE `id` = 2 FOR UPDATE"});
+  expect_asks("INSERT INTO line (amount) VALUES (?) ON DUPLICATE KEY UPDATE amount = 1",
+              {"SELECT CAST(`line`.`no` AS CHAR), CAST(`line`.`amount` AS CHAR) FROM `line`"
+               " FORCE INDEX (PRIMARY) WHERE `no` = LAST_INSERT_ID() FOR UPDATE"});
+  const std::string tagged =
+      "SELECT CAST(`tagged`.`id` AS CHAR), CAST(`tagged`.`u` AS CHAR), CAST(`tagged`.`v` AS CHAR)"
+      " FROM `tagged`";
+  expect_asks("INSERT INTO tagged (u, v) VALUES (5, ?) ON DUPLICATE KEY UPDATE v = VALUES(v)",
+              {tagged + " WHERE `u` = 5"});
+  expect_asks("INSERT INTO tagged (u, v) VALUES (NULL, ?) ON DUPLICATE KEY UPDATE v = 1",
+              {tagged + " FORCE INDEX (PRIMARY) WHERE `id` = LAST_INSERT_ID() FOR UPDATE"});
+  expect_asks("REPLACE INTO line (no, amount) VALUES (?, 5)",
+              {"SELECT CAST(`line`.`no` AS CHAR), CAST(`line`.`amount` AS CHAR) FROM `line`"
+               " FORCE INDEX (PRIMARY) WHERE `no` = ? FOR UPDATE"});
+}
+
+TEST(AnalyzerMariadb, KnowsThatAReplaceMayRemoveOtherRows) {
+  const Analysis found = analyzed("REPLACE INTO tagged (u) VALUES (1)");
+  EXPECT_EQ(found.verb, Verb::replace);
+  ASSERT_EQ(found.after.size(), 1u);
+  EXPECT_TRUE(found.after[0].text.ends_with("WHERE `id` = LAST_INSERT_ID() FOR UPDATE"));
+}
+
+TEST(AnalyzerMariadb, PinsUpsertsThatMakeTheSameOfTheSameRow) {
+  expect_keyed("REPLACE INTO account VALUES (1, 'a', 2, 3)");
+  expect_keyed("INSERT INTO account (id) VALUES (?) ON DUPLICATE KEY UPDATE balance = balance + 1");
+}
+
+TEST(AnalyzerMariadb, PinsUpdatesThatGiveAKnownRowAKnownKey) {
+  expect_keyed("UPDATE account SET id = ? WHERE id = ?");
+  expect_keyed("UPDATE account SET id = 2, owner = 'b' WHERE id = 1");
+}
+
 TEST(AnalyzerMariadb, NamesWhyAStatementIsOpaque) {
-  expect_opaque("UPDATE account SET id = 2 WHERE id = 1", "key-assigned");
-  expect_opaque("UPDATE account SET balance = 0 ORDER BY id LIMIT 1", "limit");
-  expect_opaque("UPDATE account, line SET balance = 0", "several-tables");
-  expect_opaque("UPDATE account JOIN line ON no = id SET balance = 0", "several-tables");
-  expect_opaque("DELETE account FROM account JOIN line", "several-tables");
-  expect_opaque("DELETE FROM account, line USING account JOIN line", "several-tables");
-  expect_opaque("DELETE FROM account USING account JOIN line", "several-tables");
-  expect_opaque("REPLACE INTO account VALUES (1, 'a', 2, 3)", "replace");
-  expect_opaque("INSERT INTO account (id) VALUES (1) ON DUPLICATE KEY UPDATE balance = 1",
-                "upsert");
+  expect_opaque("UPDATE account SET id = id + 1 WHERE id = 1", "key-assigned");
+  expect_opaque("UPDATE account SET id = 2", "key-assigned");
+  expect_opaque("UPDATE account, line SET nothing = 0", "several-tables");
+  expect_opaque("UPDATE account, other SET no = 0", "several-tables");
+  expect_opaque("UPDATE account a, account b SET owner = 'x'", "several-tables");
+  expect_opaque("UPDATE account JOIN line ON no = id SET no = 0", "key-assigned");
+  expect_opaque("DELETE other FROM account JOIN line", "several-tables");
+  expect_opaque("UPDATE by_rate SET v = 1", "key-type");
+  expect_opaque("INSERT INTO tagged (u) SELECT 1 ON DUPLICATE KEY UPDATE v = 1", "upsert");
+  expect_opaque("INSERT INTO tagged (u) VALUES (1 + 1) ON DUPLICATE KEY UPDATE v = 1", "upsert");
+  expect_opaque("INSERT INTO tagged (u) VALUES (1) ON DUPLICATE KEY UPDATE u = 1", "upsert");
+  expect_opaque("INSERT INTO tagged (id, u) VALUES (1, 1) ON DUPLICATE KEY UPDATE v = RAND()",
+                "upsert");  // either may collide
+  expect_opaque("INSERT INTO tagged (v) VALUES (1), (2) ON DUPLICATE KEY UPDATE v = 1", "upsert");
+  expect_opaque("REPLACE INTO tagged (v) VALUES (1), (2)", "replace");
   expect_opaque("INSERT DELAYED INTO account VALUES (1, 'a', 2, 3)", "delayed");
   expect_opaque("INSERT INTO account VALUES (1, mine(), 2, 3)", "unknown-function");
   expect_opaque("INSERT INTO account VALUES (1, shop.mine(), 2, 3)", "unknown-function");

@@ -289,8 +289,9 @@ TEST(SqliteAnalyzer, AnUpsertPuts) {
 TEST(SqliteAnalyzer, ReplacePutsWhereItCanRemoveOnlyTheRowItself) {
   expect_effects("REPLACE INTO account VALUES (?, ?, ?, ?)", Verb::put);
   expect_effects("INSERT OR REPLACE INTO setting VALUES (?, ?)", Verb::put);
-  expect_opaque("REPLACE INTO name VALUES (?, ?)", "replace");   // another unique key
-  expect_opaque("REPLACE INTO event VALUES (?, ?)", "replace");  // rows refer to it
+  // Another unique key; rows that refer to it.
+  expect_effects("REPLACE INTO name VALUES (?, ?)", Verb::replace);
+  expect_effects("REPLACE INTO event VALUES (?, ?)", Verb::replace);
   expect_opaque("REPLACE INTO triggered VALUES (?, ?)", "replace");
 }
 

@@ -35,7 +35,8 @@ struct Run {
 constexpr Run kRuns[] = {
     {"postgresql", "2", "ReadCommitted"}, {"postgresql", "4", "RepeatableRead"},
     {"postgresql", "8", "Serializable"},  {"sqlite", "0", "Default"},
-    {"mariadb", "2", "ReadCommitted"},    {"mariadb", "4", "RepeatableRead"},
+    {"mariadb", "1", "ReadUncommitted"},  {"mariadb", "2", "ReadCommitted"},
+    {"mariadb", "4", "RepeatableRead"},   {"mariadb", "8", "Serializable"},
 };
 
 std::uint64_t fidelity_seed() {

@@ -184,11 +184,22 @@ class Generator {
             {std::to_string(random_.below(2000)), std::to_string(1 + random_.below(kKeysMax))}};
   }
   Sql update_range() {
-    return {"UPDATE " + table_.name + " SET " + assignment() + " WHERE " + range(), {}};
+    std::string out = "UPDATE " + table_.name + " SET " + assignment() + " WHERE " + range();
+    if (engine_ == Engine::mariadb && random_.chance(30)) {
+      out += " ORDER BY " + number() + " LIMIT 2";
+    }
+    return {out, {}};
   }
   Sql update_subquery() {
-    if (engine_ == Engine::mariadb) return update_range();
     const std::string& key = table_.key_columns[0];
+    if (engine_ == Engine::mariadb) {
+      const std::string inner = "SELECT MAX(" + number() + ") FROM " + schema_.tables[1].name +
+                                " WHERE " + schema_.tables[1].columns[0].name + " < " +
+                                std::to_string(random_.below(2000) - 1000);
+      return {"UPDATE " + table_.name + " SET " + assignment() + " WHERE " + number() + " = (" +
+                  inner + ")",
+              {}};
+    }
     return {"UPDATE " + table_.name + " SET " + assignment() + " WHERE " + key + " IN (SELECT " +
                 key + " FROM " + table_.name + " WHERE " + range() + " LIMIT 2)",
             {}};
@@ -225,6 +236,10 @@ class Generator {
     const std::string match = "t." + key + " = o." + id + " AND o." + other.columns[0].name +
                               " < " + std::to_string(random_.below(2000) - 1000);
     const std::string taken = "o." + other.columns[0].name;
+    if (engine_ == Engine::mariadb && random_.chance(30)) {
+      return {"DELETE t FROM " + table_.name + " AS t JOIN " + other.name + " AS o ON " + match,
+              {}};
+    }
     if (engine_ == Engine::mariadb) {
       return {"UPDATE " + table_.name + " AS t JOIN " + other.name + " AS o SET t." + number() +
                   " = " + taken + " WHERE " + match,

@@ -1,0 +1,261 @@
+#include "driver/capture/changed_rows.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <numeric>
+
+#include "driver/capture/session.h"
+#include "driver/real/configuration.h"
+
+namespace understudy::capture {
+namespace {
+
+using Values = std::vector<std::optional<std::string>>;
+
+TextId digest(const Values& values) {
+  std::string all;
+  for (const auto& value : values) {
+    all += value ? std::to_string(value->size()) : "-";
+    all += ':';
+    if (value) all += *value;
+  }
+  return text_id(all);
+}
+
+std::optional<sql::ExactKey> key_of(const Values& values, std::size_t columns) {
+  sql::ExactKey key;
+  for (std::size_t i = 0; i < columns; ++i) {
+    if (!values[i]) return std::nullopt;
+    key.push_back(*values[i]);
+  }
+  return key;
+}
+
+// Connector/ODBC's option to count the rows that were found, and not those that were changed.
+bool counts_found_rows(const Statement& stmt) {
+  constexpr unsigned long kFoundRows = 2;
+  for (const char* key : {"OPTION", "OPTIONS"}) {
+    const std::string given =
+        real::connect_key(stmt.connection.connect_text, stmt.connection.settings.dsn, key);
+    if ((std::strtoul(given.c_str(), nullptr, 10) & kFoundRows) != 0) return true;
+  }
+  return false;
+}
+
+void append_row(EntryWriter& entries, Verb verb, const Values& values) {
+  entries.begin_row(verb);
+  for (const auto& value : values) {
+    entries.add_value(value ? std::optional<std::string_view>(*value) : std::nullopt);
+  }
+  entries.end_row();
+}
+
+}  // namespace
+
+ChangedRows::ChangedRows(Statement& stmt, const sql::Analysis& analysis,
+                         const BoundParameters& bound)
+    : stmt_(stmt), analysis_(analysis), bound_(bound), own_(stmt.execution->questions) {}
+
+// The server does not know the text, or the account may not read the table.
+bool ChangedRows::refused() const {
+  Handle seen(HandleKind::statement);
+  take_diagnostics(*stmt_.library, SQL_HANDLE_STMT, own_.handle(), stmt_.connection.wide, seen);
+  return !seen.diagnostics.empty() &&
+         std::string_view(seen.diagnostics.front().sqlstate).starts_with("42");
+}
+
+ChangedRows::Found ChangedRows::run(const std::string& text) {
+  const bool wide = stmt_.execution->wide();
+  const SQLHSTMT present = stmt_.current.load();
+  SQLRETURN ret = SQL_STILL_EXECUTING;
+  while (ret == SQL_STILL_EXECUTING) ret = own_.run(text, true, wide);
+  if (!SQL_SUCCEEDED(ret) && !refused()) return Found::error;
+  stmt_.current.store(present, std::memory_order_release);
+  return SQL_SUCCEEDED(ret) ? Found::yes : Found::no;
+}
+
+ChangedRows::Found ChangedRows::ask(const sql::RowsQuery& query, std::size_t set) {
+  std::string text = query.text;
+  if (query.hint_at != 0) {
+    const auto index = planned_index(query, set);
+    if (!index) return Found::no;
+    if (!index->empty()) text.insert(query.hint_at, " FORCE INDEX (" + *index + ")");
+  }
+  if (!SQL_SUCCEEDED(own_.open(false)) || !own_.bind_some(bound_, {set, 1}, query.parameters)) {
+    return Found::no;
+  }
+  return run(text);
+}
+
+// The index the statement itself is going to use, as it is written in SQL; empty: none, or several.
+std::optional<std::string> ChangedRows::planned_index(const sql::RowsQuery& query,
+                                                      std::size_t set) {
+  constexpr SQLUSMALLINT kKey = 6;  // of the columns of EXPLAIN
+  std::vector<std::uint32_t> all(bound_.count());
+  std::iota(all.begin(), all.end(), 0u);
+  const auto fetch = stmt_.connection.library->fn.Fetch;
+  std::string index;
+  bool none = true;
+  const bool read = SQL_SUCCEEDED(own_.open(false)) && own_.bind_some(bound_, {set, 1}, all) &&
+                    run(query.explain) == Found::yes && fetch != nullptr &&
+                    SQL_SUCCEEDED(fetch(own_.handle())) && own_.read_value(kKey, &index, &none);
+  own_.close();
+  if (!read) return std::nullopt;
+  if (none || index.find(',') != std::string::npos) return std::string();
+  std::string out = "`";
+  for (const char c : index) out += c == '`' ? "``" : std::string(1, c);
+  return out + '`';
+}
+
+bool ChangedRows::fetch(std::size_t columns, Values* row, bool* end) {
+  const auto fetch = stmt_.connection.library->fn.Fetch;
+  const SQLRETURN ret = fetch == nullptr ? static_cast<SQLRETURN>(SQL_ERROR) : fetch(own_.handle());
+  *end = ret == SQL_NO_DATA;
+  if (*end) return true;
+  if (!SQL_SUCCEEDED(ret)) return false;
+  row->resize(columns);
+  for (std::size_t i = 0; i < columns; ++i) {
+    std::string value;
+    bool is_null = false;
+    if (!own_.read_value(static_cast<SQLUSMALLINT>(i + 1), &value, &is_null)) return false;
+    (*row)[i] = is_null ? std::nullopt : std::optional(std::move(value));
+  }
+  return true;
+}
+
+bool ChangedRows::fetch_before(Rows* rows) {
+  const sql::RowsQuery& query = *rows->query;
+  Values values;
+  for (;;) {
+    bool end = false;
+    if (!fetch(query.columns.size(), &values, &end)) return false;
+    if (end) break;
+    auto key = key_of(values, query.key_count);
+    if (!key) continue;  // of an outer join
+    bytes_ += sizeof(Row);
+    for (const std::string& part : *key) bytes_ += sizeof part + part.size();
+    if (bytes_ > kChangedRowsBytesMax) return false;
+    rows->before.push_back({std::move(*key), digest(values)});
+  }
+  // A join finds a row more than once.
+  const auto less = [](const Row& a, const Row& b) { return a.key < b.key; };
+  const auto same = [](const Row& a, const Row& b) { return a.key == b.key; };
+  std::sort(rows->before.begin(), rows->before.end(), less);
+  rows->before.erase(std::unique(rows->before.begin(), rows->before.end(), same),
+                     rows->before.end());
+  return true;
+}
+
+ChangedRows::Found ChangedRows::read_before(std::size_t set) {
+  rows_.clear();
+  bytes_ = 0;
+  for (const sql::RowsQuery& query : analysis_.before) {
+    const Found found = ask(query, set);
+    if (found != Found::yes) return found;
+    Rows rows{&query, {}};
+    const bool read = fetch_before(&rows);
+    own_.close();
+    if (!read) return Found::no;
+    rows_.push_back(std::move(rows));
+  }
+  return Found::yes;
+}
+
+bool ChangedRows::append_after(std::size_t set, SQLLEN count, EntryWriter& entries,
+                               const BeginsEntry& begin) {
+  if (count == 0) return true;
+  if (!analysis_.after.empty()) {
+    // Without a lock a row that was only found may be read as it was before.
+    const bool plain = !analysis_.after.front().locks && analysis_.verb != Verb::replace;
+    if (plain && (count < 0 || counts_found_rows(stmt_))) return false;
+    return append_found(set, entries, begin);
+  }
+  SQLLEN matched = 0;
+  SQLLEN changed = 0;
+  for (const Rows& rows : rows_) {
+    matched += static_cast<SQLLEN>(rows.before.size());
+    if (rows.before.empty()) continue;
+    begin(*rows.query);
+    const SQLLEN here =
+        rows.query->columns.size() == rows.query->key_count && analysis_.verb == Verb::remove
+            ? append_removed(rows, entries)
+            : append_changed(rows, entries);
+    if (here < 0) {
+      entries.cancel_statement();
+      return false;
+    }
+    if (here == 0) entries.cancel_statement();
+    if (here != 0) entries.end_statement(here);
+    changed += here;
+  }
+  if (changed == count) return true;
+  // Rows that were found and stayed as they were. A subquery of ours may have found others.
+  return !analysis_.before_may_miss && matched == count && counts_found_rows(stmt_);
+}
+
+SQLLEN ChangedRows::append_removed(const Rows& rows, EntryWriter& entries) {
+  for (const Row& row : rows.before) {
+    entries.begin_row(Verb::remove);
+    for (const std::string& part : row.key) entries.add_value(part);
+    entries.end_row();
+  }
+  return static_cast<SQLLEN>(rows.before.size());
+}
+
+// -1: they cannot be read, or one is no longer where it was.
+SQLLEN ChangedRows::append_changed(const Rows& rows, EntryWriter& entries) {
+  SQLLEN changed = 0;
+  for (std::size_t first = 0; first < rows.before.size(); first += kKeysPerQuestion) {
+    const std::size_t size = std::min(kKeysPerQuestion, rows.before.size() - first);
+    const auto begin = rows.before.begin() + static_cast<std::ptrdiff_t>(first);
+    const auto last = begin + static_cast<std::ptrdiff_t>(size);
+    std::vector<sql::ExactKey> keys;
+    for (auto row = begin; row != last; ++row) keys.push_back(row->key);
+    const auto text = sql::rows_by_key(*rows.query, keys);
+    if (!text || !SQL_SUCCEEDED(own_.open(false)) || run(*text) != Found::yes) return -1;
+    std::size_t seen = 0;
+    Values values;
+    for (;; ++seen) {
+      bool end = false;
+      if (!fetch(rows.query->columns.size(), &values, &end)) return -1;
+      if (end) break;
+      const auto key = key_of(values, rows.query->key_count);
+      if (!key) return -1;
+      const auto found = std::lower_bound(
+          begin, last, *key, [](const Row& row, const auto& wanted) { return row.key < wanted; });
+      if (found == last || found->key != *key) return -1;
+      if (found->values == digest(values)) continue;
+      append_row(entries, Verb::update, values);
+      ++changed;
+    }
+    own_.close();
+    if (seen != size) return -1;
+  }
+  return changed;
+}
+
+bool ChangedRows::append_found(std::size_t set, EntryWriter& entries, const BeginsEntry& begin) {
+  SQLLEN total = 0;
+  begin(analysis_.after.front());
+  for (const sql::RowsQuery& query : analysis_.after) {
+    SQLLEN here = 0;
+    Values values;
+    bool read = ask(query, set) == Found::yes;
+    for (bool end = false; read && !end;) {
+      read = fetch(query.columns.size(), &values, &end);
+      if (!read || end) continue;
+      append_row(entries, analysis_.verb, values);
+      ++here;
+    }
+    own_.close();
+    if (!read || here == 0) {
+      entries.cancel_statement();
+      return false;
+    }
+    total += here;
+  }
+  entries.end_statement(total);
+  return true;
+}
+
+}  // namespace understudy::capture

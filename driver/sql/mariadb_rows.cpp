@@ -1,0 +1,184 @@
+#include "driver/sql/mariadb_rows.h"
+
+#include <algorithm>
+
+#include "driver/sql/rows_by_key.h"
+#include "journal/exact_text.h"
+
+namespace understudy::sql {
+namespace {
+
+bool one_of(const Token& token, std::initializer_list<std::string_view> words) {
+  return std::any_of(words.begin(), words.end(),
+                     [&](std::string_view word) { return token.is_word(word); });
+}
+
+bool begins_join(const Token& token) {
+  return token.is(',') || one_of(token, {"JOIN", "STRAIGHT_JOIN"});
+}
+
+bool is_alias(const Token& token) {
+  if (token.kind == TokenKind::quoted_identifier) return true;
+  return token.kind == TokenKind::word &&
+         !one_of(token, {"JOIN", "INNER", "LEFT", "RIGHT", "CROSS", "NATURAL", "STRAIGHT_JOIN",
+                         "OUTER", "ON", "USING", "USE", "FORCE", "IGNORE", "PARTITION", "FOR"});
+}
+
+/// A key in the form that a query of literals may hold; nothing for a value that is none.
+std::optional<std::string> literal(const Column& column, std::string_view exact) {
+  const std::string_view base = mariadb_base_type(column.type);
+  if (mariadb_is_binary(column.type)) {
+    const bool digits = exact.find_first_not_of("0123456789ABCDEF") == std::string_view::npos;
+    return digits ? std::optional("x'" + std::string(exact) + "'") : std::nullopt;
+  }
+  if (base.ends_with("int") || base == "decimal" || base == "year") {
+    const bool number = exact.find_first_not_of("0123456789.-") == std::string_view::npos;
+    return number && !exact.empty() ? std::optional(std::string(exact)) : std::nullopt;
+  }
+  static constexpr char kDigits[] = "0123456789ABCDEF";
+  std::string out = "CONVERT(x'";
+  for (const char c : exact) {
+    out += kDigits[static_cast<unsigned char>(c) >> 4];
+    out += kDigits[static_cast<unsigned char>(c) & 15];
+  }
+  return out + "' USING utf8mb4)";
+}
+
+bool literal_type(const Column& column) {
+  const std::string_view base = mariadb_base_type(column.type);
+  for (const std::string_view known : {"decimal", "year", "date", "datetime", "time", "uuid",
+                                       "binary", "varbinary", "char", "varchar"}) {
+    if (base == known) return true;
+  }
+  return base.ends_with("int");
+}
+
+std::string column_list(const Table& table, const std::vector<std::uint32_t>& columns,
+                        const std::string& qualifier) {
+  std::string out;
+  for (const std::uint32_t ordinal : columns) {
+    const Column& column = table.columns[ordinal];
+    if (!out.empty()) out += ", ";
+    out += mariadb_exact_text(qualifier + backticked(column.name), column.type);
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string backticked(std::string_view name) {
+  std::string out = "`";
+  for (const char c : name) {
+    if (c == '`') out += '`';
+    out += c;
+  }
+  return out += '`';
+}
+
+TextParts& TextParts::add(std::string_view words) {
+  out_ += words;
+  return *this;
+}
+
+TextParts& TextParts::copy(std::size_t from, std::size_t to) {
+  if (from >= to || to > text_.tokens.size()) return *this;
+  std::uint32_t number = 0;
+  for (std::size_t i = 0; i < to; ++i) {
+    if (text_.tokens[i].kind != TokenKind::parameter) continue;
+    if (i >= from) parameters_.push_back(number);
+    ++number;
+  }
+  const Token& last = text_.tokens[to - 1];
+  const std::size_t start = text_.tokens[from].offset;
+  const std::size_t end = to == text_.tokens.size() ? text_.end() : last.offset + last.text.size();
+  out_ += text_.original().substr(start, end - start);
+  return *this;
+}
+
+std::optional<std::vector<Source>> table_references(const TokenizedText& text,
+                                                    const Catalog& catalog, std::size_t from,
+                                                    std::size_t to) {
+  std::vector<Source> out;
+  Cursor at(text.tokens, from, to, catalog.dialect);
+  bool wanted = true;
+  while (!at.done()) {
+    if (!wanted) {
+      wanted = begins_join(at.peek());
+      if (!at.peek().is('(')) {
+        at.take();
+      } else if (!at.skip_parentheses()) {
+        return std::nullopt;
+      }
+      continue;
+    }
+    wanted = false;
+    Source source;
+    if (at.peek().is('(')) {
+      if (!at.peek(1).is_word("SELECT") || !at.skip_parentheses()) return std::nullopt;
+    } else {
+      auto name = at.name();
+      std::string database;
+      if (name && at.accept('.')) {
+        database = std::move(*name);
+        name = at.name();
+      }
+      if (!name) return std::nullopt;
+      source.table = catalog.find(database, *name);
+      source.alias = *name;
+    }
+    const bool named = at.accept("AS");
+    if (named || is_alias(at.peek())) {
+      const auto alias = at.name();
+      if (!alias) return std::nullopt;
+      source.alias = *alias;
+    }
+    out.push_back(std::move(source));
+  }
+  return wanted ? std::nullopt : std::optional(std::move(out));
+}
+
+RowsQuery rows_query(const Source& source, bool key_only, const TextParts& rest, bool locks) {
+  Analysis effects;
+  set_effects(&effects, *source.table, key_only ? Verb::remove : Verb::update);
+  RowsQuery out;
+  out.table = source.table;
+  out.columns = std::move(effects.columns);
+  out.key_count = effects.key_count;
+  out.shape = std::move(effects.shape);
+  const std::string select =
+      "SELECT " + column_list(*source.table, out.columns, backticked(source.alias) + '.') +
+      " FROM ";
+  out.text = select + rest.text() + (locks ? " FOR UPDATE" : "");
+  out.hint_at = rest.hint_at() == 0 ? 0 : select.size() + rest.hint_at();
+  out.parameters = rest.parameters();
+  out.locks = locks;
+  return out;
+}
+
+bool readable_by_key(const Table& table) {
+  return std::all_of(table.key.begin(), table.key.end(),
+                     [&](std::uint32_t ordinal) { return literal_type(table.columns[ordinal]); });
+}
+
+std::optional<std::string> rows_by_key(const RowsQuery& like, std::span<const ExactKey> keys) {
+  const Table& table = *like.table;
+  std::string out = "SELECT " + column_list(table, like.columns, "") + " FROM ";
+  if (!table.schema.empty()) out += backticked(table.schema) + '.';
+  // A scan of the table would lock the rows of others.
+  out += backticked(table.name) + " FORCE INDEX (PRIMARY) WHERE ";
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    if (i != 0) out += " OR ";
+    out += '(';
+    for (std::size_t k = 0; k < like.key_count; ++k) {
+      const Column& column = table.columns[table.key[k]];
+      const auto value = literal(column, keys[i][k]);
+      if (!value) return std::nullopt;
+      if (k != 0) out += " AND ";
+      out += backticked(column.name) + " = " + *value;
+    }
+    out += ')';
+  }
+  return out + " FOR UPDATE";
+}
+
+}  // namespace understudy::sql
