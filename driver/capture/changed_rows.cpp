@@ -107,9 +107,9 @@ std::optional<std::string> ChangedRows::planned_index(const sql::RowsQuery& quer
   return out + '`';
 }
 
-bool ChangedRows::fetch(std::size_t columns, Values* row, bool* end) {
+bool ChangedRows::fetch(OwnStatement& from, std::size_t columns, Values* row, bool* end) {
   const auto fetch = stmt_.connection.library->fn.Fetch;
-  const SQLRETURN ret = fetch == nullptr ? static_cast<SQLRETURN>(SQL_ERROR) : fetch(own_.handle());
+  const SQLRETURN ret = fetch == nullptr ? static_cast<SQLRETURN>(SQL_ERROR) : fetch(from.handle());
   *end = ret == SQL_NO_DATA;
   if (*end) return true;
   if (!SQL_SUCCEEDED(ret)) return false;
@@ -117,7 +117,7 @@ bool ChangedRows::fetch(std::size_t columns, Values* row, bool* end) {
   for (std::size_t i = 0; i < columns; ++i) {
     std::string value;
     bool is_null = false;
-    if (!own_.read_value(static_cast<SQLUSMALLINT>(i + 1), &value, &is_null)) return false;
+    if (!from.read_value(static_cast<SQLUSMALLINT>(i + 1), &value, &is_null)) return false;
     (*row)[i] = is_null ? std::nullopt : std::optional(std::move(value));
   }
   return true;
@@ -128,7 +128,7 @@ bool ChangedRows::fetch_before(Rows* rows) {
   Values values;
   for (;;) {
     bool end = false;
-    if (!fetch(query.columns.size(), &values, &end)) return false;
+    if (!fetch(own_, query.columns.size(), &values, &end)) return false;
     if (end) break;
     auto key = key_of(values, query.key_count);
     if (!key) continue;  // of an outer join
@@ -146,14 +146,30 @@ bool ChangedRows::fetch_before(Rows* rows) {
   return true;
 }
 
+bool ChangedRows::fetch_places() {
+  Values place;
+  for (;;) {
+    bool end = false;
+    if (!fetch(own_, 1, &place, &end)) return false;
+    if (end) break;
+    bytes_ += sizeof(std::string) + (place[0] ? place[0]->size() : 0);
+    if (!place[0] || bytes_ > kChangedRowsBytesMax) return false;
+    places_.push_back(std::move(*place[0]));
+  }
+  std::sort(places_.begin(), places_.end());
+  places_.erase(std::unique(places_.begin(), places_.end()), places_.end());
+  return true;
+}
+
 ChangedRows::Found ChangedRows::read_before(std::size_t set) {
   rows_.clear();
+  places_.clear();
   bytes_ = 0;
   for (const sql::RowsQuery& query : analysis_.before) {
     const Found found = ask(query, set);
     if (found != Found::yes) return found;
     Rows rows{&query, {}};
-    const bool read = fetch_before(&rows);
+    const bool read = analysis_.verb == Verb::move ? fetch_places() : fetch_before(&rows);
     own_.close();
     if (!read) return Found::no;
     rows_.push_back(std::move(rows));
@@ -164,12 +180,7 @@ ChangedRows::Found ChangedRows::read_before(std::size_t set) {
 bool ChangedRows::append_after(std::size_t set, SQLLEN count, EntryWriter& entries,
                                const BeginsEntry& begin) {
   if (count == 0) return true;
-  if (!analysis_.after.empty()) {
-    // Without a lock a row that was only found may be read as it was before.
-    const bool plain = !analysis_.after.front().locks && analysis_.verb != Verb::replace;
-    if (plain && (count < 0 || counts_found_rows(stmt_))) return false;
-    return append_found(set, entries, begin);
-  }
+  if (!analysis_.after.empty()) return append_found(set, entries, begin);
   SQLLEN matched = 0;
   SQLLEN changed = 0;
   for (const Rows& rows : rows_) {
@@ -191,6 +202,35 @@ bool ChangedRows::append_after(std::size_t set, SQLLEN count, EntryWriter& entri
   if (changed == count) return true;
   // Rows that were found and stayed as they were. A subquery of ours may have found others.
   return !analysis_.before_may_miss && matched == count && counts_found_rows(stmt_);
+}
+
+bool ChangedRows::append_returned(SQLRETURN ret, OwnStatement& own, EntryWriter& entries,
+                                  const BeginsEntry& begin, SQLLEN* count,
+                                  std::uint64_t* server_txid) {
+  const sql::RowsQuery& query = analysis_.before.front();
+  const std::size_t columns = query.key_count + query.columns.size();
+  bool same = true;
+  *count = 0;
+  if (ret == SQL_NO_DATA) return places_.empty();
+  begin(query);
+  for (Values values;; ++*count) {
+    bool end = false;
+    same = fetch(own, columns + 2, &values, &end) && same;
+    if (end || values.size() < columns + 2) break;
+    const auto& place = values[columns];
+    same = same && place && std::binary_search(places_.begin(), places_.end(), *place);
+    if (*server_txid == 0 && values[columns + 1]) {
+      *server_txid = std::strtoull(values[columns + 1]->c_str(), nullptr, 10);
+    }
+    values.resize(columns);
+    append_row(entries, Verb::move, values);
+  }
+  if (*count == 0 || !same || *count != static_cast<SQLLEN>(places_.size())) {
+    entries.cancel_statement();
+    return same && places_.empty();
+  }
+  entries.end_statement(*count);
+  return true;
 }
 
 SQLLEN ChangedRows::append_removed(const Rows& rows, EntryWriter& entries) {
@@ -217,7 +257,7 @@ SQLLEN ChangedRows::append_changed(const Rows& rows, EntryWriter& entries) {
     Values values;
     for (;; ++seen) {
       bool end = false;
-      if (!fetch(rows.query->columns.size(), &values, &end)) return -1;
+      if (!fetch(own_, rows.query->columns.size(), &values, &end)) return -1;
       if (end) break;
       const auto key = key_of(values, rows.query->key_count);
       if (!key) return -1;
@@ -242,7 +282,7 @@ bool ChangedRows::append_found(std::size_t set, EntryWriter& entries, const Begi
     Values values;
     bool read = ask(query, set) == Found::yes;
     for (bool end = false; read && !end;) {
-      read = fetch(query.columns.size(), &values, &end);
+      read = fetch(own_, query.columns.size(), &values, &end);
       if (!read || end) continue;
       append_row(entries, analysis_.verb, values);
       ++here;

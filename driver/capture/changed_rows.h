@@ -39,6 +39,10 @@ class ChangedRows {
   /// After it, when the real driver told of `count` changed rows: appends an entry for each table.
   /// False: what it changed is not known for certain; what was appended is void.
   bool append_after(std::size_t set, SQLLEN count, EntryWriter& entries, const BeginsEntry& begin);
+  /// The same of a statement that has answered `ret` and returns old keys, rows and their places;
+  /// their number goes to `count`.
+  bool append_returned(SQLRETURN ret, OwnStatement& own, EntryWriter& entries,
+                       const BeginsEntry& begin, SQLLEN* count, std::uint64_t* server_txid);
 
  private:
   struct Row {
@@ -54,8 +58,10 @@ class ChangedRows {
   Found ask(const sql::RowsQuery& query, std::size_t set);
   std::optional<std::string> planned_index(const sql::RowsQuery& query, std::size_t set);
   [[nodiscard]] bool refused() const;
-  bool fetch(std::size_t columns, std::vector<std::optional<std::string>>* row, bool* end);
+  bool fetch(OwnStatement& from, std::size_t columns, std::vector<std::optional<std::string>>* row,
+             bool* end);
   bool fetch_before(Rows* rows);
+  bool fetch_places();
   SQLLEN append_removed(const Rows& rows, EntryWriter& entries);
   SQLLEN append_changed(const Rows& rows, EntryWriter& entries);
   bool append_found(std::size_t set, EntryWriter& entries, const BeginsEntry& begin);
@@ -65,6 +71,7 @@ class ChangedRows {
   const BoundParameters& bound_;
   OwnStatement& own_;
   std::vector<Rows> rows_;
+  std::vector<std::string> places_;  // in order
   std::size_t bytes_ = 0;
 };
 

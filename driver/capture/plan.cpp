@@ -74,7 +74,8 @@ void plan_effects(Plan* plan, bool keep_verdict, bool keep_values) {
 void plan_known(const Session& session, const BoundParameters& bound, const char* obstacle,
                 bool late, Plan* plan) {
   const sql::Analysis& analysis = *plan->analysis;
-  const bool effects = !analysis.rewritten.empty();
+  const bool moves = analysis.verb == Verb::move;
+  const bool effects = !analysis.rewritten.empty() && !moves;
   const bool array = bound.sets() > 1;
   const bool readable = obstacle == nullptr && !array && !late;
   plan->collects = analysis.own_returning;
@@ -85,12 +86,14 @@ void plan_known(const Session& session, const BoundParameters& bound, const char
     return;
   }
   const bool untold = array || late || obstacle != nullptr || bound.converts();
-  const bool asks = !late && !(analysis.before.empty() && analysis.after.empty());
+  const bool asks =
+      !late && !(moves && array) && !(analysis.before.empty() && analysis.after.empty());
   if (plan->verdict == Verdict::effects && !effects && !asks) plan->verdict = Verdict::opaque;
   if (asks && !effects && (plan->verdict == Verdict::effects || (untold && !array))) {
     plan->asks = true;
     plan->verdict = Verdict::effects;
     plan->values = readable;
+    if (moves && !analysis.rewritten.empty()) plan->text = &analysis.rewritten_with_txid;
   } else if (plan->verdict == Verdict::effects) {
     plan_effects(plan, false, readable);
   } else if (effects && untold) {

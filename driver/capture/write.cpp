@@ -261,32 +261,44 @@ SQLRETURN record_opaque(const Work& work, Slice slice, const RunsSlice& run,
   return settle_own(work, slice, ret, count);
 }
 
-// The engine returns none of its rows: they are asked for.
+// The engine does not return what it changed, or not all of it: that is asked for.
 SQLRETURN record_asked(const Work& work, Slice slice, const RunsSlice& run) {
   Session& session = work.session;
   EntryWriter& entries = work.entries();
+  const sql::Analysis& analysis = *work.plan.analysis;
+  const bool returns = work.plan.text == &analysis.rewritten_with_txid;
   const std::string name = kRowsSavepoint;
-  ChangedRows rows(work.stmt, *work.plan.analysis, work.bound);
+  ChangedRows rows(work.stmt, analysis, work.bound);
   const bool saved =
-      !work.plan.analysis->before.empty() && SQL_SUCCEEDED(session.send_aside("SAVEPOINT " + name));
+      !analysis.before.empty() && SQL_SUCCEEDED(session.send_aside("SAVEPOINT " + name));
+  const auto back = [&] {
+    return saved && SQL_SUCCEEDED(session.send_aside("ROLLBACK TO SAVEPOINT " + name));
+  };
+  const auto begin = [&](const sql::RowsQuery& query) { begin_entry(work, slice.first, &query); };
   for (int left = kChangedRowsTries;; --left) {
     const ChangedRows::Found found = rows.read_before(slice.first);
-    if (found == ChangedRows::Found::no || left == 0) return record_opaque(work, slice, run);
     if (found == ChangedRows::Found::error) {
       work.execution().failed_on_own = true;
       return SQL_ERROR;
     }
+    if (found == ChangedRows::Found::no && session.dialect == Dialect::postgresql) back();
+    if (found == ChangedRows::Found::no || left == 0) return record_opaque(work, slice, run);
     const SQLRETURN ret = run(slice);
     if (!done(ret)) return settle_own(work, slice, ret, 0);
     const EntryWriter::Mark mark = entries.mark();
-    const SQLLEN count = rows_changed(work, ret);
-    const auto begin = [&](const sql::RowsQuery& query) { begin_entry(work, slice.first, &query); };
-    if (rows.append_after(slice.first, count, entries, begin)) {
+    SQLLEN count = returns ? 0 : rows_changed(work, ret);
+    const bool known = returns ? rows.append_returned(ret, work.execution().own, entries, begin,
+                                                      &count, &session.transaction.server_txid)
+                               : rows.append_after(slice.first, count, entries, begin);
+    if (known) {
       session.spill();
+      // Nested ones would pile up there.
+      if (saved && session.dialect == Dialect::postgresql) session.send_aside("RELEASE " + name);
       return settle_own(work, slice, ret, count);
     }
+    if (returns) work.execution().own.close();
     entries.rewind(mark);
-    if (saved && SQL_SUCCEEDED(session.send_aside("ROLLBACK TO SAVEPOINT " + name))) continue;
+    if (back()) continue;
     return record_opaque(work, slice, run, ret);
   }
 }

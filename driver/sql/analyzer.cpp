@@ -191,7 +191,6 @@ std::string_view table_obstacle(const Table* table) {
   if (table->rules) return "rules";
   if (table->row_security) return "row-security";
   if (!table->readable) return "unreadable";
-  if (table->key.empty()) return "no-key";
   if (table->columns.size() > kColumnsMax) return "too-many-columns";
   for (const std::uint32_t ordinal : table->key) {
     if (ordinal >= table->columns.size()) return "unknown-column";
@@ -205,11 +204,13 @@ void set_effects(Analysis* analysis, const Table& table, Verb verb) {
   analysis->verb = verb;
   analysis->table = &table;
   analysis->columns = table.key;
-  analysis->key_count = static_cast<std::uint32_t>(table.key.size());
-  for (std::uint32_t i = 0; verb != Verb::remove && i < table.columns.size(); ++i) {
+  const bool whole = verb != Verb::remove || table.key.empty();
+  for (std::uint32_t i = 0; whole && i < table.columns.size(); ++i) {
     const bool in_key = std::find(table.key.begin(), table.key.end(), i) != table.key.end();
     if (!in_key && !table.columns[i].generated) analysis->columns.push_back(i);
   }
+  analysis->key_count =
+      static_cast<std::uint32_t>(table.key.empty() ? analysis->columns.size() : table.key.size());
   analysis->shape = shape_of(table, analysis->columns, analysis->key_count);
 }
 

@@ -65,7 +65,6 @@ struct RowsQuery {
   /// `explain` (with all of its parameters) tells: another plan would lock other rows. 0: nowhere.
   std::size_t hint_at = 0;
   std::string explain;
-  bool locks = true;
   std::vector<std::uint32_t> columns;  // as in Analysis
   std::uint32_t key_count = 0;
   std::string shape;
@@ -98,6 +97,8 @@ struct Analysis {
   std::string txid_only;
   /// MariaDB, in place of `rewritten`: what an UPDATE or a DELETE of several tables is going to
   /// touch, a query for each table it changes; to be read again by key afterwards.
+  /// PostgreSQL, Verb::move: a query that locks the rows and gives the place of each; `rewritten`
+  /// returns the old key, `columns` and that place, and has to find the same rows.
   std::vector<RowsQuery> before;
   /// Another snapshot than the statement's own may decide which rows `before` finds.
   bool before_may_miss = false;

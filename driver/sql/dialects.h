@@ -49,7 +49,8 @@ TokenizedText tokenize(std::string_view text, Dialect dialect,
 void set_opaque(Analysis* analysis, std::string_view reason);
 /// Why changes of this table cannot be recorded as effects; empty: they can.
 std::string_view table_obstacle(const Table* table);
-/// Fills columns, key_count and shape for effects of this verb, and sets the verdict `effects`.
+/// Fills columns, key_count and shape for effects of this verb, and sets the verdict `effects`. Of
+/// a table without a key the whole row is the key.
 void set_effects(Analysis* analysis, const Table& table, Verb verb);
 /// The shape of rows of these columns, the first `key_count` of them the key.
 std::string shape_of(const Table& table, const std::vector<std::uint32_t>& columns,

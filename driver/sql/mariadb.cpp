@@ -106,7 +106,8 @@ class MariadbAnalyzer : private Recogniser {
 
   /// "..." is a string or a name, as sql_mode says.
   [[nodiscard]] bool may_be_keyed() const {
-    return table_->triggers.empty() && !double_quotes_ && !out_.own_returning &&
+    return !table_->key.empty() && table_->triggers.empty() && !double_quotes_ &&
+           !out_.own_returning &&
            std::all_of(table_->key.begin(), table_->key.end(),
                        [&](auto c) { return plain_key_type(table_->columns[c]); });
   }
@@ -226,9 +227,9 @@ class MariadbAnalyzer : private Recogniser {
     out_.after = std::move(queries);
   }
 
-  /// What finds the row by a unique key whose values are known. Only the primary key's rows can be
-  /// locked without those of others. Which one an upsert has changed is known when a single key can
-  /// collide; REPLACE leaves one row that has them all.
+  /// What finds the row by a unique key whose values are known: equality with one is always looked
+  /// up in its index, so that no other row is locked. Which row an upsert has changed is known when
+  /// a single key can collide; REPLACE leaves one that has them all.
   [[nodiscard]] std::optional<RowsQuery> unique_row(const std::vector<Span>& row, bool alone,
                                                     Verb verb) const {
     const Column& first = table_->columns[table_->key.front()];
@@ -241,19 +242,26 @@ class MariadbAnalyzer : private Recogniser {
     }
     if (verb == Verb::replace && made && alone) keys.clear();
     if ((keys.size() > 1 && verb != Verb::replace) || (keys.empty() && !alone)) return std::nullopt;
-    const bool primary = keys.empty() || keys.front() == &table_->key;
-    if (!primary && !alone && verb != Verb::replace) return std::nullopt;
     TextParts rest(text_);
     if (!table_->schema.empty()) rest.add(backticked(table_->schema) + '.');
-    rest.add(backticked(table_->name)).add(primary ? " FORCE INDEX (PRIMARY)" : "").add(" WHERE ");
+    rest.add(backticked(table_->name) + " WHERE ");
     if (keys.empty()) rest.add(backticked(first.name) + " = LAST_INSERT_ID()");
     for (std::size_t i = 0; !keys.empty() && i < keys.front()->size(); ++i) {
-      const std::uint32_t column = (*keys.front())[i];
-      if (row[column].second == 0 || !is_value(row[column])) return std::nullopt;
-      rest.add(i == 0 ? "" : " AND ").add(backticked(table_->columns[column].name)).add(" = ");
-      rest.copy(row[column].first, row[column].second);
+      const std::uint32_t ordinal = (*keys.front())[i];
+      const Column& column = table_->columns[ordinal];
+      if (row[ordinal].second == 0 || !is_value(row[ordinal])) return std::nullopt;
+      // A number is compared with a text as a number, which no index knows.
+      const bool as_text = is_text(column) && !text_.tokens[row[ordinal].first].text.starts_with('\'');
+      rest.add(i == 0 ? "" : " AND ").add(backticked(column.name) + " = ");
+      rest.add(as_text ? "CAST(" : "").copy(row[ordinal].first, row[ordinal].second);
+      rest.add(as_text ? " AS CHAR)" : "");
     }
-    return rows_query({table_, table_->name}, false, rest, primary);
+    return rows_query({table_, table_->name}, false, rest);
+  }
+
+  static bool is_text(const Column& column) {
+    const std::string_view base = mariadb_base_type(column.type);
+    return base.ends_with("char") || base.ends_with("text");
   }
 
   /// A unique key with a NULL in it collides with nothing.
@@ -428,6 +436,7 @@ class MariadbAnalyzer : private Recogniser {
     std::vector<RowsQuery> queries;
     for (const Source& source : changed) {
       if (!use(source)) return;
+      if (table_->key.empty()) return refuse("no-key");
       if (!readable_by_key(*table_)) return refuse("key-type");
       TextParts rest(text_);
       rest.copy(from, to);

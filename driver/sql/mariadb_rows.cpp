@@ -137,7 +137,7 @@ std::optional<std::vector<Source>> table_references(const TokenizedText& text,
   return wanted ? std::nullopt : std::optional(std::move(out));
 }
 
-RowsQuery rows_query(const Source& source, bool key_only, const TextParts& rest, bool locks) {
+RowsQuery rows_query(const Source& source, bool key_only, const TextParts& rest) {
   Analysis effects;
   set_effects(&effects, *source.table, key_only ? Verb::remove : Verb::update);
   RowsQuery out;
@@ -148,16 +148,17 @@ RowsQuery rows_query(const Source& source, bool key_only, const TextParts& rest,
   const std::string select =
       "SELECT " + column_list(*source.table, out.columns, backticked(source.alias) + '.') +
       " FROM ";
-  out.text = select + rest.text() + (locks ? " FOR UPDATE" : "");
+  out.text = select + rest.text() + " FOR UPDATE";
   out.hint_at = rest.hint_at() == 0 ? 0 : select.size() + rest.hint_at();
   out.parameters = rest.parameters();
-  out.locks = locks;
   return out;
 }
 
 bool readable_by_key(const Table& table) {
-  return std::all_of(table.key.begin(), table.key.end(),
-                     [&](std::uint32_t ordinal) { return literal_type(table.columns[ordinal]); });
+  return !table.key.empty() &&
+         std::all_of(table.key.begin(), table.key.end(), [&](std::uint32_t ordinal) {
+           return literal_type(table.columns[ordinal]);
+         });
 }
 
 std::optional<std::string> rows_by_key(const RowsQuery& like, std::span<const ExactKey> keys) {

@@ -54,7 +54,7 @@ std::optional<std::vector<Source>> table_references(const TokenizedText& text,
                                                     std::size_t to);
 
 /// SELECT of the rows of one source, all columns or the key alone, FROM what `rest` says.
-RowsQuery rows_query(const Source& source, bool key_only, const TextParts& rest, bool locks = true);
+RowsQuery rows_query(const Source& source, bool key_only, const TextParts& rest);
 
 /// Whether rows of this table can be asked for by their keys as literals.
 bool readable_by_key(const Table& table);

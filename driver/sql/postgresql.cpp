@@ -300,7 +300,8 @@ class PostgresqlAnalyzer {
 
   // A BEFORE trigger may compute anything; its row is an effect.
   [[nodiscard]] bool may_be_keyed() const {
-    return !with_ && !out_.own_returning && target_.table->triggers.empty();
+    return !with_ && !out_.own_returning && target_.table->triggers.empty() &&
+           !target_.table->key.empty();
   }
 
   /// The key part that a value gives; nothing when it cannot stand in a write set.
@@ -354,6 +355,7 @@ class PostgresqlAnalyzer {
     const PgQuery__OnConflictClause* conflict = s.on_conflict_clause;
     const bool puts =
         conflict != nullptr && conflict->action != PG_QUERY__ON_CONFLICT_ACTION__ONCONFLICT_NOTHING;
+    if (puts && target_.table->key.empty()) return set_opaque(&out_, "no-key");
     if (puts && !targets_allowed(conflict->target_list, conflict->n_target_list)) return;
     std::vector<std::uint32_t> columns;
     if (!insert_columns(s, &columns)) return set_opaque(&out_, "unknown-column");
@@ -442,13 +444,144 @@ class PostgresqlAnalyzer {
 
   void update(const PgQuery__UpdateStmt& s) {
     if (!prepare(s.relation, s.n_returning_list, s.with_clause)) return;
-    if (!targets_allowed(s.target_list, s.n_target_list)) return;
-    if (!effects(Verb::update)) return;
+    bool moved = target_.table->key.empty();
+    for (std::size_t i = 0; i < s.n_target_list; ++i) {
+      const bool plain = s.target_list[i]->node_case == PG_QUERY__NODE__NODE_RES_TARGET;
+      const auto ordinal =
+          plain ? target_.table->column(text_of(s.target_list[i]->res_target->name)) : std::nullopt;
+      if (!ordinal) return set_opaque(&out_, "unknown-column");
+      moved = moved || key_position(*ordinal);
+    }
+    if (moved ? !moves(s) : !effects(Verb::update)) return;
     if (!may_be_keyed() || s.n_from_clause != 0) return;
     for (std::size_t i = 0; i < s.n_target_list; ++i) {
       if (!assignment_is_immutable(*s.target_list[i]->res_target)) return;
     }
     if (auto key = pinned_key(s.where_clause)) keyed(std::move(*key));
+  }
+
+  /// Effects of an UPDATE that changes keys, or of a table without one. RETURNING gives new rows
+  /// only: the old ones are joined by their place, which stays theirs because the query before has
+  /// locked them.
+  bool moves(const PgQuery__UpdateStmt& s) {
+    const bool current = s.where_clause != nullptr &&
+                         s.where_clause->node_case == PG_QUERY__NODE__NODE_CURRENT_OF_EXPR;
+    if (current) return set_opaque(&out_, kCurrentOf), false;
+    const UpdateParts at = update_parts(s.n_from_clause != 0);
+    if (out_.own_returning || at.set == 0 || !text_.escaped.empty()) {
+      return set_opaque(&out_, target_.table->key.empty() ? "no-key" : "key-assigned"), false;
+    }
+    set_effects(&out_, *target_.table, Verb::move);
+    const std::string name = quote_identifier(target_.name);
+    const std::string same = "understudy_old.understudy_place = " + name +
+                             ".ctid AND understudy_old.understudy_part = " + name + ".tableoid";
+    const bool all = at.where == text_.tokens.size();
+    const std::string changes =
+        span(0, at.where) + (s.n_from_clause != 0 ? ", " : " FROM ") + old_rows(s.relation->inh) +
+        (all ? " WHERE " : " WHERE (" + span(at.where + 1, text_.tokens.size()) + ") AND ") + same +
+        " RETURNING " + moved_columns(name) +
+        "understudy_old.understudy_part::text || ' ' || understudy_old.understudy_place::text";
+    const std::string rest(text_.text.substr(text_.end()));
+    out_.rewritten = changes + rest;
+    out_.rewritten_with_txid = changes + ", pg_catalog.pg_current_xact_id()::text" + rest;
+    out_.before.push_back(locking_query(at, name));
+    const std::size_t columns = out_.key_count + out_.columns.size() + 1;
+    if (returned(out_.rewritten) == columns && is_query(out_.before[0].text)) return true;
+    out_ = opaque_again();
+    return false;
+  }
+
+  /// The old versions, with their keys under names of our own.
+  [[nodiscard]] std::string old_rows(bool children) const {
+    const Table& table = *target_.table;
+    std::string out = "(SELECT ";
+    for (std::uint32_t i = 0; i < out_.key_count; ++i) {
+      out += quote_identifier(table.columns[out_.columns[i]].name) + "::text AS understudy_" +
+             std::to_string(i) + ", ";
+    }
+    return out + "tableoid AS understudy_part, ctid AS understudy_place FROM " +
+           (children ? "" : "ONLY ") + quote_identifier(table.schema) + '.' +
+           quote_identifier(table.name) + ") AS understudy_old";
+  }
+
+  [[nodiscard]] std::string moved_columns(const std::string& name) const {
+    std::string out;
+    for (std::uint32_t i = 0; i < out_.key_count; ++i) {
+      out += "understudy_old.understudy_" + std::to_string(i) + ", ";
+    }
+    for (const std::uint32_t ordinal : out_.columns) {
+      out += name + '.' + quote_identifier(target_.table->columns[ordinal].name) + "::text, ";
+    }
+    return out;
+  }
+
+  /// Tokens at which the parts of an UPDATE begin; `where` is the end when there is none.
+  struct UpdateParts {
+    std::size_t update = 0;
+    std::size_t set = 0;  // 0: not understood
+    std::size_t from = 0;
+    std::size_t where = 0;
+  };
+
+  [[nodiscard]] RowsQuery locking_query(const UpdateParts& at, const std::string& name) const {
+    const std::size_t end = text_.tokens.size();
+    RowsQuery out;
+    out.table = target_.table;
+    out.columns = out_.columns;
+    out.key_count = out_.key_count;
+    out.shape = out_.shape;
+    out.text = span(0, at.update) + " SELECT " + name + ".tableoid::text || ' ' || " + name +
+               ".ctid::text FROM " + span(at.update + 1, at.set) +
+               (at.from == 0 ? "" : ", " + span(at.from + 1, at.where)) + ' ' + span(at.where, end) +
+               (target_.table->key.empty() ? " FOR NO KEY UPDATE OF " : " FOR UPDATE OF ") + name;
+    std::uint32_t number = 0;
+    for (std::size_t i = 0; i < end; ++i) {
+      if (text_.tokens[i].kind != TokenKind::parameter) continue;
+      if (i < at.set || i >= (at.from == 0 ? at.where : at.from)) out.parameters.push_back(number);
+      ++number;
+    }
+    return out;
+  }
+
+  [[nodiscard]] UpdateParts update_parts(bool has_from) const {
+    UpdateParts out;
+    out.where = text_.tokens.size();
+    bool begun = false;
+    std::size_t depth = 0;
+    for (std::size_t i = 0; i < text_.tokens.size(); ++i) {
+      const Token& token = text_.tokens[i];
+      if (token.is('(') || token.is('[')) ++depth;
+      if ((token.is(')') || token.is(']')) && depth > 0) --depth;
+      if (depth != 0) continue;
+      if (!begun && token.is_word("UPDATE")) {
+        out.update = i;
+        begun = true;
+      } else if (begun && out.set == 0 && token.is_word("SET")) {
+        out.set = i;
+      } else if (out.set != 0 && has_from && out.from == 0 && token.is_word("FROM") &&
+                 !text_.tokens[i - 1].is_word("DISTINCT")) {
+        out.from = i;
+      } else if (out.set != 0 && token.is_word("WHERE")) {
+        out.where = i;
+        break;
+      }
+    }
+    if (has_from && out.from == 0) out.set = 0;
+    return out;
+  }
+
+  /// The application's text from one token to before another.
+  [[nodiscard]] std::string span(std::size_t from, std::size_t to) const {
+    if (from >= to) return {};
+    const std::size_t start = text_.tokens[from].offset;
+    const Token& last = text_.tokens[to - 1];
+    return std::string(text_.text.substr(start, last.offset + last.text.size() - start));
+  }
+
+  static bool is_query(const std::string& text) {
+    const Tree tree = parse_postgresql(number_parameters(tokenize(text, Dialect::postgresql)).text);
+    return tree != nullptr && tree->n_stmts == 1 && tree->stmts[0]->stmt != nullptr &&
+           tree->stmts[0]->stmt->node_case == PG_QUERY__NODE__NODE_SELECT_STMT;
   }
 
   [[nodiscard]] bool assignment_is_immutable(const PgQuery__ResTarget& target) const {
@@ -457,6 +590,9 @@ class PostgresqlAnalyzer {
     if (target.val->node_case == PG_QUERY__NODE__NODE_SET_TO_DEFAULT) {
       return !column.identity && column.default_kind != DefaultKind::computed;
     }
+    // A new key is a value, as the old one is.
+    const auto position = key_position(*target_.table->column(text_of(target.name)));
+    if (position) return key_part(*position, target.val).has_value();
     return !column.type.starts_with("reg") && Immutable(target_).assignment(target.val);
   }
 

@@ -16,7 +16,7 @@ std::string exact_column(const Column& column, Dialect dialect) {
 
 std::optional<RowQuery> row_query(const Table& table, Dialect dialect) {
   if (dialect != Dialect::postgresql && dialect != Dialect::sqlite) return std::nullopt;
-  if (!table_obstacle(&table).empty()) return std::nullopt;
+  if (!table_obstacle(&table).empty() || table.key.empty()) return std::nullopt;
   Analysis effects;
   set_effects(&effects, table, Verb::put);
   RowQuery out;

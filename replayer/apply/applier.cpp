@@ -483,12 +483,12 @@ void Applier::Impl::run_rows(const FeedTransaction& transaction, const Statement
   for (const auto& row : statement.rows) {
     const bool removes = row.verb == Verb::remove;
     const bool changes = row.verb == Verb::update || row.verb == Verb::move;
-    const bool puts = as_put && (changes || row.verb == Verb::insert);
+    const bool puts = as_put && !plan.whole_row() && (changes || row.verb == Verb::insert);
     if (puts && row.verb == Verb::move) run(plan.sql(Verb::remove), plan.bind(Verb::remove, row));
     const auto rows = run_row(plan, puts ? Verb::put : row.verb, row);
     if (rows == 0 && changes) {
       report("row-count");
-      run_row(plan, Verb::insert, row);
+      if (row.verb == Verb::update) run_row(plan, Verb::insert, row);
     } else if (rows == 0 && removes && !as_put) {
       report("row-count");
     }

@@ -22,6 +22,7 @@ ShapePlan::ShapePlan(const SqlDialect& dialect, const Catalog& shadow, const Sha
     all_.push_back({i, *column});
     if (i >= shape.key_count) rest_.push_back({i, *column});
   }
+  whole_row_ = table_->key.empty() && shape_key_ == shape_columns_;
   if (rest_.empty()) rest_ = key_;  // an update that changes nothing still counts its row
 }
 
@@ -43,11 +44,19 @@ const std::string& ShapePlan::sql(Verb verb) {
     return update_;
   }
   if (verb == Verb::move) {
-    if (move_.empty()) move_ = dialect_.update_sql(*table_, columns(all_), columns(key_));
+    if (move_.empty()) {
+      move_ = whole_row_ ? dialect_.update_whole_row_sql(*table_, columns(all_))
+                         : dialect_.update_sql(*table_, columns(all_), columns(key_));
+    }
+    if (move_.empty()) throw NoPlace("no key");
     return move_;
   }
   if (verb != Verb::remove) throw std::runtime_error("a row effect has no verb");
-  if (remove_.empty()) remove_ = dialect_.delete_sql(*table_, columns(key_));
+  if (remove_.empty()) {
+    remove_ = whole_row_ ? dialect_.delete_whole_row_sql(*table_, columns(key_))
+                         : dialect_.delete_sql(*table_, columns(key_));
+  }
+  if (remove_.empty()) throw NoPlace("no key");
   return remove_;
 }
 

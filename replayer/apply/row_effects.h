@@ -34,6 +34,8 @@ class ShapePlan {
   /// one: texts and their parameters.
   using Removal = std::pair<std::string, std::vector<odbc::Bind>>;
   [[nodiscard]] std::vector<Removal> removals(const RowEffect& row) const;
+  /// A row has no key but all its values, and equal rows are one as good as the other.
+  [[nodiscard]] bool whole_row() const { return whole_row_; }
   /// Columns of the shape that the shadow lacks.
   [[nodiscard]] std::size_t missing_columns() const { return missing_; }
 
@@ -54,6 +56,7 @@ class ShapePlan {
   std::size_t shape_columns_ = 0;
   std::size_t shape_key_ = 0;
   std::size_t missing_ = 0;
+  bool whole_row_ = false;
   std::string insert_, update_, remove_, move_;
 };
 

@@ -63,6 +63,12 @@ class SqlDialect {
                                  const std::vector<std::uint32_t>& key) const = 0;
   virtual std::string delete_sql(const Table& table,
                                  const std::vector<std::uint32_t>& key) const = 0;
+  /// The same for one row of a table without a key, the whole old row in exact texts as the
+  /// parameters that say which. Empty: not in this engine.
+  virtual std::string update_whole_row_sql(const Table& table,
+                                           const std::vector<std::uint32_t>& columns) const = 0;
+  virtual std::string delete_whole_row_sql(const Table& table,
+                                           const std::vector<std::uint32_t>& columns) const = 0;
   /// A parameter for a value in exact text form of a column.
   virtual odbc::Bind bind(const Column& column, const odbc::OptionalText& exact) const = 0;
   virtual odbc::Bind bind(const Column& column, std::optional<std::string_view> exact) const = 0;

@@ -294,6 +294,14 @@ class MariadbDialect final : public WrittenDialect {
             [&table](std::uint32_t c) { return parameter(table.columns[c]); }};
   }
 
+  [[nodiscard]] std::string whole_row(const Table& table,
+                                      const std::vector<std::uint32_t>& columns) const override {
+    return " WHERE " + join(columns, " AND ", [&](std::uint32_t column) {
+             const Column& one = table.columns[column];
+             return "CAST(" + exact_text(one, quote(one.name)) + " AS BINARY) <=> CAST(? AS BINARY)";
+           }) + " LIMIT 1";
+  }
+
   // (a, b) > (?, ?) written out: the optimizer uses an index for this form only.
   [[nodiscard]] std::string behind_place(const Table& table) const {
     const auto compare = [&](std::uint32_t c, const char* sign) {

@@ -269,6 +269,16 @@ class PostgresqlDialect final : public WrittenDialect {
             [&table](std::uint32_t c) { return cast(table.columns[c]); }};
   }
 
+  // The place of a row in one partition may be that of another's in the next.
+  [[nodiscard]] std::string whole_row(const Table& table,
+                                      const std::vector<std::uint32_t>& columns) const override {
+    return " WHERE (tableoid, ctid) = (SELECT r.tableoid, r.ctid FROM " + qualified(table) +
+           " AS r WHERE " + join(columns, " AND ", [&](std::uint32_t column) {
+             return "r." + quote(table.columns[column].name) +
+                    "::text IS NOT DISTINCT FROM CAST(? AS text)";
+           }) + " LIMIT 1)";
+  }
+
   void switch_triggers(odbc::Connection& shadow, const Table& table, const char* word) const {
     if (table.triggers.empty()) return;
     try {

@@ -45,14 +45,16 @@ std::string where_key(const StatementPieces& pieces, const std::vector<std::uint
 
 }  // namespace
 
+std::string set_clause(const StatementPieces& pieces, const std::vector<std::uint32_t>& columns) {
+  return " SET " + join(columns, ", ", [&](std::uint32_t column) {
+           return pieces.name(column) + " = " + pieces.parameter(column);
+         });
+}
+
 std::string update_statement(const StatementPieces& pieces,
                              const std::vector<std::uint32_t>& columns,
                              const std::vector<std::uint32_t>& key) {
-  const auto assignment = [&](std::uint32_t column) {
-    return pieces.name(column) + " = " + pieces.parameter(column);
-  };
-  return "UPDATE " + pieces.table + " SET " + join(columns, ", ", assignment) +
-         where_key(pieces, key);
+  return "UPDATE " + pieces.table + set_clause(pieces, columns) + where_key(pieces, key);
 }
 
 std::string delete_statement(const StatementPieces& pieces, const std::vector<std::uint32_t>& key) {

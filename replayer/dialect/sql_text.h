@@ -32,6 +32,7 @@ std::string update_statement(const StatementPieces& pieces,
                              const std::vector<std::uint32_t>& columns,
                              const std::vector<std::uint32_t>& key);
 std::string delete_statement(const StatementPieces& pieces, const std::vector<std::uint32_t>& key);
+std::string set_clause(const StatementPieces& pieces, const std::vector<std::uint32_t>& columns);
 
 /// A value in exact text form as a parameter that holds that text.
 odbc::Bind text_parameter(std::optional<std::string_view> exact);
@@ -46,6 +47,17 @@ class WrittenDialect : public SqlDialect {
   std::string delete_sql(const Table& table, const std::vector<std::uint32_t>& key) const override {
     return delete_statement(pieces(table), key);
   }
+  std::string update_whole_row_sql(const Table& table,
+                                   const std::vector<std::uint32_t>& columns) const override {
+    const std::string row = whole_row(table, columns);
+    return row.empty() ? row
+                       : "UPDATE " + qualified(table) + set_clause(pieces(table), columns) + row;
+  }
+  std::string delete_whole_row_sql(const Table& table,
+                                   const std::vector<std::uint32_t>& columns) const override {
+    const std::string row = whole_row(table, columns);
+    return row.empty() ? row : "DELETE FROM " + qualified(table) + row;
+  }
   using SqlDialect::bind;
   odbc::Bind bind(const Column& column, const odbc::OptionalText& exact) const override {
     return bind(column, exact ? std::optional<std::string_view>(*exact) : std::nullopt);
@@ -53,6 +65,11 @@ class WrittenDialect : public SqlDialect {
 
  protected:
   [[nodiscard]] virtual StatementPieces pieces(const Table& table) const = 0;
+  /// WHERE for one row that has these values in exact text; empty: it cannot be said.
+  [[nodiscard]] virtual std::string whole_row(const Table& /*table*/,
+                                              const std::vector<std::uint32_t>& /*columns*/) const {
+    return {};
+  }
 };
 
 /// A whole result in texts; for catalog queries.

@@ -207,7 +207,8 @@ std::optional<Outcome> outcome_by_rows(JournalReader& journal, std::uint64_t seq
     const bool overwritten =
         later.whole_tables.contains(name) ||
         (keys != later.keys.end() && (row.by_statement || keys->second.contains(row.key)));
-    if (!table || overwritten) {
+    // Equal rows of a table without a key tell nothing.
+    if (!table || table->key.empty() || overwritten) {
       all_seen = false;
       return;
     }

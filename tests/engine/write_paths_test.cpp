@@ -17,7 +17,10 @@ class WritePaths : public testing::TestWithParam<Dialect> {
                                    " v int UNIQUE, note text)"
                                  : "CREATE TABLE items (id serial PRIMARY KEY, v int UNIQUE,"
                                    " note text)",
-                        "CREATE TABLE loose (v int UNIQUE, note text)",
+                        // Opaque: without a key, or a view.
+                        sqlite() ? "CREATE TABLE loose (v int UNIQUE, note text)"
+                                 : "CREATE TABLE loose_rows (v int UNIQUE, note text)",
+                        sqlite() ? "SELECT 1" : "CREATE VIEW loose AS SELECT * FROM loose_rows",
                         "INSERT INTO items (v, note) VALUES (1, 'one')",
                         "INSERT INTO items (v, note) VALUES (2, 'two')"});
   }
@@ -87,6 +90,63 @@ INSTANTIATE_TEST_SUITE_P(Engines, WritePaths, testing::Values(Dialect::sqlite, D
                          [](const auto& one) { return std::string(dialect_name(one.param)); });
 
 using Strings = std::vector<std::string>;
+
+// --- keys that change ---
+
+std::string rows_of(const SeenStatement& statement) {
+  std::string out;
+  for (const SeenRow& row : statement.effects) {
+    out += row.verb == Verb::move ? '>' : row.verb == Verb::remove ? '-' : '+';
+    for (const auto& value : row.values) out += value.value_or("NULL") + ' ';
+  }
+  return out;
+}
+
+TEST_P(WritePathsPostgresql, ChangedKeysAreRecordedWithTheOnesBefore) {
+  Application& app = recording();
+  raw::Statement stmt(app);
+  ASSERT_EQ(stmt.run("UPDATE items SET id = id + 10, note = note || '!' WHERE v > 0"), SQL_SUCCESS)
+      << stmt.problems();
+  SQLLEN rows = 0;
+  SQLRowCount(stmt.handle, &rows);
+  EXPECT_EQ(rows, 2);
+  SQLSMALLINT columns = -1;
+  SQLNumResultCols(stmt.handle, &columns);
+  EXPECT_EQ(columns, 0);
+  EXPECT_EQ(run(app, "UPDATE items SET id = 30 WHERE id = 12"), SQL_SUCCESS);
+  EXPECT_EQ(run(app, "UPDATE items SET id = 31 WHERE v > 100"), SQL_NO_DATA);
+  const auto seen = recorded();
+  ASSERT_EQ(seen.size(), 2u);
+  EXPECT_EQ(seen[0].verdict, Verdict::effects);
+  EXPECT_EQ(rows_of(seen[0]), ">1 11 1 one! >2 12 2 two! ");
+  EXPECT_EQ(seen[1].verdict, Verdict::keyed);
+}
+
+TEST_P(WritePathsPostgresql, ChangedKeysInATransactionKeepTheApplicationsSavepoints) {
+  Application& app = in_transactions();
+  RUN(app, "SAVEPOINT here");
+  RUN(app, "UPDATE items SET id = id + 10 WHERE v = 1");
+  EXPECT_EQ(run(app, "UPDATE items SET id = v / 0"), SQL_ERROR);
+  RUN(app, "ROLLBACK TO here");
+  RUN(app, "UPDATE items SET id = id + 20 WHERE v = 2");
+  ASSERT_TRUE(SQL_SUCCEEDED(app.commit()));
+  const auto seen = recorded();
+  ASSERT_EQ(seen.size(), 1u);
+  EXPECT_EQ(rows_of(seen[0]), ">2 22 2 two ");
+}
+
+TEST_P(WritePathsPostgresql, RowsWithoutAKeyAreRecordedWhole) {
+  production_.define({"CREATE TABLE keyless (v int, j json)"});
+  Application& app = recording();
+  RUN(app, "INSERT INTO keyless SELECT v, NULL FROM items");
+  RUN(app, "UPDATE keyless SET j = '{}' WHERE v < 9");
+  RUN(app, "DELETE FROM keyless WHERE v = 2");
+  const auto seen = recorded();
+  ASSERT_EQ(seen.size(), 3u);
+  EXPECT_EQ(rows_of(seen[0]), "+1 NULL +2 NULL ");
+  EXPECT_EQ(rows_of(seen[1]), ">1 NULL 1 {} >2 NULL 2 {} ");
+  EXPECT_EQ(rows_of(seen[2]), "-2 {} ");
+}
 
 // --- arrays ---
 
@@ -165,7 +225,7 @@ TEST_P(WritePaths, AFailedSetLeavesWhatTheRealDriverKept) {
   }
 }
 
-TEST_P(WritePaths, AnArrayOnATableWithoutAKeyIsAStatementForEachSet) {
+TEST_P(WritePaths, AnArrayOnAnOpaqueTableIsAStatementForEachSet) {
   Application& app = in_transactions();
   raw::Statement stmt(app);
   SQLINTEGER values[] = {61, 62};
@@ -219,7 +279,7 @@ TEST_P(WritePaths, DataGivenInPiecesLeavesTheRow) {
   }
 }
 
-TEST_P(WritePaths, DataGivenInPiecesToATableWithoutAKeyIsRecordedAsAValue) {
+TEST_P(WritePaths, DataGivenInPiecesToAnOpaqueTableIsRecordedAsAValue) {
   Application& app = recording();
   raw::Statement stmt(app);
   SQLLEN later = SQL_LEN_DATA_AT_EXEC(9);
@@ -614,7 +674,7 @@ TEST_P(WritePathsPostgresql, AnExecuteThatTheServerRefusesIsToldOfByItsOwnName) 
   EXPECT_TRUE(production_.drain().transactions.empty());
 }
 
-TEST_P(WritePathsPostgresql, AnExecuteOnATableWithoutAKeyIsOpaque) {
+TEST_P(WritePathsPostgresql, AnExecuteOnAnOpaqueTableIsOpaque) {
   Application& app = recording();
   RUN(app, "PREPARE p (int) AS INSERT INTO loose (v) VALUES ($1)");
   RUN(app, "EXECUTE p (1)");

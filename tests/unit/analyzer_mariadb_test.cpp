@@ -187,24 +187,27 @@ TEST(AnalyzerMariadb, AsksForTheRowsOfAnUpsertAfterItRan) {
       {"SELECT CAST(`account`.`id` AS CHAR),"
        " CAST(CONVERT(`account`.`owner` USING utf8mb4) AS BINARY),"
        " CAST(`account`.`balance` AS CHAR), CAST(CAST(`account`.`rate` AS DOUBLE) AS CHAR)"
-       " FROM `account` FORCE INDEX (PRIMARY) WHERE `id` = ? FOR UPDATE",
+       " FROM `account` WHERE `id` = ? FOR UPDATE",
        "SELECT CAST(`account`.`id` AS CHAR),"
        " CAST(CONVERT(`account`.`owner` USING utf8mb4) AS BINARY),"
        " CAST(`account`.`balance` AS CHAR), CAST(CAST(`account`.`rate` AS DOUBLE) AS CHAR)"
-       " FROM `account` FORCE INDEX (PRIMARY) WHERE `id` = 2 FOR UPDATE"});
+       " FROM `account` WHERE `id` = 2 FOR UPDATE"});
   expect_asks("INSERT INTO line (amount) VALUES (?) ON DUPLICATE KEY UPDATE amount = 1",
               {"SELECT CAST(`line`.`no` AS CHAR), CAST(`line`.`amount` AS CHAR) FROM `line`"
-               " FORCE INDEX (PRIMARY) WHERE `no` = LAST_INSERT_ID() FOR UPDATE"});
+               " WHERE `no` = LAST_INSERT_ID() FOR UPDATE"});
   const std::string tagged =
       "SELECT CAST(`tagged`.`id` AS CHAR), CAST(`tagged`.`u` AS CHAR), CAST(`tagged`.`v` AS CHAR)"
       " FROM `tagged`";
   expect_asks("INSERT INTO tagged (u, v) VALUES (5, ?) ON DUPLICATE KEY UPDATE v = VALUES(v)",
-              {tagged + " WHERE `u` = 5"});
+              {tagged + " WHERE `u` = 5 FOR UPDATE"});
   expect_asks("INSERT INTO tagged (u, v) VALUES (NULL, ?) ON DUPLICATE KEY UPDATE v = 1",
-              {tagged + " FORCE INDEX (PRIMARY) WHERE `id` = LAST_INSERT_ID() FOR UPDATE"});
+              {tagged + " WHERE `id` = LAST_INSERT_ID() FOR UPDATE"});
+  expect_asks("REPLACE INTO named (name, v) VALUES (?, UUID())",
+              {"SELECT CAST(CONVERT(`named`.`name` USING utf8mb4) AS BINARY), CAST(`named`.`v` AS"
+               " CHAR) FROM `named` WHERE `name` = CAST(? AS CHAR) FOR UPDATE"});
   expect_asks("REPLACE INTO line (no, amount) VALUES (?, 5)",
               {"SELECT CAST(`line`.`no` AS CHAR), CAST(`line`.`amount` AS CHAR) FROM `line`"
-               " FORCE INDEX (PRIMARY) WHERE `no` = ? FOR UPDATE"});
+               " WHERE `no` = ? FOR UPDATE"});
 }
 
 TEST(AnalyzerMariadb, KnowsThatAReplaceMayRemoveOtherRows) {
@@ -247,7 +250,8 @@ TEST(AnalyzerMariadb, NamesWhyAStatementIsOpaque) {
   expect_opaque("DELETE FROM account WHERE CURRENT OF c", "current-of");
   expect_opaque("UPDATE account SET balance = 1 WHERE CURRENT OF c", "current-of");
   expect_opaque("INSERT INTO other.account VALUES (1, 'a', 2, 3)", "unknown-table");
-  expect_opaque("INSERT INTO keyless VALUES (1)", "no-key");
+  expect_opaque("UPDATE keyless SET a = 1", "no-key");
+  expect_opaque("REPLACE INTO keyless VALUES (1)", "replace");
   expect_opaque("INSERT INTO account /*! (id) */ VALUES (1, 'a', 2, 3)", "not-understood");
 }
 

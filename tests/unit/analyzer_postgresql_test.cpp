@@ -237,17 +237,61 @@ TEST(PostgresqlAnalyzer, AnUpsertPuts) {
       Verb::put);
 }
 
+TEST(PostgresqlAnalyzer, AnUpdateThatGivesAKnownRowAKnownKeyIsKeyed) {
+  expect_keyed("UPDATE account SET id = ? WHERE id = ?");
+  expect_keyed("UPDATE account SET id = 7, owner = lower(owner) WHERE id = 3");
+}
+
+TEST(PostgresqlAnalyzer, AnUpdateOfKeysJoinsTheRowsThatItHasLocked) {
+  const Analysis a = look("UPDATE account AS a SET id = a.id + ?, owner = 'x' WHERE owner = ? -- x");
+  ASSERT_EQ(a.verdict, Verdict::effects);
+  EXPECT_EQ(a.verb, Verb::move);
+  EXPECT_TRUE(a.rewritten.starts_with(
+      "UPDATE account AS a SET id = a.id + ?, owner = 'x' FROM (SELECT \"id\"::text AS"
+      " understudy_0, tableoid AS understudy_part, ctid AS understudy_place FROM"
+      " \"s\".\"account\") AS understudy_old WHERE (owner = ?) AND"))
+      << a.rewritten;
+  ASSERT_EQ(a.before.size(), 1u);
+  EXPECT_EQ(a.before[0].text,
+            " SELECT \"a\".tableoid::text || ' ' || \"a\".ctid::text FROM account AS a WHERE owner"
+            " = ? FOR UPDATE OF \"a\"");
+  EXPECT_EQ(a.before[0].parameters, std::vector<std::uint32_t>{1});
+}
+
+TEST(PostgresqlAnalyzer, AnUpdateOfKeysByOtherTablesLocksItsOwnRowsOnly) {
+  const Analysis a =
+      look("WITH w AS (SELECT ? AS v) UPDATE account SET id = serial.a + ?, owner = 'b' IS DISTINCT"
+           " FROM 'a' FROM serial, w WHERE account.id = serial.id AND w.v = ?");
+  ASSERT_EQ(a.verdict, Verdict::effects) << a.reason;
+  ASSERT_EQ(a.before.size(), 1u);
+  EXPECT_EQ(a.before[0].text,
+            "WITH w AS (SELECT ? AS v) SELECT \"account\".tableoid::text || ' ' ||"
+            " \"account\".ctid::text FROM account, serial, w WHERE account.id = serial.id AND w.v ="
+            " ? FOR UPDATE OF \"account\"");
+  EXPECT_EQ(a.before[0].parameters, (std::vector<std::uint32_t>{0, 2}));
+}
+
+TEST(PostgresqlAnalyzer, TheWholeRowIsTheKeyOfATableWithoutOne) {
+  for (const auto& [text, verb] : {std::pair("INSERT INTO keyless VALUES (1)", Verb::insert),
+                                   std::pair("DELETE FROM keyless WHERE a = 1", Verb::remove),
+                                   std::pair("UPDATE keyless SET a = 2", Verb::move)}) {
+    const Analysis a = look(text);
+    EXPECT_EQ(a.verdict, Verdict::effects) << text << ": " << a.reason;
+    EXPECT_EQ(a.verb, verb) << text;
+    EXPECT_EQ(a.key_count, a.columns.size()) << text;
+  }
+}
+
 TEST(PostgresqlAnalyzer, RefusesWhatRowsCannotTell) {
   expect_opaque("INSERT INTO nowhere VALUES (1)", "unknown-table");
   expect_opaque("INSERT INTO other.account VALUES (1)", "unknown-table");
-  expect_opaque("INSERT INTO keyless VALUES (1)", "no-key");
+  expect_opaque("UPDATE keyless SET a = 1 RETURNING a", "no-key");
   expect_opaque("INSERT INTO view VALUES (1)", "view");
   expect_opaque("INSERT INTO ruled VALUES (1)", "rules");
   expect_opaque("INSERT INTO secured VALUES (1)", "row-security");
   expect_opaque("INSERT INTO unreadable VALUES (1)", "unreadable");
   expect_opaque("INSERT INTO account (id, gone) VALUES (1, 2)", "unknown-column");
-  expect_opaque("UPDATE account SET id = ? WHERE id = ?", "key-assigned");
-  expect_opaque("UPDATE account SET (id, owner) = (1, 'x') WHERE id = ?", "key-assigned");
+  expect_opaque("UPDATE account SET id = ? RETURNING id", "key-assigned");
   expect_opaque("INSERT INTO account (id) VALUES (?) ON CONFLICT (id) DO UPDATE SET id = 3",
                 "key-assigned");
   expect_opaque("WITH x AS (DELETE FROM serial RETURNING id) SELECT * FROM x", "writing-cte");

@@ -15,7 +15,7 @@ Engine engine_of(std::string_view name);  // throws std::invalid_argument
 enum class Kind { integer, big, real, numeric, text, bytes, moment, truth, json };
 
 /// How a table's rows are told apart.
-enum class Key { generated, chosen, text, pair };
+enum class Key { generated, chosen, text, pair, none };
 
 struct Column {
   std::string name;  // quoted

@@ -92,7 +92,8 @@ class Generator {
                                           &Generator::update_range,  &Generator::update_subquery,
                                           &Generator::delete_by_key, &Generator::delete_range,
                                           &Generator::upsert,        &Generator::upsert,
-                                          &Generator::joined,        &Generator::read};
+                                          &Generator::joined,        &Generator::read,
+                                          &Generator::update_key};
     return (this->*random_.of(all))();
   }
 
@@ -175,7 +176,19 @@ class Generator {
                 " FROM " + table_.name + " WHERE " + range() + " LIMIT 3",
             {}};
   }
+  Sql update_key() {
+    if (!table_.one_integer_key()) return update_range();
+    const std::string& key = table_.key_columns[0];
+    const std::string start = "UPDATE " + table_.name + " SET " + key + " = ";
+    const std::string more = random_.chance(40) ? ", " + assignment() : "";
+    if (engine_ == Engine::mariadb || random_.chance(50)) {
+      return {start + key_value(table_, random_) + " WHERE " + by_key(), {}};
+    }
+    return {start + key + " + " + std::to_string(random_.below(9) - 4) + more + " WHERE " + range(),
+            {}};
+  }
   Sql update_by_key() {
+    if (table_.key == Key::none) return update_range();
     if (!table_.one_integer_key() || random_.chance(50)) {
       return {"UPDATE " + table_.name + " SET " + assignment() + " WHERE " + by_key(), {}};
     }
@@ -184,6 +197,8 @@ class Generator {
             {std::to_string(random_.below(2000)), std::to_string(1 + random_.below(kKeysMax))}};
   }
   Sql update_range() {
+    // Not exact at READ COMMITTED, and reported as opaque.
+    if (engine_ == Engine::mariadb && table_.key == Key::none) return delete_range();
     std::string out = "UPDATE " + table_.name + " SET " + assignment() + " WHERE " + range();
     if (engine_ == Engine::mariadb && random_.chance(30)) {
       out += " ORDER BY " + number() + " LIMIT 2";
@@ -191,6 +206,7 @@ class Generator {
     return {out, {}};
   }
   Sql update_subquery() {
+    if (table_.key == Key::none) return update_range();
     const std::string& key = table_.key_columns[0];
     if (engine_ == Engine::mariadb) {
       const std::string inner = "SELECT MAX(" + number() + ") FROM " + schema_.tables[1].name +
@@ -204,7 +220,10 @@ class Generator {
                 key + " FROM " + table_.name + " WHERE " + range() + " LIMIT 2)",
             {}};
   }
-  Sql delete_by_key() { return {"DELETE FROM " + table_.name + " WHERE " + by_key(), {}}; }
+  Sql delete_by_key() {
+    if (table_.key == Key::none) return delete_range();
+    return {"DELETE FROM " + table_.name + " WHERE " + by_key(), {}};
+  }
   Sql delete_range() {
     std::string out = "DELETE FROM " + table_.name + " WHERE " + range();
     if (engine_ == Engine::mariadb && random_.chance(40)) out += " LIMIT 2";
@@ -212,7 +231,7 @@ class Generator {
   }
   Sql upsert() {
     const bool by_unique = !table_.unique.empty();
-    if (!by_unique && generates()) return insert_many();
+    if (table_.key == Key::none || (!by_unique && generates())) return insert_many();
     const std::string plain = "INSERT INTO " + table_.name + columns() + " VALUES " + row();
     if (engine_ == Engine::mariadb) {
       if (random_.chance(30) && table_.name != schema_.tables[1].name) {
