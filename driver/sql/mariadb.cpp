@@ -107,9 +107,9 @@ class MariadbAnalyzer : private Recogniser {
   /// "..." is a string or a name, as sql_mode says.
   [[nodiscard]] bool may_be_keyed() const {
     return !table_->key.empty() && table_->triggers.empty() && !double_quotes_ &&
-           !out_.own_returning &&
-           std::all_of(table_->key.begin(), table_->key.end(),
-                       [&](auto c) { return plain_key_type(table_->columns[c]); });
+           !out_.own_returning && std::all_of(table_->key.begin(), table_->key.end(), [&](auto c) {
+             return plain_key_type(table_->columns[c]);
+           });
   }
 
   // --- INSERT ---
@@ -251,7 +251,8 @@ class MariadbAnalyzer : private Recogniser {
       const Column& column = table_->columns[ordinal];
       if (row[ordinal].second == 0 || !is_value(row[ordinal])) return std::nullopt;
       // A number is compared with a text as a number, which no index knows.
-      const bool as_text = is_text(column) && !text_.tokens[row[ordinal].first].text.starts_with('\'');
+      const bool as_text =
+          is_text(column) && !text_.tokens[row[ordinal].first].text.starts_with('\'');
       rest.add(i == 0 ? "" : " AND ").add(backticked(column.name) + " = ");
       rest.add(as_text ? "CAST(" : "").copy(row[ordinal].first, row[ordinal].second);
       rest.add(as_text ? " AS CHAR)" : "");

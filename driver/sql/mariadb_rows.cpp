@@ -156,9 +156,8 @@ RowsQuery rows_query(const Source& source, bool key_only, const TextParts& rest)
 
 bool readable_by_key(const Table& table) {
   return !table.key.empty() &&
-         std::all_of(table.key.begin(), table.key.end(), [&](std::uint32_t ordinal) {
-           return literal_type(table.columns[ordinal]);
-         });
+         std::all_of(table.key.begin(), table.key.end(),
+                     [&](std::uint32_t ordinal) { return literal_type(table.columns[ordinal]); });
 }
 
 std::optional<std::string> rows_by_key(const RowsQuery& like, std::span<const ExactKey> keys) {

@@ -532,7 +532,8 @@ class PostgresqlAnalyzer {
     out.shape = out_.shape;
     out.text = span(0, at.update) + " SELECT " + name + ".tableoid::text || ' ' || " + name +
                ".ctid::text FROM " + span(at.update + 1, at.set) +
-               (at.from == 0 ? "" : ", " + span(at.from + 1, at.where)) + ' ' + span(at.where, end) +
+               (at.from == 0 ? "" : ", " + span(at.from + 1, at.where)) + ' ' +
+               span(at.where, end) +
                (target_.table->key.empty() ? " FOR NO KEY UPDATE OF " : " FOR UPDATE OF ") + name;
     std::uint32_t number = 0;
     for (std::size_t i = 0; i < end; ++i) {

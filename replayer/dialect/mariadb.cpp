@@ -296,10 +296,14 @@ class MariadbDialect final : public WrittenDialect {
 
   [[nodiscard]] std::string whole_row(const Table& table,
                                       const std::vector<std::uint32_t>& columns) const override {
-    return " WHERE " + join(columns, " AND ", [&](std::uint32_t column) {
-             const Column& one = table.columns[column];
-             return "CAST(" + exact_text(one, quote(one.name)) + " AS BINARY) <=> CAST(? AS BINARY)";
-           }) + " LIMIT 1";
+    return " WHERE " +
+           join(columns, " AND ",
+                [&](std::uint32_t column) {
+                  const Column& one = table.columns[column];
+                  return "CAST(" + exact_text(one, quote(one.name)) +
+                         " AS BINARY) <=> CAST(? AS BINARY)";
+                }) +
+           " LIMIT 1";
   }
 
   // (a, b) > (?, ?) written out: the optimizer uses an index for this form only.

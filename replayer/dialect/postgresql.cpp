@@ -273,10 +273,13 @@ class PostgresqlDialect final : public WrittenDialect {
   [[nodiscard]] std::string whole_row(const Table& table,
                                       const std::vector<std::uint32_t>& columns) const override {
     return " WHERE (tableoid, ctid) = (SELECT r.tableoid, r.ctid FROM " + qualified(table) +
-           " AS r WHERE " + join(columns, " AND ", [&](std::uint32_t column) {
-             return "r." + quote(table.columns[column].name) +
-                    "::text IS NOT DISTINCT FROM CAST(? AS text)";
-           }) + " LIMIT 1)";
+           " AS r WHERE " +
+           join(columns, " AND ",
+                [&](std::uint32_t column) {
+                  return "r." + quote(table.columns[column].name) +
+                         "::text IS NOT DISTINCT FROM CAST(? AS text)";
+                }) +
+           " LIMIT 1)";
   }
 
   void switch_triggers(odbc::Connection& shadow, const Table& table, const char* word) const {

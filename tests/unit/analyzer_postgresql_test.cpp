@@ -243,7 +243,8 @@ TEST(PostgresqlAnalyzer, AnUpdateThatGivesAKnownRowAKnownKeyIsKeyed) {
 }
 
 TEST(PostgresqlAnalyzer, AnUpdateOfKeysJoinsTheRowsThatItHasLocked) {
-  const Analysis a = look("UPDATE account AS a SET id = a.id + ?, owner = 'x' WHERE owner = ? -- x");
+  const Analysis a =
+      look("UPDATE account AS a SET id = a.id + ?, owner = 'x' WHERE owner = ? -- x");
   ASSERT_EQ(a.verdict, Verdict::effects);
   EXPECT_EQ(a.verb, Verb::move);
   EXPECT_TRUE(a.rewritten.starts_with(
@@ -259,9 +260,9 @@ TEST(PostgresqlAnalyzer, AnUpdateOfKeysJoinsTheRowsThatItHasLocked) {
 }
 
 TEST(PostgresqlAnalyzer, AnUpdateOfKeysByOtherTablesLocksItsOwnRowsOnly) {
-  const Analysis a =
-      look("WITH w AS (SELECT ? AS v) UPDATE account SET id = serial.a + ?, owner = 'b' IS DISTINCT"
-           " FROM 'a' FROM serial, w WHERE account.id = serial.id AND w.v = ?");
+  const Analysis a = look(
+      "WITH w AS (SELECT ? AS v) UPDATE account SET id = serial.a + ?, owner = 'b' IS DISTINCT"
+      " FROM 'a' FROM serial, w WHERE account.id = serial.id AND w.v = ?");
   ASSERT_EQ(a.verdict, Verdict::effects) << a.reason;
   ASSERT_EQ(a.before.size(), 1u);
   EXPECT_EQ(a.before[0].text,

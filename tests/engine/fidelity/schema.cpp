@@ -69,8 +69,8 @@ std::string key_type(Engine engine, Key key) {
 
 Table make_table(Engine engine, int number, Random& random) {
   static constexpr const char* kNames[] = {"items", "Größen", "order", "pairs", "kids", "log"};
-  static constexpr Key kKeys[] = {Key::generated, Key::chosen, Key::text, Key::pair,
-                                  Key::generated, Key::none};
+  static constexpr Key kKeys[] = {Key::generated, Key::chosen,    Key::text,
+                                  Key::pair,      Key::generated, Key::none};
   Table out;
   out.name = quoted(engine, kNames[number]);
   out.key = kKeys[number];
