@@ -11,19 +11,22 @@
 namespace understudy::capture {
 namespace {
 
-// What decides which tables a name means, or on MariaDB how texts and times are read.
-bool mentions_search_path(std::string_view text, Dialect dialect) {
+bool mentions(std::string_view text, Dialect dialect,
+              std::initializer_list<std::string_view> words) {
   sql::Lexer lexer(text, dialect);
   for (sql::Token token = lexer.next(); token.kind != sql::TokenKind::end; token = lexer.next()) {
-    for (const char* word :
-         {"SEARCH_PATH", "SCHEMA", "ROLE", "AUTHORIZATION", "DISCARD", "RESET"}) {
+    for (const std::string_view word : words) {
       if (token.is_word(word)) return true;
     }
-    const bool reads_otherwise =
-        token.is_word("USE") || token.is_word("SQL_MODE") || token.is_word("TIME_ZONE");
-    if (dialect == Dialect::mariadb && reads_otherwise) return true;
   }
   return false;
+}
+
+// What decides which tables a name means.
+bool mentions_search_path(std::string_view text, Dialect dialect) {
+  if (dialect == Dialect::mariadb) return mentions(text, dialect, {"USE"});
+  return mentions(text, dialect,
+                  {"SEARCH_PATH", "SCHEMA", "ROLE", "AUTHORIZATION", "DISCARD", "RESET"});
 }
 
 bool is_prepare(std::string_view statement) {
@@ -125,6 +128,26 @@ void Session::settings_changed() {
       !settings_lost_ && std::none_of(context.begin(), context.end(), [this](const auto& one) {
         return mentions_search_path(one, dialect);
       });
+  const auto changed = [this](std::string_view what) {
+    return dialect == Dialect::mariadb &&
+           std::any_of(context.begin(), context.end(),
+                       [what](const auto& one) { return mentions(one, Dialect::mariadb, {what}); });
+  };
+  mode_changed_ = changed("SQL_MODE");
+  zone_changed_ = changed("TIME_ZONE");
+}
+
+bool Session::reads_as_usual(std::string_view text, const sql::Analysis& analysis) const {
+  if (mode_changed_ && text.find_first_of("\"\\[") != std::string_view::npos) return false;
+  if (!zone_changed_) return true;
+  const auto plain = [](const Table* table) {
+    return table == nullptr ||
+           std::none_of(table->columns.begin(), table->columns.end(),
+                        [](const Column& one) { return one.type.starts_with("timestamp"); });
+  };
+  return plain(analysis.table) &&
+         std::all_of(analysis.before.begin(), analysis.before.end(),
+                     [&](const sql::RowsQuery& one) { return plain(one.table); });
 }
 
 }  // namespace understudy::capture

@@ -30,10 +30,14 @@ bool locks_tables(const Execution& execution) {
   return lexer.next().is_word("LOCK");
 }
 
-SQLRETURN run_schema_change(Session& session, const RunsUnchanged& unchanged) {
+SQLRETURN run_schema_change(Session& session, const std::string& text,
+                            const RunsUnchanged& unchanged) {
   const SQLRETURN ret = unchanged();
   if (SQL_SUCCEEDED(ret)) {
-    session.transaction.schema_changed = true;
+    // Of a temporary table it may have left the transaction open.
+    const bool temporary = session.changes_temporary(text);
+    if (temporary && session.asks_open_transaction()) return ret;
+    session.transaction.schema_changed = !temporary;
   } else if (session.asks_open_transaction()) {
     return ret;
   } else {
@@ -63,7 +67,7 @@ std::optional<SQLRETURN> run_implicit_commit(Statement& stmt, Session& session,
     return given ? std::optional(run_set_autocommit(session, *given, unchanged)) : std::nullopt;
   }
   if (!session.transaction.recorded || session.autocommitting()) return std::nullopt;
-  if (cls == StatementClass::ddl) return run_schema_change(session, unchanged);
+  if (cls == StatementClass::ddl) return run_schema_change(session, execution.text(), unchanged);
   if (cls == StatementClass::begin) {
     const SQLRETURN ret = session.commit(unchanged);
     session.transaction.by_text = SQL_SUCCEEDED(ret);

@@ -93,7 +93,8 @@ SQLRETURN run_setting(Statement& stmt, Session& session, const RunsUnchanged& un
   }
   const Execution& execution = *stmt.execution;
   if (execution.classification().creates_temporary) {
-    session.slot().pinned.fetch_or(kPinnedTemporaryTable, std::memory_order_relaxed);
+    session.add_temporary(execution.text());
+    return ret;
   }
   session.prepared_texts.after(session, execution.text());
   session.add_context(execution.text());

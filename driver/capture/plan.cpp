@@ -127,20 +127,26 @@ Plan make_plan(Statement& stmt, Session& session, const BoundParameters& bound) 
   plan.analysis = execution.executed != nullptr
                       ? execution.executed.get()
                       : execution.analysis(session.catalog(), session.default_search_path);
-  if (execution.classification().cls == sql::StatementClass::ddl) plan.verdict = Verdict::ddl;
+  const sql::StatementClass cls = execution.classification().cls;
+  const bool changes_schema = cls == sql::StatementClass::ddl;
+  if (cls != sql::StatementClass::write && execution.classification().statements == 1 &&
+      session.changes_temporary(execution.text())) {
+    plan.reads = true;
+    return plan;
+  }
+  if (changes_schema) plan.verdict = Verdict::ddl;
   const sql::Analysis* analysis = plan.analysis;
-  plan.reads = analysis != nullptr && plan.verdict != Verdict::ddl &&
-               !sql::modifies(analysis->classification.cls);
+  plan.reads =
+      analysis != nullptr && plan.verdict != Verdict::ddl &&
+      (!sql::modifies(analysis->classification.cls) || session.writes_temporary(*analysis));
   if (plan.reads || plan.verdict == Verdict::ddl) return plan;
   plan.uncaptured = obstacle;
   // Connector/ODBC of the replayer, without the cursor, says that it has run and runs nothing.
   if (analysis != nullptr && analysis->reason == sql::kCurrentOf) plan.uncaptured = "current-of";
   if (!bound.complete()) return plan;  // the real driver is going to complain
   const bool late = obstacle == nullptr && !bound.late_values().empty();
-  // An unqualified name may now mean one of the session's own tables.
-  const bool shadowed =
-      (session.slot().pinned.load(std::memory_order_relaxed) & kPinnedTemporaryTable) != 0;
-  if (analysis != nullptr && !shadowed &&
+  if (analysis != nullptr && !session.perhaps_hidden(*analysis) &&
+      session.reads_as_usual(execution.text(), *analysis) &&
       (analysis->verdict == Verdict::keyed || analysis->verdict == Verdict::effects)) {
     plan.verdict = analysis->verdict;
     plan.verb = analysis->verb;

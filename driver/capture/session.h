@@ -5,6 +5,7 @@
 #include <functional>
 #include <limits>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,7 +29,8 @@ inline constexpr std::uint64_t kDurableWaitNs =
     10'000'000'000;  // Durability=power, then invalidate
 inline constexpr char kSchemaChanged[] =
     "the application changed the schema of production during the migration";
-inline constexpr std::size_t kContextMax = 256;  // context statements of a session
+inline constexpr std::size_t kContextMax = 256;      // context statements of a session
+inline constexpr std::size_t kTemporaryMax = 10000;  // names of temporary tables of a session
 /// Of a result that psqlodbc has no row count for: SQLRowCount leaves the place as it is.
 inline constexpr SQLLEN kNoRowCount = std::numeric_limits<SQLLEN>::min();
 
@@ -56,6 +58,15 @@ class Session {
   Dialect dialect = Dialect::generic;
   Transaction transaction;
   std::vector<std::string> context;
+  // --- temporary tables; see temporary.cpp ---
+  /// A statement has made one. Writes to it are none of the migration's.
+  void add_temporary(std::string_view statement);
+  /// Whether the statement writes a temporary table alone.
+  [[nodiscard]] bool writes_temporary(const sql::Analysis& analysis) const;
+  /// Whether the table it writes may be a temporary one that hides the catalog's.
+  [[nodiscard]] bool perhaps_hidden(const sql::Analysis& analysis) const;
+  /// Whether a schema change touches no table of the catalog: temporary ones, or what is not there.
+  [[nodiscard]] bool changes_temporary(std::string_view statement);
   bool default_search_path = true;  // unqualified names mean what they meant at the beginning
   bool on_shadow = false;
   PreparedTexts prepared_texts;
@@ -78,6 +89,9 @@ class Session {
   // --- what the session has set; see context.cpp ---
   /// A statement about the session's settings has succeeded: what follows depends on it.
   void add_context(std::string statement);
+  /// Whether a text means what it means by default. MariaDB's sql_mode decides what "..." and a
+  /// backslash are; the replayer takes rows with a TIMESTAMP for those of another time zone.
+  [[nodiscard]] bool reads_as_usual(std::string_view text, const sql::Analysis& analysis) const;
   /// The number of settings made so far, without statements prepared as text.
   [[nodiscard]] std::size_t settings() const;
   /// PostgreSQL undid all but the first `settings` of them. What was prepared stays.
@@ -144,6 +158,10 @@ class Session {
   Gate gate_;
   Hold hold_;
   std::uint64_t next_transaction_ = 1;
+  std::set<std::string, std::less<>> temporary_;
+  bool temporary_unknown_ = false;  // one has a name that is not known, or there are too many
+  bool mode_changed_ = false;
+  bool zone_changed_ = false;
   bool settings_lost_ = false;  // there were more than are kept
   std::shared_ptr<CatalogView> view_;
   SQLHSTMT question_ = SQL_NULL_HSTMT;

@@ -759,7 +759,10 @@ SQLRETURN run_write(Statement& stmt, Session& session, bool direct,
   }
   // Maintenance that refuses a transaction block (VACUUM and the like) changes no row.
   if (cls == sql::StatementClass::no_block) return run_marked(stmt, session, implicit, unchanged);
-  if (implicit && cls == sql::StatementClass::ddl) return run_ddl(session, unchanged);
+  if (implicit && cls == sql::StatementClass::ddl &&
+      !session.changes_temporary(stmt.execution->text())) {
+    return run_ddl(session, unchanged);
+  }
   if (session.transaction.tainted) session.settle_taint();
   if (session.transaction.poisoned) return unchanged();
   if (stmt.execution->classification().statements > 1) {

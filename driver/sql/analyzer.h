@@ -79,6 +79,10 @@ struct Analysis {
   /// otherwise.
   std::string reason;
   const Table* table = nullptr;  // belongs to the catalog given to `analyze`
+  /// The table that the statement writes, when it names one alone and without a schema, or with the
+  /// temporary one; as in temporary.h.
+  std::string target;
+  bool several_targets = false;  // it may write more than one table
   /// Effects, or evidence of a keyed statement: catalog ordinals, key columns first (in key order),
   /// for DELETE the key only. Generated columns (GENERATED ALWAYS AS) are left out.
   std::vector<std::uint32_t> columns;

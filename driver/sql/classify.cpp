@@ -312,6 +312,8 @@ Classification decide(const Features& f, Dialect dialect) {
   }
   if (f.word(0, "CREATE")) return create(f, dialect);
   if (f.any(0, {"ALTER", "DROP"})) return alter_or_drop(f, dialect);
+  // On PostgreSQL it is part of its transaction and locks the table: replayed in its place.
+  if (f.word(0, "TRUNCATE") && dialect == Dialect::postgresql) return of(StatementClass::opaque);
   if (f.any(0, {"TRUNCATE", "GRANT"})) return of(StatementClass::ddl);
   if (f.word(0, "VACUUM")) return of(StatementClass::no_block);
   return dialect_only(f, dialect);

@@ -68,7 +68,7 @@ bool names_a_moment(std::string_view literal);
 void analyze_postgresql(const TokenizedText& text, const Catalog& catalog, bool default_search_path,
                         Analysis* analysis);
 void analyze_sqlite(const TokenizedText& text, const Catalog& catalog, Analysis* analysis);
-/// `default_database` false: the session changed its database or its sql_mode.
+/// `default_database` false: the session changed its database.
 void analyze_mariadb(const TokenizedText& text, const Catalog& catalog, bool default_database,
                      Analysis* analysis);
 

@@ -5,6 +5,7 @@
 #include "driver/sql/collect.h"
 #include "driver/sql/mariadb_rows.h"
 #include "driver/sql/recogniser.h"
+#include "driver/sql/temporary.h"
 #include "journal/exact_text.h"
 
 namespace understudy::sql {
@@ -58,12 +59,14 @@ class MariadbAnalyzer : private Recogniser {
       name = cursor_.name();
     }
     if (!name) return refused("not-understood");
+    target_token_ = cursor_.position() - 1;
+    if (calls_unknown()) return refused("unknown-function");
+    if (database.empty()) out_.target = plain_name(*name, Dialect::mariadb);
     table_ = catalog_.find(database, *name);
     const std::string_view obstacle = table_obstacle(table_);
     if (!obstacle.empty()) return refused(obstacle);
     name_ = *name;
-    target_token_ = cursor_.position() - 1;
-    return !calls_unknown() || refused("unknown-function");
+    return true;
   }
 
   /// A stored function may write.
@@ -257,7 +260,7 @@ class MariadbAnalyzer : private Recogniser {
       rest.add(as_text ? "CAST(" : "").copy(row[ordinal].first, row[ordinal].second);
       rest.add(as_text ? " AS CHAR)" : "");
     }
-    return rows_query({table_, table_->name}, false, rest);
+    return rows_query({table_, "", table_->name}, false, rest);
   }
 
   static bool is_text(const Column& column) {
@@ -349,6 +352,7 @@ class MariadbAnalyzer : private Recogniser {
   }
 
   bool use(const Source& source) {
+    out_.target = out_.several_targets ? "" : plain_name(source.name, Dialect::mariadb);
     table_ = source.table;
     name_ = source.alias;
     const std::string_view obstacle = table_obstacle(table_);
@@ -383,6 +387,7 @@ class MariadbAnalyzer : private Recogniser {
   }
 
   void update_several(const std::vector<Source>& sources, std::size_t from, std::size_t set) {
+    out_.several_targets = true;
     const std::size_t tail = find(set + 1, {"WHERE", "ORDER", "LIMIT"});
     std::vector<Source> changed;
     while (cursor_.position() < tail) {
@@ -506,6 +511,7 @@ class MariadbAnalyzer : private Recogniser {
   /// DELETE a, b FROM ... and DELETE FROM a, b USING ...
   void remove_several(std::size_t first) {
     if (out_.own_returning || !balanced()) return refuse("not-understood");
+    out_.several_targets = true;
     const bool from = text_.tokens[first].is_word("FROM");
     const std::size_t targets = from ? first + 1 : first;
     const std::size_t middle = find(targets, {from ? "USING" : "FROM"});
@@ -542,7 +548,7 @@ class MariadbAnalyzer : private Recogniser {
 
 void analyze_mariadb(const TokenizedText& text, const Catalog& catalog, bool default_database,
                      Analysis* analysis) {
-  if (!default_database) return set_opaque(analysis, "session-settings");
+  if (!default_database) return set_opaque(analysis, "search-path");
   MariadbAnalyzer(text, catalog, analysis).run();
 }
 

@@ -125,6 +125,7 @@ std::optional<std::vector<Source>> table_references(const TokenizedText& text,
       if (!name) return std::nullopt;
       source.table = catalog.find(database, *name);
       source.alias = *name;
+      if (database.empty()) source.name = *name;
     }
     const bool named = at.accept("AS");
     if (named || is_alias(at.peek())) {

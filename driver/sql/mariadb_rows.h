@@ -45,6 +45,7 @@ class TextParts {
 /// One table among those that an UPDATE or DELETE names.
 struct Source {
   const Table* table = nullptr;  // null: a subquery, or a table that nothing is known of
+  std::string name;              // without a database; empty when one is named
   std::string alias;             // or the table's name
 };
 

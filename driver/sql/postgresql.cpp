@@ -213,6 +213,8 @@ class PostgresqlAnalyzer {
       return false;
     };
     if (relation == nullptr) return refuse("not-understood");
+    const std::string_view given = text_of(relation->schemaname);
+    if (given.empty() || given == "pg_temp") out_.target = text_of(relation->relname);
     if (effects_.writing_cte) return refuse("writing-cte");
     if (effects_.unknown_function) return refuse("unknown-function");
     const std::string_view schema = text_of(relation->schemaname);
@@ -259,6 +261,7 @@ class PostgresqlAnalyzer {
 
   [[nodiscard]] Analysis opaque_again() const {
     Analysis plain;
+    plain.target = out_.target;
     plain.classification = out_.classification;
     plain.parameters = out_.parameters;
     set_opaque(&plain, "not-understood");

@@ -4,6 +4,7 @@
 #include <initializer_list>
 
 #include "driver/sql/recogniser.h"
+#include "driver/sql/temporary.h"
 #include "journal/exact_text.h"
 
 namespace understudy::sql {
@@ -77,6 +78,7 @@ class SqliteAnalyzer : private Recogniser {
       name = cursor_.name();
     }
     if (!name) return refuse("not-understood"), false;
+    if (schema.empty() || schema == "temp") out_.target = plain_name(*name, Dialect::sqlite);
     table_ = schema.empty() || schema == "main" ? catalog_.find("", *name) : nullptr;
     if (table_ == nullptr && schema == "main") table_ = catalog_.find(schema, *name);
     const std::string_view obstacle = table_obstacle(table_);

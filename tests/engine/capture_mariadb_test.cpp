@@ -400,14 +400,16 @@ TEST_F(CaptureMariadb, NotesASchemaChangeThatFailedAndCommittedAllTheSame) {
   EXPECT_EQ(seen.transactions[0].notes, std::vector<std::string>{"implicit-commit"});
 }
 
-TEST_F(CaptureMariadb, JudgesNoTextOfASessionThatChangedItsMode) {
-  begin({"CREATE TABLE t (id INT PRIMARY KEY, v INT)"});
+TEST_F(CaptureMariadb, JudgesTextsThatEachModeReadsAlike) {
+  begin({"CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(9))"});
   Application app(production_.through());
-  EXPECT_EQ(run(app, "SET SESSION sql_mode = 'ANSI_QUOTES'"), SQL_SUCCESS);
-  EXPECT_EQ(run(app, "INSERT INTO t VALUES (1, 5)"), SQL_SUCCESS);
+  EXPECT_EQ(run(app, "SET SESSION sql_mode = 'ANSI_QUOTES', time_zone = '+03:00'"), SQL_SUCCESS);
+  EXPECT_EQ(run(app, "INSERT INTO t VALUES (1, 'five')"), SQL_SUCCESS);
+  EXPECT_EQ(run(app, "INSERT INTO \"t\" VALUES (2, 'six')"), SQL_SUCCESS);
   const auto seen = production_.drain();
-  ASSERT_EQ(seen.transactions.size(), 1u);
-  EXPECT_EQ(seen.transactions[0].statements.at(0).verdict, Verdict::opaque);
+  ASSERT_EQ(seen.transactions.size(), 2u);
+  EXPECT_EQ(seen.transactions[0].statements.at(0).verdict, Verdict::keyed);
+  EXPECT_EQ(seen.transactions[1].statements.at(0).verdict, Verdict::opaque);
 }
 
 TEST_F(CaptureMariadb, KnowsThatNamesMeanOtherTablesAfterTheDatabaseWasChanged) {
