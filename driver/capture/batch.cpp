@@ -141,7 +141,7 @@ class Batch {
       Rows rows = cls == StatementClass::read || cls == StatementClass::locking_read ? Rows::some
                                                                                      : Rows::none;
       if (cls == StatementClass::write || cls == StatementClass::opaque) {
-        const auto analysis = view->analysis(part.text, session_.default_search_path);
+        const auto analysis = view->analysis(part.text, session_.search_path);
         cls = analysis->classification.cls;
         rows = rows_of(*analysis);
       }

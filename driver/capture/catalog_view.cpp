@@ -50,19 +50,26 @@ std::shared_ptr<CatalogView> CatalogView::get(const std::string& home, const std
 }
 
 std::shared_ptr<const sql::Analysis> CatalogView::analysis(std::string_view text,
-                                                           bool default_search_path) {
-  Cache& cache = cache_[default_search_path ? 1 : 0];
+                                                           const sql::SearchPath& path) {
+  std::string under;
+  const bool usual = path.kind == sql::SearchPath::Kind::usual;
+  if (!usual) {
+    // No text begins with a NUL, which C interfaces would not see.
+    under.assign(1, '\0');
+    for (const std::string& schema : path.schemas) under.append(schema).append(1, '\0');
+    under += text;
+  }
+  const std::string_view key = usual ? text : std::string_view(under);
   {
     const std::shared_lock lock(mutex_);
-    if (const auto found = cache.find(text); found != cache.end()) return found->second;
+    if (const auto found = cache_.find(key); found != cache_.end()) return found->second;
   }
-  auto made =
-      std::make_shared<const sql::Analysis>(sql::analyze(text, catalog_, default_search_path));
+  auto made = std::make_shared<const sql::Analysis>(sql::analyze(text, catalog_, path));
   if (text.size() > kAnalysisTextBytesMax) return made;
   const std::unique_lock lock(mutex_);
   // A program that writes literals into its texts never repeats one: start again, keep it bounded.
-  if (cache.size() >= kAnalysesMax) cache.clear();
-  return cache.emplace(std::string(text), std::move(made)).first->second;
+  if (cache_.size() >= kAnalysesMax) cache_.clear();
+  return cache_.emplace(std::string(key), std::move(made)).first->second;
 }
 
 }  // namespace understudy::capture

@@ -30,7 +30,7 @@ class CatalogView {
   [[nodiscard]] const Catalog& catalog() const { return catalog_; }
   [[nodiscard]] std::uint32_t generation() const { return generation_; }
   /// The verdict on a text; one lookup when it was seen before.
-  std::shared_ptr<const sql::Analysis> analysis(std::string_view text, bool default_search_path);
+  std::shared_ptr<const sql::Analysis> analysis(std::string_view text, const sql::SearchPath& path);
 
  private:
   struct TextHash {
@@ -43,7 +43,7 @@ class CatalogView {
   Catalog catalog_;
   std::uint32_t generation_ = 0;
   std::shared_mutex mutex_;
-  Cache cache_[2];  // by default_search_path
+  Cache cache_;  // by text; where names mean something else, by that and the text
 };
 
 /// A line to syslog under the name of the product: for what the application must not be told.

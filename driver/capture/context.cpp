@@ -22,11 +22,24 @@ bool mentions(std::string_view text, Dialect dialect,
   return false;
 }
 
-// What decides which tables a name means.
-bool mentions_search_path(std::string_view text, Dialect dialect) {
-  if (dialect == Dialect::mariadb) return mentions(text, dialect, {"USE"});
-  return mentions(text, dialect,
-                  {"SEARCH_PATH", "SCHEMA", "ROLE", "AUTHORIZATION", "DISCARD", "RESET"});
+// Where unqualified names are looked for after these statements.
+sql::SearchPath path_after(const std::vector<std::string>& context, Dialect dialect) {
+  const sql::SearchPath unknown{sql::SearchPath::Kind::unknown, {}};
+  sql::SearchPath path;
+  bool another_role = false;
+  for (const std::string& one : context) {
+    if (dialect == Dialect::mariadb && mentions(one, dialect, {"USE"})) return unknown;
+    if (dialect != Dialect::postgresql) continue;
+    if (auto set = sql::search_path_set_by(one)) {
+      path = std::move(*set);
+    } else if (mentions(one, dialect, {"SEARCH_PATH", "SCHEMA", "DISCARD"})) {
+      path = unknown;
+    } else if (mentions(one, dialect, {"ROLE", "AUTHORIZATION"})) {
+      another_role = true;
+    }
+  }
+  // The usual path begins with the schema of the role's name.
+  return another_role && path.kind == sql::SearchPath::Kind::usual ? unknown : path;
 }
 
 bool is_prepare(std::string_view statement) {
@@ -124,10 +137,8 @@ void Session::settings_ended(bool committed) {
 }
 
 void Session::settings_changed() {
-  default_search_path =
-      !settings_lost_ && std::none_of(context.begin(), context.end(), [this](const auto& one) {
-        return mentions_search_path(one, dialect);
-      });
+  search_path = settings_lost_ || names_lost_ ? sql::SearchPath{sql::SearchPath::Kind::unknown, {}}
+                                              : path_after(context, dialect);
   const auto changed = [this](std::string_view what) {
     return dialect == Dialect::mariadb &&
            std::any_of(context.begin(), context.end(),
@@ -135,6 +146,12 @@ void Session::settings_changed() {
   };
   mode_changed_ = changed("SQL_MODE");
   zone_changed_ = changed("TIME_ZONE");
+}
+
+void Session::doubt_names(std::string_view statement) {
+  if (dialect != Dialect::postgresql || !mentions(statement, dialect, {"SET_CONFIG"})) return;
+  names_lost_ = true;
+  settings_changed();
 }
 
 bool Session::reads_as_usual(std::string_view text, const sql::Analysis& analysis) const {

@@ -34,12 +34,12 @@ void Execution::set_text(std::string_view utf8, bool wide, Dialect dialect) {
 }
 
 const sql::Analysis* Execution::analysis(const std::shared_ptr<CatalogView>& view,
-                                         bool default_search_path) {
+                                         const sql::SearchPath& path) {
   if (view == nullptr) return nullptr;
-  if (analysis_ == nullptr || view_ != view || analyzed_default_path_ != default_search_path) {
-    analysis_ = view->analysis(text_, default_search_path);
+  if (analysis_ == nullptr || view_ != view || analyzed_path_ != path) {
+    analysis_ = view->analysis(text_, path);
     view_ = view;
-    analyzed_default_path_ = default_search_path;
+    analyzed_path_ = path;
   }
   return analysis_.get();
 }

@@ -126,7 +126,7 @@ Plan make_plan(Statement& stmt, Session& session, const BoundParameters& bound) 
   const char* obstacle = bound.obstacle();
   plan.analysis = execution.executed != nullptr
                       ? execution.executed.get()
-                      : execution.analysis(session.catalog(), session.default_search_path);
+                      : execution.analysis(session.catalog(), session.search_path);
   const sql::StatementClass cls = execution.classification().cls;
   const bool changes_schema = cls == sql::StatementClass::ddl;
   if (cls != sql::StatementClass::write && execution.classification().statements == 1 &&

@@ -79,8 +79,7 @@ bool PreparedTexts::learn(Statement& stmt, Session& session, std::string_view na
   Known known;
   if (view == nullptr || !ask(stmt, name, prepared->own, &known)) return false;
   const bool same = known.there && prepared->view == view && prepared->source == known.source &&
-                    prepared->types == known.types &&
-                    prepared->default_search_path == session.default_search_path;
+                    prepared->types == known.types && prepared->search_path == session.search_path;
   if (same && (known.own_is_there || prepared->own.empty())) return prepared->certain = true;
   if (known.own_is_there) session.send_aside("DEALLOCATE " + prepared->own);
   *prepared = {};
@@ -92,9 +91,8 @@ bool PreparedTexts::learn(Statement& stmt, Session& session, std::string_view na
   prepared->source = std::move(known.source);
   prepared->types = std::move(known.types);
   prepared->parameters = known.parameters;
-  prepared->default_search_path = session.default_search_path;
-  prepared->analysis =
-      sql::analyze_prepared(*statement, view->catalog(), session.default_search_path);
+  prepared->search_path = session.search_path;
+  prepared->analysis = sql::analyze_prepared(*statement, view->catalog(), session.search_path);
   prepare_own(session, prepared);
   return prepared->certain = true;
 }
@@ -120,7 +118,7 @@ std::shared_ptr<const sql::Analysis> PreparedTexts::executed(Statement& stmt, Se
   if (known_.size() >= kPreparedTextsMax && !known_.contains(execute->name)) return nullptr;
   Prepared& prepared = known_[execute->name];
   const bool current = prepared.certain && prepared.view == session.catalog() &&
-                       prepared.default_search_path == session.default_search_path;
+                       prepared.search_path == session.search_path;
   if (!current && !learn(stmt, session, execute->name, &prepared)) {
     known_.erase(execute->name);
     return nullptr;

@@ -42,7 +42,7 @@ class PreparedTexts {
     std::string source;  // the text that was sent to the server
     std::string own;     // name of ours; empty: there is none
     std::shared_ptr<CatalogView> view;
-    bool default_search_path = true;
+    sql::SearchPath search_path;
     sql::Analysis analysis;
   };
   /// What the server says of a name.

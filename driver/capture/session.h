@@ -67,7 +67,9 @@ class Session {
   [[nodiscard]] bool perhaps_hidden(const sql::Analysis& analysis) const;
   /// Whether a schema change touches no table of the catalog: temporary ones, or what is not there.
   [[nodiscard]] bool changes_temporary(std::string_view statement);
-  bool default_search_path = true;  // unqualified names mean what they meant at the beginning
+  sql::SearchPath search_path;  // of unqualified names
+  /// A statement whose effects are not known may have set the search path.
+  void doubt_names(std::string_view statement);
   bool on_shadow = false;
   PreparedTexts prepared_texts;
   /// The real connection is in manual mode although the application believes in autocommit.
@@ -160,6 +162,7 @@ class Session {
   std::uint64_t next_transaction_ = 1;
   std::set<std::string, std::less<>> temporary_;
   bool temporary_unknown_ = false;  // one has a name that is not known, or there are too many
+  bool names_lost_ = false;
   bool mode_changed_ = false;
   bool zone_changed_ = false;
   bool settings_lost_ = false;  // there were more than are kept
@@ -182,7 +185,8 @@ class Execution {
   [[nodiscard]] const sql::Classification& classification() const { return classification_; }
   [[nodiscard]] std::uint32_t parameters() const { return parameters_; }
   /// The verdict under this view; null view: null.
-  const sql::Analysis* analysis(const std::shared_ptr<CatalogView>& view, bool default_search_path);
+  const sql::Analysis* analysis(const std::shared_ptr<CatalogView>& view,
+                                const sql::SearchPath& path);
   /// The application sees the statement's own run again.
   void forget_result();
   void drop_own();
@@ -228,7 +232,7 @@ class Execution {
   std::uint32_t parameters_ = 0;
   std::shared_ptr<CatalogView> view_;
   std::shared_ptr<const sql::Analysis> analysis_;
-  bool analyzed_default_path_ = true;
+  sql::SearchPath analyzed_path_;
 };
 
 /// What psqlodbc undoes when an execution fails: 0 nothing, 1 the transaction, 2 the execution

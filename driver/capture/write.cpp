@@ -754,7 +754,10 @@ SQLRETURN run_write(Statement& stmt, Session& session, bool direct,
   if (!begin_marked(stmt, session, &how, &ret)) return ret;
   const sql::StatementClass cls = stmt.execution->classification().cls;
   if (how != BeginWrite::recorded) {
-    if (cls == sql::StatementClass::opaque) session.prepared_texts.doubt();
+    if (cls == sql::StatementClass::opaque) {
+      session.prepared_texts.doubt();
+      session.doubt_names(stmt.execution->text());
+    }
     return run_marked(stmt, session, implicit, unchanged);
   }
   // Maintenance that refuses a transaction block (VACUUM and the like) changes no row.
@@ -771,7 +774,10 @@ SQLRETURN run_write(Statement& stmt, Session& session, bool direct,
   stmt.execution->executed = executed_text(stmt, session);
   const auto bound = BoundParameters::of(stmt, stmt.execution->parameters());
   Plan plan = make_plan(stmt, session, bound);
-  if (!plan.reads && plan.verdict == Verdict::opaque) session.prepared_texts.doubt();
+  if (!plan.reads && plan.verdict == Verdict::opaque) {
+    session.prepared_texts.doubt();
+    session.doubt_names(stmt.execution->text());
+  }
   if (plan.reads && implicit) {
     ret = unchanged();
     stmt.execution->cursor_open = SQL_SUCCEEDED(ret);

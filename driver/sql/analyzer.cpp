@@ -268,8 +268,8 @@ bool names_a_moment(std::string_view literal) {
 namespace {
 
 // Reads the statement of a text that one of the analyzers understands.
-void analyze_statement(const TokenizedText& tokens, const Catalog& catalog,
-                       bool default_search_path, Analysis* out) {
+void analyze_statement(const TokenizedText& tokens, const Catalog& catalog, const SearchPath& path,
+                       Analysis* out) {
   if (out->classification.statements > 1) return set_opaque(out, "several-statements");
   if (tokens.escape) return set_opaque(out, "odbc-escape");
   if (!tokens.understood) return set_opaque(out, "not-understood");
@@ -277,14 +277,14 @@ void analyze_statement(const TokenizedText& tokens, const Catalog& catalog,
   const bool postgresql = catalog.dialect == Dialect::postgresql;
   if (out->classification.cls == StatementClass::opaque) {
     if (postgresql && doubtful_query(tokens)) {
-      analyze_postgresql(tokens, catalog, default_search_path, out);
+      analyze_postgresql(tokens, catalog, path, out);
     }
   } else if (postgresql) {
-    analyze_postgresql(tokens, catalog, default_search_path, out);
+    analyze_postgresql(tokens, catalog, path, out);
   } else if (catalog.dialect == Dialect::sqlite) {
     analyze_sqlite(tokens, catalog, out);
   } else if (catalog.dialect == Dialect::mariadb) {
-    analyze_mariadb(tokens, catalog, default_search_path, out);
+    analyze_mariadb(tokens, catalog, path, out);
   } else {
     set_opaque(out, "dialect");
   }
@@ -301,7 +301,7 @@ void unmask(std::string_view original, std::string_view masked, std::size_t end,
 
 }  // namespace
 
-Analysis analyze(std::string_view text, const Catalog& catalog, bool default_search_path) {
+Analysis analyze(std::string_view text, const Catalog& catalog, const SearchPath& path) {
   Analysis out;
   out.classification = classify(text, catalog.dialect);
   const StatementClass cls = out.classification.cls;
@@ -313,13 +313,13 @@ Analysis analyze(std::string_view text, const Catalog& catalog, bool default_sea
   const std::optional<std::string> masked =
       tokens.escape ? mask_escapes(text, catalog.dialect) : std::nullopt;
   if (!masked) {
-    analyze_statement(tokens, catalog, default_search_path, &out);
+    analyze_statement(tokens, catalog, path, &out);
     return out;
   }
   TokenizedText plain = tokenize(*masked, catalog.dialect);
   plain.ends_at = tokens.end();  // behind a brace that is masked
   plain.escaped = text;
-  analyze_statement(plain, catalog, default_search_path, &out);
+  analyze_statement(plain, catalog, path, &out);
   for (std::string* rewritten : {&out.rewritten, &out.rewritten_with_txid, &out.txid_only}) {
     unmask(text, *masked, plain.end(), rewritten);
   }

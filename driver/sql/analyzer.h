@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "driver/sql/search_path.h"
 #include "journal/catalog.h"
 #include "journal/record.h"
 
@@ -116,8 +117,7 @@ struct Analysis {
   std::uint32_t parameters = 0;  // markers in the text
 };
 
-/// `default_search_path` false: the session changed its search path, so unqualified names of
-/// engines with schemas are not resolved (opaque, "search-path").
-Analysis analyze(std::string_view text, const Catalog& catalog, bool default_search_path = true);
+/// Names that cannot be resolved are opaque, "search-path".
+Analysis analyze(std::string_view text, const Catalog& catalog, const SearchPath& path = {});
 
 }  // namespace understudy::sql

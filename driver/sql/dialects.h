@@ -65,11 +65,10 @@ bool plain_key_literal(const TokenizedText& text, std::size_t first_token, std::
 bool names_a_moment(std::string_view literal);
 
 /// The analysis has classification and parameters; the text is one statement.
-void analyze_postgresql(const TokenizedText& text, const Catalog& catalog, bool default_search_path,
+void analyze_postgresql(const TokenizedText& text, const Catalog& catalog, const SearchPath& path,
                         Analysis* analysis);
 void analyze_sqlite(const TokenizedText& text, const Catalog& catalog, Analysis* analysis);
-/// `default_database` false: the session changed its database.
-void analyze_mariadb(const TokenizedText& text, const Catalog& catalog, bool default_database,
+void analyze_mariadb(const TokenizedText& text, const Catalog& catalog, const SearchPath& path,
                      Analysis* analysis);
 
 }  // namespace understudy::sql

@@ -546,9 +546,9 @@ class MariadbAnalyzer : private Recogniser {
 
 }  // namespace
 
-void analyze_mariadb(const TokenizedText& text, const Catalog& catalog, bool default_database,
+void analyze_mariadb(const TokenizedText& text, const Catalog& catalog, const SearchPath& path,
                      Analysis* analysis) {
-  if (!default_database) return set_opaque(analysis, "search-path");
+  if (path.kind != SearchPath::Kind::usual) return set_opaque(analysis, "search-path");
   MariadbAnalyzer(text, catalog, analysis).run();
 }
 

@@ -161,9 +161,9 @@ class Immutable {
 
 class PostgresqlAnalyzer {
  public:
-  PostgresqlAnalyzer(const TokenizedText& text, const Catalog& catalog, bool default_search_path,
+  PostgresqlAnalyzer(const TokenizedText& text, const Catalog& catalog, const SearchPath& path,
                      Analysis* out)
-      : text_(text), catalog_(catalog), default_search_path_(default_search_path), out_(*out) {}
+      : text_(text), catalog_(catalog), path_(path), out_(*out) {}
 
   void run() {
     numbered_ = number_parameters(text_);
@@ -202,6 +202,16 @@ class PostgresqlAnalyzer {
     out_.reason.clear();
   }
 
+  [[nodiscard]] const Table* find(std::string_view schema, std::string_view name) const {
+    if (!schema.empty() || path_.kind == SearchPath::Kind::usual) {
+      return catalog_.find(schema, name);
+    }
+    for (const std::string& place : path_.schemas) {
+      if (const Table* found = catalog_.find(place, name)) return found;
+    }
+    return nullptr;
+  }
+
   /// What forbids effects whatever the verb; sets the target. False: the verdict is given.
   bool prepare(const PgQuery__RangeVar* relation, std::size_t returning,
                const PgQuery__WithClause* with) {
@@ -218,9 +228,10 @@ class PostgresqlAnalyzer {
     if (effects_.writing_cte) return refuse("writing-cte");
     if (effects_.unknown_function) return refuse("unknown-function");
     const std::string_view schema = text_of(relation->schemaname);
-    if (schema.empty() && !default_search_path_) return refuse("search-path");
+    const bool lost = path_.kind == SearchPath::Kind::unknown;
+    if (schema.empty() && lost) return refuse("search-path");
     if (!text_of(relation->catalogname).empty()) return refuse("unknown-table");
-    const Table* table = catalog_.find(schema, text_of(relation->relname));
+    const Table* table = find(schema, text_of(relation->relname));
     const std::string_view obstacle = table_obstacle(table);
     if (!obstacle.empty()) return refuse(obstacle);
     target_.table = table;
@@ -701,7 +712,7 @@ class PostgresqlAnalyzer {
 
   const TokenizedText& text_;
   const Catalog& catalog_;
-  const bool default_search_path_;
+  const SearchPath& path_;
   Analysis& out_;
   NumberedText numbered_;
   SideEffects effects_;
@@ -712,9 +723,9 @@ class PostgresqlAnalyzer {
 
 }  // namespace
 
-void analyze_postgresql(const TokenizedText& text, const Catalog& catalog, bool default_search_path,
+void analyze_postgresql(const TokenizedText& text, const Catalog& catalog, const SearchPath& path,
                         Analysis* analysis) {
-  PostgresqlAnalyzer(text, catalog, default_search_path, analysis).run();
+  PostgresqlAnalyzer(text, catalog, path, analysis).run();
 }
 
 }  // namespace understudy::sql

@@ -124,7 +124,7 @@ std::optional<std::string> prepared_statement(std::string_view text, std::string
 }
 
 Analysis analyze_prepared(std::string_view statement, const Catalog& catalog,
-                          bool default_search_path) {
+                          const SearchPath& path) {
   Analysis out;
   out.classification = classify(statement, kDialect);
   set_opaque(&out, "prepared-as-text");
@@ -137,7 +137,7 @@ Analysis analyze_prepared(std::string_view statement, const Catalog& catalog,
     return out;
   }
   if (cls == StatementClass::write || cls == StatementClass::opaque) {
-    analyze_postgresql(tokens, catalog, default_search_path, &out);
+    analyze_postgresql(tokens, catalog, path, &out);
   }
   out.key.clear();
   out.txid_only.clear();

@@ -42,7 +42,7 @@ std::optional<std::string> prepared_statement(std::string_view text, std::string
 /// As `analyze` for a statement with the parameters $1, $2, ... of a PREPARE: its effects, or
 /// opaque; never keyed, since its parameters are no markers. The rewritten texts keep them.
 Analysis analyze_prepared(std::string_view statement, const Catalog& catalog,
-                          bool default_search_path);
+                          const SearchPath& path);
 
 /// Whether the text, or a part of it, may change what the names of prepared statements mean:
 /// PREPARE, DEALLOCATE, DISCARD.

@@ -54,9 +54,9 @@ Catalog catalog() {
   return c;
 }
 
-Analysis analyzed(std::string_view text, bool default_database = true) {
+Analysis analyzed(std::string_view text, const SearchPath& path = {}) {
   static const Catalog c = catalog();
-  return analyze(text, c, default_database);
+  return analyze(text, c, path);
 }
 
 void expect_keyed(std::string_view text) {
@@ -274,8 +274,9 @@ TEST(AnalyzerMariadb, TakesTheKeysOfDeletesWithALimit) {
   expect_effects("DELETE FROM named WHERE name = 'a'");
 }
 
-TEST(AnalyzerMariadb, TrustsNoTextOfASessionThatChangedItsDatabaseOrMode) {
-  EXPECT_EQ(analyzed("DELETE FROM account WHERE id = 1", false).verdict, Verdict::opaque);
+TEST(AnalyzerMariadb, TrustsNoTextOfASessionThatChangedItsDatabase) {
+  const SearchPath unknown{SearchPath::Kind::unknown, {}};
+  EXPECT_EQ(analyzed("DELETE FROM account WHERE id = 1", unknown).verdict, Verdict::opaque);
 }
 
 }  // namespace

@@ -311,8 +311,13 @@ TEST(PostgresqlAnalyzer, RefusesWhatRowsCannotTell) {
 }
 
 TEST(PostgresqlAnalyzer, ResolvesNoBareNamesWhenTheSearchPathChanged) {
-  EXPECT_EQ(analyze("DELETE FROM account", shared(), false).reason, "search-path");
-  EXPECT_EQ(analyze("DELETE FROM s.account", shared(), false).verdict, Verdict::effects);
+  const SearchPath unknown{SearchPath::Kind::unknown, {}};
+  EXPECT_EQ(analyze("DELETE FROM account", shared(), unknown).reason, "search-path");
+  EXPECT_EQ(analyze("DELETE FROM s.account", shared(), unknown).verdict, Verdict::effects);
+  const SearchPath given{SearchPath::Kind::given, {"nowhere", "s"}};
+  EXPECT_EQ(analyze("DELETE FROM account", shared(), given).verdict, Verdict::effects);
+  const SearchPath other{SearchPath::Kind::given, {"nowhere"}};
+  EXPECT_EQ(analyze("DELETE FROM account", shared(), other).reason, "unknown-table");
 }
 
 TEST(PostgresqlAnalyzer, ClearsQueriesThatWordsCouldNot) {

@@ -29,7 +29,7 @@ const Catalog& catalog() {
 }
 
 Analysis look(std::string_view statement) {
-  return analyze_prepared(statement, catalog(), true);
+  return analyze_prepared(statement, catalog(), {});
 }
 
 TEST(PreparedText, ReadsNameAndNumberOfArgumentsOfAnExecute) {
