@@ -85,6 +85,12 @@ bool runs_alone(const FeedTransaction& transaction) {
   return false;
 }
 
+bool has_moves(const FeedTransaction& transaction) {
+  return std::any_of(transaction.entries.begin(), transaction.entries.end(), [](const Entry& one) {
+    return one.statement.rows.size() > 1 && one.statement.rows.front().verb == Verb::move;
+  });
+}
+
 std::vector<std::string> context_texts(const FeedTransaction& transaction, const Context& context) {
   std::vector<std::string> out;
   for (const auto& id : context.statements) out.emplace_back(transaction.text(id));
@@ -136,7 +142,8 @@ struct Applier::Impl {
   JoinedStatements joined;
   SessionContext context;
   const bool driver_joins;
-  bool joins = false;                                   // in the batch that is being run
+  bool joins = false;         // in the batch that is being run
+  bool single_moves = false;  // moved rows one after the other, as their keys may collide
   std::unordered_map<TextId, int, TextIdHash> markers;  // of texts that were joined
   bool position_known = false;
   bool position_row = false;
@@ -179,6 +186,7 @@ struct Applier::Impl {
   void run_rows(const FeedTransaction& transaction, const StatementEntry& statement, bool as_put,
                 Tally& tally);
   bool is_there(ShapePlan& plan, const RowEffect& row);
+  std::size_t run_moves(ShapePlan& plan, std::span<const RowEffect> rows, bool* as_expected);
   long long run_row(ShapePlan& plan, Verb verb, const RowEffect& row);
   void count(const FeedTransaction& transaction, const StatementEntry& statement, Tally& tally);
   void note(const FeedTransaction& transaction, const Note& note, Tally& tally);
@@ -349,7 +357,15 @@ void Applier::Impl::join_statement(const FeedTransaction& transaction,
                                    const StatementEntry& statement) {
   if (statement.verdict == Verdict::effects) {
     if (statement.rows.empty()) throw Surprise{};
-    for (const auto& row : statement.rows) join_row(transaction, statement, row);
+    auto& plan = plans.plan(statement.shape, transaction.text(statement.shape));
+    bool as_expected = plan.missing_columns() == 0;
+    const bool moves = statement.rows.front().verb == Verb::move;
+    if (moves) run_joined();
+    const std::size_t moved = moves ? run_moves(plan, statement.rows, &as_expected) : 0;
+    if (!as_expected) throw Surprise{};
+    for (std::size_t i = moved; i < statement.rows.size(); ++i) {
+      join_row(transaction, statement, statement.rows[i]);
+    }
     return;
   }
   auto parameters = recorded_parameters(statement);
@@ -457,6 +473,21 @@ bool Applier::Impl::is_there(ShapePlan& plan, const RowEffect& row) {
   return look.fetch();
 }
 
+// How many of the rows were moved together.
+std::size_t Applier::Impl::run_moves(ShapePlan& plan, std::span<const RowEffect> rows,
+                                     bool* as_expected) {
+  std::size_t done = 0;
+  while (!single_moves && done < rows.size()) {
+    const auto moves = plan.moves(rows.subspan(done));
+    if (!moves) break;
+    if (run(moves->text, moves->parameters) != static_cast<long long>(moves->rows)) {
+      *as_expected = false;
+    }
+    done += moves->rows;
+  }
+  return done;
+}
+
 long long Applier::Impl::run_row(ShapePlan& plan, Verb verb, const RowEffect& row) {
   if (verb == Verb::replace) {
     run(plan.sql(Verb::remove), plan.bind(Verb::remove, row));
@@ -480,7 +511,10 @@ void Applier::Impl::run_rows(const FeedTransaction& transaction, const Statement
     tally.divergence(fingerprint(transaction.text(statement.text)), kind, transaction.seq);
   };
   if (plan.missing_columns() != 0) report("no such column");
-  for (const auto& row : statement.rows) {
+  bool as_expected = true;
+  const std::size_t moved = as_put ? 0 : run_moves(plan, statement.rows, &as_expected);
+  if (!as_expected) report("row-count");
+  for (const auto& row : std::span(statement.rows).subspan(moved)) {
     const bool removes = row.verb == Verb::remove;
     const bool changes = row.verb == Verb::update || row.verb == Verb::move;
     const bool puts = as_put && !plan.whole_row() && (changes || row.verb == Verb::insert);
@@ -560,7 +594,9 @@ void Applier::Impl::apply_one(const FeedTransaction& transaction) {
     enter(first_context(transaction), transaction.seq, transaction.seq, tally);
     run_entries(transaction, false, tally);
     ++tally.figures.applied;
-    return commit_at(transaction.seq, tally);
+    commit_at(transaction.seq, tally);
+    single_moves = false;
+    return;
   } catch (const odbc::Error& error) {
     if (outside_the_statement(error, dialect.kind())) throw;
     if (error.sqlstate() == kActiveTransaction && transaction.entries.size() == 1) {
@@ -572,6 +608,12 @@ void Applier::Impl::apply_one(const FeedTransaction& transaction) {
     kind = problem.what();
   }
   undo();
+  constexpr std::string_view kIntegrity = "sqlstate 23";
+  if (!single_moves && kind.starts_with(kIntegrity) && has_moves(transaction)) {
+    single_moves = true;
+    return apply_one(transaction);
+  }
+  single_moves = false;
   apply_by_rows(transaction, kind);
 }
 

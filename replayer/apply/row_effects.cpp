@@ -1,6 +1,7 @@
 #include "replayer/apply/row_effects.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace understudy {
 
@@ -80,6 +81,23 @@ std::vector<odbc::Bind> ShapePlan::bind(Verb verb, const RowEffect& row) const {
   if (verb == Verb::update) append(out, rest_, row, old_key);
   if (verb == Verb::update) append(out, key_, row, old_key);
   if (verb == Verb::remove || verb == Verb::move) append(out, key_, row);
+  return out;
+}
+
+std::optional<ShapePlan::Moves> ShapePlan::moves(std::span<const RowEffect> rows) const {
+  constexpr std::size_t kParametersInOneStatement = 30000;
+  const std::size_t each = all_.size() + key_.size();
+  Moves out;
+  out.rows = std::min(rows.size(), kParametersInOneStatement / std::max<std::size_t>(each, 1));
+  const bool all = std::all_of(rows.begin(), rows.end(),
+                               [](const RowEffect& row) { return row.verb == Verb::move; });
+  if (!all || out.rows < 2 || whole_row_ || key_.empty()) return std::nullopt;
+  out.text = dialect_.move_sql(*table_, columns(all_), columns(key_), out.rows);
+  if (out.text.empty()) return std::nullopt;
+  for (const RowEffect& row : rows.first(out.rows)) {
+    auto one = bind(Verb::move, row);
+    std::move(one.begin(), one.end(), std::back_inserter(out.parameters));
+  }
   return out;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -30,6 +31,14 @@ class ShapePlan {
   const std::string& sql(Verb verb);
   /// Its parameters. Throws std::runtime_error when the row does not fit the shape.
   [[nodiscard]] std::vector<odbc::Bind> bind(Verb verb, const RowEffect& row) const;
+  /// As many of these moved rows as one statement takes, from the first on: its text, its
+  /// parameters and how many they are. Nothing: one at a time.
+  struct Moves {
+    std::string text;
+    std::vector<odbc::Bind> parameters;
+    std::size_t rows = 0;
+  };
+  [[nodiscard]] std::optional<Moves> moves(std::span<const RowEffect> rows) const;
   /// What removes the rows that the whole row collides with by a unique key other than the primary
   /// one: texts and their parameters.
   using Removal = std::pair<std::string, std::vector<odbc::Bind>>;

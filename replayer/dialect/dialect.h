@@ -63,8 +63,15 @@ class SqlDialect {
                                  const std::vector<std::uint32_t>& key) const = 0;
   virtual std::string delete_sql(const Table& table,
                                  const std::vector<std::uint32_t>& key) const = 0;
-  /// The same for one row of a table without a key, the whole old row in exact texts as the
-  /// parameters that say which. Empty: not in this engine.
+  /// Many rows whose keys change, as one statement: only at its end have the keys to be unique and
+  /// referred to. For each row its columns, then its old key. Empty: not in this engine.
+  virtual std::string move_sql(const Table& table, const std::vector<std::uint32_t>& columns,
+                               const std::vector<std::uint32_t>& key, std::size_t rows) const {
+    (void)table, (void)columns, (void)key, (void)rows;
+    return {};
+  }
+  /// Update and delete for one row of a table without a key, the whole old row in exact texts as
+  /// the parameters that say which. Empty: not in this engine.
   virtual std::string update_whole_row_sql(const Table& table,
                                            const std::vector<std::uint32_t>& columns) const = 0;
   virtual std::string delete_whole_row_sql(const Table& table,

@@ -269,6 +269,27 @@ class PostgresqlDialect final : public WrittenDialect {
             [&table](std::uint32_t c) { return cast(table.columns[c]); }};
   }
 
+  std::string move_sql(const Table& table, const std::vector<std::uint32_t>& columns,
+                       const std::vector<std::uint32_t>& key, std::size_t rows) const override {
+    const auto parameter = [&](std::uint32_t column) { return cast(table.columns[column]); };
+    const std::string row =
+        "(" + join(columns, ", ", parameter) + ", " + join(key, ", ", parameter) + ")";
+    std::string values = row;
+    for (std::size_t i = 1; i < rows; ++i) values += ", " + row;
+    const auto name = [&](std::uint32_t column) { return quote(table.columns[column].name); };
+    const auto set = [&](std::uint32_t column) {
+      return name(column) + " = v.n" + std::to_string(column);
+    };
+    const auto same = [&](std::uint32_t column) {
+      return "r." + name(column) + " = v.o" + std::to_string(column);
+    };
+    const auto fresh = [](std::uint32_t column) { return "n" + std::to_string(column); };
+    const auto old = [](std::uint32_t column) { return "o" + std::to_string(column); };
+    return "UPDATE " + qualified(table) + " AS r SET " + join(columns, ", ", set) +
+           " FROM (VALUES " + values + ") AS v (" + join(columns, ", ", fresh) + ", " +
+           join(key, ", ", old) + ") WHERE " + join(key, " AND ", same);
+  }
+
   // The place of a row in one partition may be that of another's in the next.
   [[nodiscard]] std::string whole_row(const Table& table,
                                       const std::vector<std::uint32_t>& columns) const override {

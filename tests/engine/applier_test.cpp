@@ -222,6 +222,47 @@ TEST_P(ApplierTest, PutsARowWhetherItIsThereOrNot) {
   EXPECT_EQ(kinds(), "");
 }
 
+TEST_P(ApplierTest, RemovesWhatAReplacedRowCollidesWith) {
+  observer_->run("CREATE UNIQUE INDEX one_name ON item (name)");
+  connect();
+  run(Recorded(1).rows(Verdict::effects, "replace", item_shape(), 1,
+                       {{Verb::replace, {"1", exact("two"), "5"}}}));
+  EXPECT_EQ(value("SELECT stock FROM item WHERE id = 1 AND name = 'two'"), "5");
+  EXPECT_EQ(value("SELECT count(*) FROM item"), "1");
+  EXPECT_EQ(kinds(), "");
+}
+
+TEST_P(ApplierTest, MovesRowsToTheKeysOfOthersThatMoveToo) {
+  if (GetParam() == Dialect::postgresql) {
+    observer_->run("CREATE TABLE part (item int REFERENCES item)");
+    observer_->run("INSERT INTO part VALUES (2)");
+    connect();
+  }
+  run(Recorded(1).rows(Verdict::effects, "UPDATE item SET id = id + 1", item_shape(), 2,
+                       {{Verb::move, {"2", "3", exact("two"), "20"}},
+                        {Verb::move, {"1", "2", exact("one"), "10"}}}));
+  EXPECT_EQ(value("SELECT stock FROM item WHERE id = 2"), "10");
+  EXPECT_EQ(value("SELECT stock FROM item WHERE id = 3"), "20");
+  EXPECT_EQ(value("SELECT count(*) FROM item"), "2");
+  EXPECT_EQ(kinds(), "");
+}
+
+TEST_P(ApplierTest, ChangesOneOfEqualRowsWithoutAKey) {
+  if (GetParam() == Dialect::sqlite) return;  // such statements are replayed as they stand there
+  observer_->run("CREATE TABLE log (a int, b varchar(9))");
+  for (int i = 0; i < 3; ++i) observer_->run("INSERT INTO log VALUES (1, NULL)");
+  connect();
+  const Shape log{"", "log", 2, {"a", "b"}};
+  run(Recorded(1).rows(Verdict::effects, "UPDATE log", log, 2,
+                       {{Verb::move, {"1", std::nullopt, "1", "x"}},
+                        {Verb::remove, {"1", std::nullopt}},
+                        {Verb::insert, {"2", "y"}}}));
+  EXPECT_EQ(value("SELECT count(*) FROM log WHERE a = 1 AND b IS NULL"), "1");
+  EXPECT_EQ(value("SELECT count(*) FROM log WHERE a = 1 AND b = 'x'"), "1");
+  EXPECT_EQ(value("SELECT count(*) FROM log"), "3");
+  EXPECT_EQ(kinds(), "");
+}
+
 TEST_P(ApplierTest, SkipsWhatWasRolledBackAndMovesOn) {
   run(Recorded(1).statement(Verdict::keyed, kTake, 1, {"1", "1"}), Outcome::rolled_back);
   EXPECT_EQ(value("SELECT stock FROM item WHERE id = 1"), "10");
