@@ -141,6 +141,13 @@ Analysis analyze_prepared(std::string_view statement, const Catalog& catalog,
   }
   out.key.clear();
   out.txid_only.clear();
+  // The query before it would need the values of the parameters.
+  if (!out.before.empty()) {
+    out.before.clear();
+    out.rewritten.clear();
+    out.rewritten_with_txid.clear();
+    set_opaque(&out, "key-assigned");
+  }
   if (!out.rewritten.empty()) out.verdict = Verdict::effects;
   return out;
 }

@@ -122,6 +122,16 @@ TEST_P(WritePathsPostgresql, ChangedKeysAreRecordedWithTheOnesBefore) {
   EXPECT_EQ(seen[1].verdict, Verdict::keyed);
 }
 
+TEST_P(WritePathsPostgresql, AnExecuteThatChangesKeysIsOpaque) {
+  Application& app = recording();
+  RUN(app, "PREPARE p AS UPDATE items SET id = id + $1 WHERE v > $2");
+  RUN(app, "EXECUTE p (10, 0)");
+  const auto seen = recorded();
+  ASSERT_EQ(seen.size(), 1u);
+  EXPECT_EQ(seen[0].verdict, Verdict::opaque);
+  EXPECT_EQ(production_.scalar("SELECT sum(id) FROM items"), "23");
+}
+
 TEST_P(WritePathsPostgresql, ChangedKeysInATransactionKeepTheApplicationsSavepoints) {
   Application& app = in_transactions();
   RUN(app, "SAVEPOINT here");
