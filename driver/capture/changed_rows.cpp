@@ -133,7 +133,7 @@ bool ChangedRows::fetch_before(Rows* rows) {
     auto key = key_of(values, query.key_count);
     if (!key) continue;  // of an outer join
     bytes_ += sizeof(Row);
-    for (const std::string& part : *key) bytes_ += sizeof part + part.size();
+    for (const std::string& part : *key) bytes_ += sizeof(std::string) + part.size();
     if (bytes_ > kChangedRowsBytesMax) return false;
     rows->before.push_back({std::move(*key), digest(values)});
   }
