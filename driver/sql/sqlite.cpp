@@ -82,7 +82,7 @@ class SqliteAnalyzer : private Recogniser {
     table_ = schema.empty() || schema == "main" ? catalog_.find("", *name) : nullptr;
     if (table_ == nullptr && schema == "main") table_ = catalog_.find(schema, *name);
     const std::string_view obstacle = table_obstacle(table_);
-    if (!obstacle.empty()) return refuse(obstacle), false;
+    if (table_ == nullptr || !obstacle.empty()) return refuse(obstacle), false;
     if (table_->key.empty()) return refuse("no-key"), false;
     name_ = *name;
     return alias();
