@@ -201,7 +201,10 @@ void Applier::Impl::read_position() {
   dialect.make_position_table(shadow);
   shadow.set_autocommit(false);
   odbc::Statement select(shadow);
-  select.prepare(fmt::format("SELECT seq FROM {} WHERE migration = ?", kPositionTable));
+  // The server may still be at work on the last transaction of a replayer that was killed: its row
+  // is locked until that has ended. SQLite ends with its process.
+  const char* wait = dialect.kind() == Dialect::sqlite ? "" : " FOR UPDATE";
+  select.prepare(fmt::format("SELECT seq FROM {} WHERE migration = ?{}", kPositionTable, wait));
   odbc::Bind name;
   name.column_size = migration.size();
   name.indicator = static_cast<SQLLEN>(migration.size());

@@ -91,6 +91,15 @@ void check_connections(Report& report, const Settings& settings, Sides& sides) {
     return passed(fmt::format("{} to {}", dialect_name(sides.production->sql().kind()),
                               dialect_name(sides.shadow->sql().kind())));
   });
+  if (!sides.production || !sides.shadow) return;
+  report.run("same_engine", "", [&]() -> Check {
+    if (sides.production->sql().kind() == sides.shadow->sql().kind()) {
+      return passed("values need no conversion");
+    }
+    return {"", CheckVerdict::fail, "the shadow is on another engine",
+            "make the shadow on the engine of production; the replayer converts no values yet",
+            false};
+  });
 }
 
 Check check_keys(const Catalog& catalog) {
@@ -101,8 +110,8 @@ Check check_keys(const Catalog& catalog) {
   if (without.empty()) return passed("every table has a primary key");
   return {
       "", CheckVerdict::warn, "without primary key: " + names(without),
-      "add a primary key; otherwise these tables are replayed statement by statement and compared "
-      "as a whole",
+      "add a primary key; otherwise their rows are found by all their values, or their statements "
+      "replayed as they stand, and they are compared as a whole",
       false};
 }
 
@@ -183,7 +192,7 @@ Check check_weak_spots(const Sides& sides) {
   const std::size_t shown = std::min(found.size(), kNamesShownMax);
   return {"", CheckVerdict::warn,
           fmt::format("{}", fmt::join(found.begin(), found.begin() + shown, "; ")),
-          "change these tables, or run verify --repair before the cutover", false};
+          "change these tables, or run verify before the cutover", false};
 }
 
 Check check_disk(const Home& home, const Sides& sides) {
@@ -234,6 +243,7 @@ const std::vector<std::string>& check_names() {
   static const std::vector<std::string> kNames = {"production_reachable",
                                                   "shadow_reachable",
                                                   "dialect_supported",
+                                                  "same_engine",
                                                   "keys",
                                                   "generated_values",
                                                   "triggers",

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <future>
 #include <random>
 #include <thread>
 
@@ -343,6 +344,19 @@ TEST_P(ApplierTest, CountsARowThatTheShadowHasNoPlaceFor) {
                        {{Verb::insert, {"1"}}}));
   EXPECT_EQ(kinds(), "no such table x1;");
   EXPECT_EQ(applier_->figures().left_out, 1u);
+}
+
+TEST_P(ApplierTest, WaitsForTheLastTransactionOfAKilledOne) {
+  if (GetParam() != Dialect::postgresql) return;  // whose locks can be looked at
+  run(Recorded(1).statement(Verdict::keyed, kTake, 1, {"1", "1"}));
+  odbc::Connection killed(target_);
+  killed.set_autocommit(false);
+  killed.run("UPDATE understudy_position SET seq = 2");
+  connect();
+  auto position = std::async(std::launch::async, [&] { return applier_->stored_position(); });
+  while (value("SELECT count(*) FROM pg_locks WHERE NOT granted") == "0") std::this_thread::yield();
+  killed.commit();
+  EXPECT_EQ(position.get(), 2u);
 }
 
 TEST_P(ApplierTest, RefusesToGoOnWhenAnotherApplierMovedThePosition) {

@@ -107,6 +107,15 @@ TEST_F(ToolTest, CheckNamesAMissingTableAndCanBeToldToAcceptIt) {
   expect_one_line(tool({"check", name_, "--skip", "no-such-check"}), 2);
 }
 
+TEST_F(ToolTest, CheckRefusesAShadowOnAnotherEngine) {
+  const std::string shadow = postgres_target();
+  odbc::Connection(shadow).run("CREATE TABLE item (id int PRIMARY KEY, name text)");
+  ASSERT_EQ(tool({"create", name_, "--production", production_, "--shadow", shadow}).exit_code, 0);
+  const Finished done = tool({"check", name_});
+  EXPECT_EQ(done.exit_code, 1) << done.output;
+  EXPECT_NE(done.output.find("same_engine"), std::string::npos) << done.output;
+}
+
 TEST_F(ToolTest, StatusHoldsEveryFigureBeforeAnythingRuns) {
   ASSERT_EQ(create().exit_code, 0);
   const json found = status();

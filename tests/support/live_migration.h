@@ -115,9 +115,13 @@ class LiveMigration {
     return nlohmann::json::parse(done.output, nullptr, false);
   }
   /// SIGKILL to the migration's journald or replayer; false when there is none.
+  /// Kills it and waits until it is gone: a dying process may still be connected to.
   bool kill_process(const std::string& which) {
-    return run_program({"pkill", "-KILL", "-f", "understudy " + which + " " + name_}).exit_code ==
-           0;
+    const std::string what = "understudy " + which + " " + name_;
+    const bool killed = run_program({"pkill", "-KILL", "-f", what}).exit_code == 0;
+    while (killed && run_program({"pgrep", "-f", what}).exit_code == 0) {
+    }
+    return killed;
   }
 
  private:
