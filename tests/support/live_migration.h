@@ -8,9 +8,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <sstream>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "journal/segment_map.h"
@@ -115,16 +120,29 @@ class LiveMigration {
     return nlohmann::json::parse(done.output, nullptr, false);
   }
   /// SIGKILL to the migration's journald or replayer; false when there is none.
-  /// Kills it and waits until it is gone: a dying process may still be connected to.
+  /// Kills it and waits until it is gone: while one of its threads lives it can be connected to.
   bool kill_process(const std::string& which) {
     const std::string what = "understudy " + which + " " + name_;
+    std::istringstream pids(run_program({"pgrep", "-f", what}).output);
     const bool killed = run_program({"pkill", "-KILL", "-f", what}).exit_code == 0;
-    while (killed && run_program({"pgrep", "-f", what}).exit_code == 0) {
+    for (std::string pid; std::getline(pids, pid);) {
+      while (killed && has_threads("/proc/" + pid)) std::this_thread::yield();
     }
     return killed;
   }
 
  private:
+  /// Not so a zombie that nobody has asked for.
+  static bool has_threads(const std::string& process) {
+    std::error_code gone;
+    std::filesystem::directory_iterator tasks(process + "/task", gone);
+    if (gone) return false;
+    const auto threads = std::distance(tasks, std::filesystem::directory_iterator());
+    std::string stat;
+    std::getline(std::ifstream(process + "/stat"), stat);
+    const bool zombie = stat.find(") Z ") != std::string::npos;
+    return !stat.empty() && !(zombie && threads <= 1);
+  }
   [[nodiscard]] std::string target(const std::string& part) const {
     return "Driver=" + real_driver_ + ";" + part;
   }
