@@ -10,7 +10,6 @@
 
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <sstream>
@@ -136,8 +135,10 @@ class LiveMigration {
   static bool has_threads(const std::string& process) {
     std::error_code gone;
     std::filesystem::directory_iterator tasks(process + "/task", gone);
+    int threads = 0;
+    for (; !gone && tasks != std::filesystem::directory_iterator(); tasks.increment(gone))
+      ++threads;
     if (gone) return false;
-    const auto threads = std::distance(tasks, std::filesystem::directory_iterator());
     std::string stat;
     std::getline(std::ifstream(process + "/stat"), stat);
     const bool zombie = stat.find(") Z ") != std::string::npos;
