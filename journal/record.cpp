@@ -491,6 +491,14 @@ void EntryWriter::close_entry(std::int64_t row_count) {
   open_ = false;
 }
 
+void EntryWriter::add_row(Verb verb, std::span<const std::optional<std::string>> values) {
+  begin_row(verb);
+  for (const auto& value : values) {
+    add_value(value ? std::optional<std::string_view>(*value) : std::nullopt);
+  }
+  end_row();
+}
+
 void EntryWriter::end_statement(std::int64_t row_count) {
   if (paused_) begin_rows();
   if (!open_) return;

@@ -218,6 +218,7 @@ class EntryWriter {
   void begin_row(Verb verb);
   void add_value(std::optional<std::string_view> value);
   void end_row();
+  void add_row(Verb verb, std::span<const std::optional<std::string>> values);
   void end_statement(std::int64_t row_count);
   void cancel_statement();  // forgets everything since begin_statement; none open: nothing
   void add_context(std::span<const std::string> statements);

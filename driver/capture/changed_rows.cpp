@@ -42,14 +42,6 @@ bool counts_found_rows(const Statement& stmt) {
   return false;
 }
 
-void append_row(EntryWriter& entries, Verb verb, const Values& values) {
-  entries.begin_row(verb);
-  for (const auto& value : values) {
-    entries.add_value(value ? std::optional<std::string_view>(*value) : std::nullopt);
-  }
-  entries.end_row();
-}
-
 }  // namespace
 
 ChangedRows::ChangedRows(Statement& stmt, const sql::Analysis& analysis,
@@ -65,6 +57,7 @@ bool ChangedRows::refused() const {
 }
 
 ChangedRows::Found ChangedRows::run(const std::string& text) {
+  own_.close();  // an earlier question may have ended in the middle of its rows
   const bool wide = stmt_.execution->wide();
   const SQLHSTMT present = stmt_.current.load();
   SQLRETURN ret = SQL_STILL_EXECUTING;
@@ -77,9 +70,9 @@ ChangedRows::Found ChangedRows::run(const std::string& text) {
 ChangedRows::Found ChangedRows::ask(const sql::RowsQuery& query, std::size_t set) {
   std::string text = query.text;
   if (query.hint_at != 0) {
-    const auto index = planned_index(query, set);
-    if (!index) return Found::no;
-    if (!index->empty()) text.insert(query.hint_at, " FORCE INDEX (" + *index + ")");
+    std::string index;
+    if (const Found found = planned_index(query, set, &index); found != Found::yes) return found;
+    text = sql::with_index(query, index);
   }
   if (!SQL_SUCCEEDED(own_.open(false)) || !own_.bind_some(bound_, {set, 1}, query.parameters)) {
     return Found::no;
@@ -87,24 +80,21 @@ ChangedRows::Found ChangedRows::ask(const sql::RowsQuery& query, std::size_t set
   return run(text);
 }
 
-// The index the statement itself is going to use, as it is written in SQL; empty: none, or several.
-std::optional<std::string> ChangedRows::planned_index(const sql::RowsQuery& query,
-                                                      std::size_t set) {
+// The index the statement itself is going to use; empty: none, or several.
+ChangedRows::Found ChangedRows::planned_index(const sql::RowsQuery& query, std::size_t set,
+                                              std::string* index) {
   constexpr SQLUSMALLINT kKey = 6;  // of the columns of EXPLAIN
   std::vector<std::uint32_t> all(bound_.count());
   std::iota(all.begin(), all.end(), 0u);
+  if (!SQL_SUCCEEDED(own_.open(false)) || !own_.bind_some(bound_, {set, 1}, all)) return Found::no;
+  if (const Found found = run(query.explain); found != Found::yes) return found;
   const auto fetch = stmt_.connection.library->fn.Fetch;
-  std::string index;
   bool none = true;
-  const bool read = SQL_SUCCEEDED(own_.open(false)) && own_.bind_some(bound_, {set, 1}, all) &&
-                    run(query.explain) == Found::yes && fetch != nullptr &&
-                    SQL_SUCCEEDED(fetch(own_.handle())) && own_.read_value(kKey, &index, &none);
+  const bool read = fetch != nullptr && SQL_SUCCEEDED(fetch(own_.handle())) &&
+                    own_.read_value(kKey, index, &none);
   own_.close();
-  if (!read) return std::nullopt;
-  if (none || index.find(',') != std::string::npos) return std::string();
-  std::string out = "`";
-  for (const char c : index) out += c == '`' ? "``" : std::string(1, c);
-  return out + '`';
+  if (none || index->find(',') != std::string::npos) index->clear();
+  return read ? Found::yes : Found::no;
 }
 
 bool ChangedRows::fetch(OwnStatement& from, std::size_t columns, Values* row, bool* end) {
@@ -223,7 +213,7 @@ bool ChangedRows::append_returned(SQLRETURN ret, OwnStatement& own, EntryWriter&
       *server_txid = std::strtoull(values[columns + 1]->c_str(), nullptr, 10);
     }
     values.resize(columns);
-    append_row(entries, Verb::move, values);
+    entries.add_row(Verb::move, values);
   }
   if (*count == 0 || !same || *count != static_cast<SQLLEN>(places_.size())) {
     entries.cancel_statement();
@@ -265,7 +255,7 @@ SQLLEN ChangedRows::append_changed(const Rows& rows, EntryWriter& entries) {
           begin, last, *key, [](const Row& row, const auto& wanted) { return row.key < wanted; });
       if (found == last || found->key != *key) return -1;
       if (found->values == digest(values)) continue;
-      append_row(entries, Verb::update, values);
+      entries.add_row(Verb::update, values);
       ++changed;
     }
     own_.close();
@@ -284,7 +274,7 @@ bool ChangedRows::append_found(std::size_t set, EntryWriter& entries, const Begi
     for (bool end = false; read && !end;) {
       read = fetch(own_, query.columns.size(), &values, &end);
       if (!read || end) continue;
-      append_row(entries, analysis_.verb, values);
+      entries.add_row(analysis_.verb, values);
       ++here;
     }
     own_.close();

@@ -56,7 +56,7 @@ class ChangedRows {
 
   Found run(const std::string& text);
   Found ask(const sql::RowsQuery& query, std::size_t set);
-  std::optional<std::string> planned_index(const sql::RowsQuery& query, std::size_t set);
+  Found planned_index(const sql::RowsQuery& query, std::size_t set, std::string* index);
   [[nodiscard]] bool refused() const;
   bool fetch(OwnStatement& from, std::size_t columns, std::vector<std::optional<std::string>>* row,
              bool* end);

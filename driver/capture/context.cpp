@@ -4,6 +4,7 @@
 #include <set>
 
 #include "driver/capture/session.h"
+#include "driver/sql/batch.h"
 #include "driver/sql/functions.h"
 #include "driver/sql/lexer.h"
 #include "driver/sql/prepared_text.h"
@@ -45,6 +46,36 @@ sql::SearchPath path_after(const std::vector<std::string>& context, Dialect dial
 bool is_prepare(std::string_view statement) {
   return sql::prepared_name(statement).has_value();
 }
+
+// Words of the whole text, those in literals and bodies of functions too, in upper case.
+class RawWords {
+ public:
+  explicit RawWords(std::string_view text) : text_(text) {}
+  /// False at the end.
+  bool next() {
+    previous_ = std::move(word_);
+    word_.clear();
+    while (at_ < text_.size() && !in_word(text_[at_])) ++at_;
+    while (at_ < text_.size() && in_word(text_[at_])) word_ += text_[at_++];
+    word_ = sql::ascii_upper(word_);
+    return !word_.empty();
+  }
+  [[nodiscard]] bool is(std::initializer_list<std::string_view> words) const {
+    return std::find(words.begin(), words.end(), word_) != words.end();
+  }
+  [[nodiscard]] bool follows(std::initializer_list<std::string_view> words) const {
+    return std::find(words.begin(), words.end(), previous_) != words.end();
+  }
+
+ private:
+  static bool in_word(char c) {
+    return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+  }
+  std::string_view text_;
+  std::size_t at_ = 0;
+  std::string word_;
+  std::string previous_;
+};
 
 // PostgreSQL: ends with the transaction.
 bool is_local(std::string_view statement) {
@@ -148,9 +179,34 @@ void Session::settings_changed() {
   zone_changed_ = changed("TIME_ZONE");
 }
 
-void Session::doubt_names(std::string_view statement) {
-  if (dialect != Dialect::postgresql || !mentions(statement, dialect, {"SET_CONFIG"})) return;
-  names_lost_ = true;
+bool Session::add_settings_of_batch(const std::string& text) {
+  const auto parts = sql::split_batch(text, dialect);
+  for (const sql::BatchPart& part : parts) {
+    if (part.classification.cls != sql::StatementClass::context) continue;
+    if (part.classification.creates_temporary) {
+      add_temporary(part.text);
+    } else {
+      add_context(std::string(part.text));
+    }
+  }
+  return !parts.empty();
+}
+
+void Session::after_opaque(const sql::Classification& what, const std::string& text, bool ran) {
+  prepared_texts.doubt();
+  if (what.sets && (!ran || !add_settings_of_batch(text))) names_lost_ = temporary_unknown_ = true;
+  // A body of statements, or a text that is put together, may do the same.
+  for (RawWords words(text); words.next();) {
+    const bool path =
+        words.is({"SET_CONFIG", "SEARCH_PATH"}) || (words.is({"ROLE", "SCHEMA", "AUTHORIZATION"}) &&
+                                                    words.follows({"SET", "LOCAL", "SESSION"}));
+    names_lost_ = names_lost_ || (path && dialect == Dialect::postgresql);
+    temporary_unknown_ =
+        temporary_unknown_ ||
+        (words.is({"TEMP", "TEMPORARY"}) &&
+         words.follows({"CREATE", "REPLACE", "LOCAL", "GLOBAL", "INTO"}) && !what.sets);
+  }
+  if (temporary_unknown_) slot().pinned.fetch_or(kPinnedTemporaryTable, std::memory_order_relaxed);
   settings_changed();
 }
 

@@ -92,8 +92,7 @@ SQLRETURN run_setting(Statement& stmt, Session& session, const RunsUnchanged& un
     return ret;
   }
   const Execution& execution = *stmt.execution;
-  if (execution.classification().creates_temporary) {
-    session.add_temporary(execution.text());
+  if (execution.classification().creates_temporary && session.add_temporary(execution.text())) {
     return ret;
   }
   session.prepared_texts.after(session, execution.text());
@@ -204,7 +203,6 @@ SQLRETURN run_control(Statement& stmt, Session& session, bool direct,
 // the text may commit it.
 SQLRETURN run_controlling_batch(Statement& stmt, Session& session, const RunsUnchanged& unchanged) {
   const std::lock_guard lock(session.dbc.write_mutex);
-  session.prepared_texts.doubt();
   const bool recorded_before = session.transaction.recorded;
   BeginWrite how = BeginWrite::unrecorded;
   SQLRETURN ret = SQL_ERROR;
@@ -222,6 +220,8 @@ SQLRETURN run_controlling_batch(Statement& stmt, Session& session, const RunsUnc
     ret = unchanged();
     (void)session.commit([] { return static_cast<SQLRETURN>(SQL_SUCCESS); }, leaves_open);
   }
+  const Execution& execution = *stmt.execution;
+  session.after_opaque(execution.classification(), execution.text(), SQL_SUCCEEDED(ret));
   stmt.execution->cursor_open = SQL_SUCCEEDED(ret);
   session.transaction.by_text = SQL_SUCCEEDED(ret) && leaves_open;
   if (leaves_open && !SQL_SUCCEEDED(ret)) session.lost();
@@ -245,6 +245,12 @@ SQLRETURN run_text(Statement& stmt, Session& session, bool direct, const RunsUnc
     session.left_autocommit = false;
   }
   if (execution.classification().controls) return run_controlling_batch(stmt, session, unchanged);
+  if (const char* kind = execution.classification().uncaptured) {
+    return run_uncaptured(stmt, session, kind, [&] {
+      const bool sets = execution.classification().cls == StatementClass::context;
+      return sets ? run_setting(stmt, session, unchanged) : unchanged();
+    });
+  }
   switch (execution.classification().cls) {
     case StatementClass::read:
     case StatementClass::empty:

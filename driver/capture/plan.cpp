@@ -89,7 +89,8 @@ void plan_known(const Session& session, const BoundParameters& bound, const char
   const bool asks =
       !late && !(moves && array) && !(analysis.before.empty() && analysis.after.empty());
   if (plan->verdict == Verdict::effects && !effects && !asks) plan->verdict = Verdict::opaque;
-  if (asks && !effects && (plan->verdict == Verdict::effects || (untold && !array))) {
+  const bool keyed_in_doubt = array ? bound.converts() : untold;
+  if (asks && !effects && (plan->verdict == Verdict::effects || keyed_in_doubt)) {
     plan->asks = true;
     plan->verdict = Verdict::effects;
     plan->values = readable;
@@ -98,6 +99,8 @@ void plan_known(const Session& session, const BoundParameters& bound, const char
     plan_effects(plan, false, readable);
   } else if (effects && untold) {
     plan_effects(plan, false, readable);
+  } else if (bound.converts()) {
+    plan->verdict = Verdict::opaque;  // its key is another than it seems
   } else if (effects && session.dialect == Dialect::sqlite) {
     plan_effects(plan, true, true);  // its rows are the only evidence of a COMMIT without an answer
   } else if (session.transaction.server_txid == 0 && !analysis.txid_only.empty()) {
@@ -159,7 +162,7 @@ Plan make_plan(Statement& stmt, Session& session, const BoundParameters& bound) 
     return counted;
   }
   if (bound.sets() > 1) plan_array(stmt, session, &plan);
-  if (plan.text == nullptr && asynchronous(stmt)) {
+  if (plan.text == nullptr && !plan.asks && asynchronous(stmt)) {
     // Run to its end at once: what it did is then known here.
     plan.text = &execution.text();
     plan.visible = true;

@@ -179,15 +179,6 @@ struct Touched {
   std::vector<std::optional<std::string>> text;  // its key before the write
 };
 
-void add_row(EntryWriter& entries, Verb verb,
-             const std::vector<std::optional<std::string>>& values) {
-  entries.begin_row(verb);
-  for (const auto& value : values) {
-    entries.add_value(value ? std::optional<std::string_view>(*value) : std::nullopt);
-  }
-  entries.end_row();
-}
-
 bool row_failed(const Statement& stmt, std::size_t row) {
   const auto* status = pointer_of<SQLUSMALLINT>(stmt, SQL_ATTR_ROW_STATUS_PTR);
   return status != nullptr && status[row] == SQL_ROW_ERROR;
@@ -205,12 +196,12 @@ bool add_rows(Statement& stmt, Session& session, const PositionedCursor& cursor,
       now = reader.read(one.key, true);
       if (!now) return false;
       if (!now->empty()) {
-        add_row(entries, Verb::put, *now);
+        entries.add_row(Verb::put, *now);
         ++*rows;
         continue;
       }
       if (one.text.empty()) continue;  // somebody else had removed it before
-      add_row(entries, Verb::remove, one.text);
+      entries.add_row(Verb::remove, one.text);
       ++*rows;
     }
     // A new row, or one whose key was changed: where the application's buffers say.
@@ -222,7 +213,7 @@ bool add_rows(Statement& stmt, Session& session, const PositionedCursor& cursor,
     now = reader.read(moved, true);
     if (!now) return false;
     if (now->empty()) continue;
-    add_row(entries, Verb::put, *now);
+    entries.add_row(Verb::put, *now);
     ++*rows;
   }
   return true;

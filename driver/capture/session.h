@@ -59,8 +59,9 @@ class Session {
   Transaction transaction;
   std::vector<std::string> context;
   // --- temporary tables; see temporary.cpp ---
-  /// A statement has made one. Writes to it are none of the migration's.
-  void add_temporary(std::string_view statement);
+  /// A statement has made something temporary. Writes to a table are none of the migration's; of
+  /// anything else it is not known what it writes: then false.
+  bool add_temporary(std::string_view statement);
   /// Whether the statement writes a temporary table alone.
   [[nodiscard]] bool writes_temporary(const sql::Analysis& analysis) const;
   /// Whether the table it writes may be a temporary one that hides the catalog's.
@@ -68,8 +69,9 @@ class Session {
   /// Whether a schema change touches no table of the catalog: temporary ones, or what is not there.
   [[nodiscard]] bool changes_temporary(std::string_view statement);
   sql::SearchPath search_path;  // of unqualified names
-  /// A statement whose effects are not known may have set the search path.
-  void doubt_names(std::string_view statement);
+  /// After a statement, or several in one text, recorded as it stands: what it may have changed of
+  /// the session's names and settings. `ran`: to its end.
+  void after_opaque(const sql::Classification& what, const std::string& text, bool ran);
   bool on_shadow = false;
   PreparedTexts prepared_texts;
   /// The real connection is in manual mode although the application believes in autocommit.
@@ -144,6 +146,7 @@ class Session {
 
   bool seal(Ring::Claim* claim);
   bool recording_still() const;
+  bool add_settings_of_batch(const std::string& text);
   /// The server has begun another transaction in the same call; the session stays marked.
   void next_transaction();
   void settings_changed();
@@ -162,7 +165,7 @@ class Session {
   std::uint64_t next_transaction_ = 1;
   std::set<std::string, std::less<>> temporary_;
   bool temporary_unknown_ = false;  // one has a name that is not known, or there are too many
-  bool names_lost_ = false;
+  bool names_lost_ = false;         // something may have set the search path unseen
   bool mode_changed_ = false;
   bool zone_changed_ = false;
   bool settings_lost_ = false;  // there were more than are kept

@@ -17,19 +17,21 @@ bool in_catalog(const Catalog& catalog, std::string_view name) {
 
 }  // namespace
 
-void Session::add_temporary(std::string_view statement) {
+bool Session::add_temporary(std::string_view statement) {
   slot().pinned.fetch_or(kPinnedTemporaryTable, std::memory_order_relaxed);
-  const auto name = sql::temporary_name(statement, dialect);
-  if (!name || temporary_.size() >= kTemporaryMax) {
-    temporary_unknown_ = true;
-  } else {
+  const auto name = sql::temporary_table(statement, dialect);
+  if (name && temporary_.size() < kTemporaryMax) {
     temporary_.insert(*name);
+  } else {
+    temporary_unknown_ = true;
   }
+  return name.has_value();
 }
 
 bool Session::writes_temporary(const sql::Analysis& analysis) const {
-  // A name stays here when its table is gone; then the server refuses the statement.
-  return analysis.reason == "unknown-table" && !analysis.several_targets &&
+  // A name stays here when its table is gone; then the server refuses the statement. A trigger of
+  // one may write other tables.
+  return !temporary_unknown_ && analysis.reason == "unknown-table" && !analysis.several_targets &&
          temporary_.contains(analysis.target);
 }
 
@@ -40,9 +42,9 @@ bool Session::perhaps_hidden(const sql::Analysis& analysis) const {
 }
 
 bool Session::changes_temporary(std::string_view statement) {
-  const auto view = catalog();
   const auto names = sql::changed_tables(statement, dialect);
-  if (view == nullptr || !names) return false;
+  const auto view = names ? catalog() : nullptr;
+  if (view == nullptr) return false;
   return std::none_of(names->begin(), names->end(),
                       [&](const std::string& name) { return in_catalog(view->catalog(), name); });
 }

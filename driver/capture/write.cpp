@@ -736,30 +736,30 @@ SQLRETURN record_part(Statement& stmt, Session& session) {
     plan.text = &execution.text();
     plan.visible = plan.analysis != nullptr && plan.analysis->own_returning;
   }
-  if (plan.verdict == Verdict::opaque) session.prepared_texts.doubt();
   const SQLRETURN opened = execution.own.open(plan.visible);
   if (!SQL_SUCCEEDED(opened)) return opened;
   if (!execution.own.bind(bound, {0, 1})) return SQL_ERROR;
   const Work work{stmt, session, plan, bound, {}};
   const RunsUnchanged never = [] { return static_cast<SQLRETURN>(SQL_ERROR); };
-  return record(work, work.all(), runs_text(work, true, never));
+  const SQLRETURN ret = record(work, work.all(), runs_text(work, true, never));
+  if (plan.verdict == Verdict::opaque) {
+    session.after_opaque(execution.classification(), execution.text(), done(ret));
+  }
+  return ret;
 }
 
-SQLRETURN run_write(Statement& stmt, Session& session, bool direct,
-                    const RunsUnchanged& unchanged) {
-  const std::lock_guard lock(session.dbc.write_mutex);
+namespace {
+
+// `*opaque`: what it did is not known.
+SQLRETURN run_write_here(Statement& stmt, Session& session, bool direct,
+                         const RunsUnchanged& unchanged, bool* opaque) {
   const bool implicit = session.autocommitting();
   BeginWrite how = BeginWrite::unrecorded;
   SQLRETURN ret = SQL_ERROR;
   if (!begin_marked(stmt, session, &how, &ret)) return ret;
   const sql::StatementClass cls = stmt.execution->classification().cls;
-  if (how != BeginWrite::recorded) {
-    if (cls == sql::StatementClass::opaque) {
-      session.prepared_texts.doubt();
-      session.doubt_names(stmt.execution->text());
-    }
-    return run_marked(stmt, session, implicit, unchanged);
-  }
+  *opaque = cls == sql::StatementClass::opaque;
+  if (how != BeginWrite::recorded) return run_marked(stmt, session, implicit, unchanged);
   // Maintenance that refuses a transaction block (VACUUM and the like) changes no row.
   if (cls == sql::StatementClass::no_block) return run_marked(stmt, session, implicit, unchanged);
   if (implicit && cls == sql::StatementClass::ddl &&
@@ -769,15 +769,15 @@ SQLRETURN run_write(Statement& stmt, Session& session, bool direct,
   if (session.transaction.tainted) session.settle_taint();
   if (session.transaction.poisoned) return unchanged();
   if (stmt.execution->classification().statements > 1) {
-    if (const auto told = run_batch(stmt, session)) return *told;
+    if (const auto told = run_batch(stmt, session)) {
+      *opaque = false;
+      return *told;
+    }
   }
   stmt.execution->executed = executed_text(stmt, session);
   const auto bound = BoundParameters::of(stmt, stmt.execution->parameters());
   Plan plan = make_plan(stmt, session, bound);
-  if (!plan.reads && plan.verdict == Verdict::opaque) {
-    session.prepared_texts.doubt();
-    session.doubt_names(stmt.execution->text());
-  }
+  *opaque = !plan.reads && plan.verdict == Verdict::opaque;
   if (plan.reads && implicit) {
     ret = unchanged();
     stmt.execution->cursor_open = SQL_SUCCEEDED(ret);
@@ -807,6 +807,18 @@ SQLRETURN run_write(Statement& stmt, Session& session, bool direct,
   }
   ret = each_slice(work, [&](Slice slice) { return record(work, slice, run); });
   return as_application_sees(work, ret);
+}
+
+}  // namespace
+
+SQLRETURN run_write(Statement& stmt, Session& session, bool direct,
+                    const RunsUnchanged& unchanged) {
+  const std::lock_guard lock(session.dbc.write_mutex);
+  bool opaque = false;
+  const SQLRETURN ret = run_write_here(stmt, session, direct, unchanged, &opaque);
+  const Execution& execution = *stmt.execution;
+  if (opaque) session.after_opaque(execution.classification(), execution.text(), done(ret));
+  return ret;
 }
 
 SQLRETURN continue_pending(Statement& stmt, Session& session, const RunsUnchanged& param_data) {

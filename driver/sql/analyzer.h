@@ -43,6 +43,10 @@ struct Classification {
   /// begins one.
   bool controls = false;
   bool leaves_open = false;
+  bool sets = false;  // several statements, some of which set something (PREPARE aside)
+  /// It runs a function that may write where its text is not replayed: it is counted under this
+  /// name.
+  const char* uncaptured = nullptr;
 };
 
 Classification classify(std::string_view text, Dialect dialect);

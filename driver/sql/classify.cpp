@@ -21,6 +21,7 @@ struct Features {
   bool into = false;
   bool into_temporary = false;
   bool unknown_call = false;  // word before `(` that is neither grammar nor a known function
+  bool expression = false;    // a definition that holds one: AS, DEFAULT, CHECK
   bool lock_call = false;
   bool concurrently = false;
   bool analyze = false;
@@ -86,6 +87,8 @@ class Gatherer {
       f.into = true;
     } else if (token.is_word("TEMP") || token.is_word("TEMPORARY")) {
       f.into_temporary = f.into_temporary || previous().is_word("INTO");
+    } else if (token.is_word("AS") || token.is_word("DEFAULT") || token.is_word("CHECK")) {
+      f.expression = true;
     } else if (token.is_word("CONCURRENTLY")) {
       f.concurrently = true;
     } else if (token.is_word("ANALYZE") || token.is_word("ANALYSE")) {
@@ -124,8 +127,15 @@ Classification of(StatementClass cls) {
   return out;
 }
 
-Classification temporary() {
-  Classification out = of(StatementClass::context);
+Classification counted(StatementClass cls, bool by_function, const char* kind) {
+  Classification out = of(cls);
+  if (by_function) out.uncaptured = kind;
+  return out;
+}
+
+Classification temporary(const Features& f) {
+  const bool runs = f.unknown_call && (f.expression || f.into);
+  Classification out = counted(StatementClass::context, runs, "temporary-by-function");
   out.creates_temporary = true;
   return out;
 }
@@ -138,7 +148,7 @@ StatementClass query_class(const Features& f) {
 Classification select(const Features& f, Dialect dialect) {
   if (f.into && dialect == Dialect::mariadb) return of(StatementClass::opaque);
   if (f.into && dialect != Dialect::sqlite) {
-    return f.into_temporary ? temporary() : of(StatementClass::ddl);
+    return f.into_temporary ? temporary(f) : of(StatementClass::ddl);
   }
   return of(query_class(f));
 }
@@ -187,7 +197,7 @@ Classification begin(const Features& f) {
 
 Classification create(const Features& f, Dialect dialect) {
   for (const std::string_view word : {"TEMP", "TEMPORARY"}) {
-    if (f.early(word, 5)) return temporary();
+    if (f.early(word, 5)) return temporary(f);
   }
   if (dialect == Dialect::postgresql &&
       (f.any(1, {"DATABASE", "TABLESPACE", "SUBSCRIPTION"}) || f.concurrently)) {
@@ -233,7 +243,8 @@ Classification postgresql_only(const Features& f) {
   if (f.any(0, {"FETCH", "MOVE", "CLOSE", "TABLE", "NOTIFY", "CHECKPOINT", "ANALYZE", "ANALYSE"})) {
     return of(StatementClass::read);
   }
-  if (f.word(0, "DECLARE")) return of(query_class(f));
+  // A cursor runs its query when it is read.
+  if (f.word(0, "DECLARE")) return counted(query_class(f), f.unknown_call, "cursor-by-function");
   if (f.word(0, "PREPARE")) {
     return of(f.word(1, "TRANSACTION") ? StatementClass::opaque : StatementClass::context);
   }
@@ -308,7 +319,8 @@ Classification decide(const Features& f, Dialect dialect) {
   if (f.word(0, "SET")) {
     // MariaDB: SET STATEMENT variable = value FOR statement.
     const bool carries = f.word(1, "STATEMENT") && (f.writing_word || f.unknown_call);
-    return of(carries ? StatementClass::opaque : StatementClass::context);
+    return carries ? of(StatementClass::opaque)
+                   : counted(StatementClass::context, f.unknown_call, "setting-by-function");
   }
   if (f.word(0, "CREATE")) return create(f, dialect);
   if (f.any(0, {"ALTER", "DROP"})) return alter_or_drop(f, dialect);
@@ -336,6 +348,7 @@ Classification classify(std::string_view text, Dialect dialect) {
   bool all_read = true;
   bool controls = false;
   bool leaves_open = false;
+  bool sets = false;
   Gatherer statement(dialect);
   bool body = false;
   const auto finish = [&] {
@@ -343,6 +356,7 @@ Classification classify(std::string_view text, Dialect dialect) {
     const Classification one = decide(statement.features, dialect);
     if (++statements == 1) first = one;
     all_read = all_read && one.cls == StatementClass::read;
+    sets = sets || (one.cls == StatementClass::context && !statement.features.word(0, "PREPARE"));
     if (one.cls >= StatementClass::begin && one.cls <= StatementClass::release) {
       controls = true;
       if (one.cls <= StatementClass::rollback) {
@@ -364,6 +378,7 @@ Classification classify(std::string_view text, Dialect dialect) {
   first.statements = statements;
   first.controls = statements > 1 && controls;
   first.leaves_open = statements > 1 && leaves_open;
+  first.sets = statements > 1 && sets;
   return first;
 }
 

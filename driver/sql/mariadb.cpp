@@ -450,6 +450,11 @@ class MariadbAnalyzer : private Recogniser {
       rest.add(" ").copy(tail, text_.tokens.size());
       queries.push_back(rows_query(source, removes, rest));
     }
+    // Our question would assign the application's variables once more.
+    for (std::size_t i = 0; i + 1 < text_.tokens.size(); ++i) {
+      const bool assigns = text_.tokens[i].is(':') && text_.tokens[i + 1].is('=');
+      if (assigns) return refuse("user-variable");
+    }
     if (queries.front().hint_at != 0) {
       queries.front().explain = "EXPLAIN " + std::string(text_.original().substr(0, text_.end()));
     }
@@ -512,7 +517,7 @@ class MariadbAnalyzer : private Recogniser {
   void remove_several(std::size_t first) {
     if (out_.own_returning || !balanced()) return refuse("not-understood");
     out_.several_targets = true;
-    const bool from = text_.tokens[first].is_word("FROM");
+    const bool from = first < text_.tokens.size() && text_.tokens[first].is_word("FROM");
     const std::size_t targets = from ? first + 1 : first;
     const std::size_t middle = find(targets, {from ? "USING" : "FROM"});
     if (middle == text_.tokens.size()) return refuse("not-understood");

@@ -161,6 +161,12 @@ bool readable_by_key(const Table& table) {
                      [&](std::uint32_t ordinal) { return literal_type(table.columns[ordinal]); });
 }
 
+std::string with_index(const RowsQuery& query, const std::string& index) {
+  std::string text = query.text;
+  if (!index.empty()) text.insert(query.hint_at, " FORCE INDEX (" + backticked(index) + ')');
+  return text;
+}
+
 std::optional<std::string> rows_by_key(const RowsQuery& like, std::span<const ExactKey> keys) {
   const Table& table = *like.table;
   std::string out = "SELECT " + column_list(table, like.columns, "") + " FROM ";

@@ -10,6 +10,9 @@
 
 namespace understudy::sql {
 
+/// The text of the query with the index of this name, where it takes one; empty: without.
+std::string with_index(const RowsQuery& query, const std::string& index);
+
 using ExactKey = std::vector<std::string>;  // exact texts, none of them NULL
 
 /// The same columns of the rows of these keys, locked, as one text without parameters. Nothing when

@@ -58,6 +58,28 @@ class Words {
   Token token_;
 };
 
+/// MariaDB: writes to a table of this engine stay in it.
+bool keeps_its_rows(const Token& engine) {
+  for (const std::string_view known : {"INNODB", "MEMORY", "HEAP", "MYISAM", "ARIA"}) {
+    if (engine.is_word(known)) return true;
+  }
+  return false;
+}
+
+/// What follows the name of a CREATE TABLE; see temporary_table.
+bool stands_alone(Words* words, Dialect dialect) {
+  for (; !words->done(); words->skip()) {
+    const Token& word = words->peek();
+    if (dialect == Dialect::postgresql && (word.is_word("INHERITS") || word.is_word("PARTITION"))) {
+      return false;
+    }
+    if (dialect != Dialect::mariadb || !words->accept("ENGINE")) continue;
+    words->accept('=');
+    if (!keeps_its_rows(words->peek())) return false;
+  }
+  return true;
+}
+
 std::optional<std::vector<std::string>> names(Words* words) {
   std::vector<std::string> out;
   do {
@@ -76,17 +98,17 @@ std::string plain_name(std::string_view name, Dialect dialect) {
   return dialect == Dialect::postgresql ? std::string(name) : ascii_lower(name);
 }
 
-std::optional<std::string> temporary_name(std::string_view text, Dialect dialect) {
+std::optional<std::string> temporary_table(std::string_view text, Dialect dialect) {
   Words words(text, dialect);
   if (words.accept("CREATE")) {
     while (words.accept("OR") || words.accept("REPLACE") || words.accept("GLOBAL") ||
            words.accept("LOCAL")) {
     }
     if (!words.accept("TEMP") && !words.accept("TEMPORARY")) return std::nullopt;
-    words.accept("RECURSIVE");
-    if (!words.accept("TABLE") && !words.accept("VIEW")) return std::nullopt;
+    if (!words.accept("TABLE")) return std::nullopt;
     words.accept_if_exists();
-    return words.table();
+    auto name = words.table();
+    return name && stands_alone(&words, dialect) ? std::move(name) : std::nullopt;
   }
   while (!words.done() && !words.accept("INTO")) words.skip();
   if (!words.accept("TEMP") && !words.accept("TEMPORARY")) return std::nullopt;

@@ -10,9 +10,10 @@
 
 namespace understudy::sql {
 
-/// The table or view that a CREATE TEMPORARY, or a SELECT INTO TEMPORARY, makes: its name as the
-/// engine stores it, in lower case where the engine ignores case. Nothing: not understood.
-std::optional<std::string> temporary_name(std::string_view text, Dialect dialect);
+/// The table that a CREATE TEMPORARY TABLE, or a SELECT INTO TEMPORARY, makes: its name as the
+/// engine stores it, in lower case where the engine ignores case. Nothing: not understood, or
+/// something through which other tables may be written: a view, a trigger, a child of a table.
+std::optional<std::string> temporary_table(std::string_view text, Dialect dialect);
 
 /// The tables that DROP TABLE, ALTER TABLE, TRUNCATE or CREATE INDEX names, in the same form.
 /// Nothing for other texts, and where one is named with a schema that is not the temporary one.

@@ -431,5 +431,60 @@ TEST_F(CaptureMariadb, KnowsThatNamesMeanOtherTablesAfterTheDatabaseWasChanged) 
   EXPECT_EQ(seen.transactions[1].statements.at(0).verdict, Verdict::opaque);
 }
 
+// Another session that holds the second of two rows.
+class RowsHeldByAnother : public CaptureMariadb {
+ protected:
+  void SetUp() override {
+    begin({"CREATE TABLE t (id INT PRIMARY KEY, v INT, KEY by_v (v))",
+           "INSERT INTO t VALUES (1, 1), (2, 1), (3, 1)"});
+    app_ = std::make_unique<Application>(production_.through());
+    app_->autocommit(false);
+    other_ = std::make_unique<Application>(production_.bare());
+    other_->autocommit(false);
+    RUN(*other_, "UPDATE t SET v = 1 + v - 1 WHERE id = 2");
+    RUN(*other_, "SELECT id FROM t WHERE id = 2 FOR UPDATE");
+  }
+  std::unique_ptr<Application> app_;
+  std::unique_ptr<Application> other_;
+};
+
+TEST_F(RowsHeldByAnother, AQuestionThatTimesOutIsToldAsTheStatementItself) {
+  RUN(*app_, "SET SESSION innodb_lock_wait_timeout = 1");
+  RUN(*app_, "INSERT INTO t VALUES (9, 9)");
+  raw::Statement stmt(*app_);
+  EXPECT_EQ(stmt.run("UPDATE t SET v = v + 1 WHERE v >= 1"), SQL_ERROR);
+  EXPECT_NE(stmt.problems().find("1205"), std::string::npos) << stmt.problems();
+  ASSERT_TRUE(SQL_SUCCEEDED(other_->rollback()));
+  ASSERT_EQ(stmt.run("UPDATE t SET v = v + 1 WHERE v >= 1"), SQL_SUCCESS) << stmt.problems();
+  ASSERT_TRUE(SQL_SUCCEEDED(app_->commit()));
+  const auto seen = production_.drain();
+  ASSERT_EQ(seen.transactions.size(), 1u);
+  ASSERT_EQ(seen.transactions[0].statements.size(), 2u);
+  EXPECT_EQ(seen.transactions[0].statements[1].verdict, Verdict::effects);
+  EXPECT_EQ(seen.transactions[0].statements[1].rows, 4);
+}
+
+TEST_F(RowsHeldByAnother, AQuestionThatIsADeadlocksVictimIsToldAsTheStatementItself) {
+  RUN(*app_, "UPDATE t SET v = 5 WHERE id = 3");
+  // The one that has changed less is the victim.
+  RUN(*other_, "INSERT INTO t VALUES (11, 0), (12, 0), (13, 0), (14, 0)");
+  auto waits = std::async(std::launch::async, [&] {
+    raw::Statement other(*other_);
+    return other.run("UPDATE t SET v = 6 WHERE id = 3");
+  });
+  raw::Statement stmt(*app_);
+  const SQLRETURN ret = stmt.run("UPDATE t SET v = v + 1 WHERE v >= 1");
+  EXPECT_EQ(ret, SQL_ERROR);
+  EXPECT_NE(stmt.problems().find("1213"), std::string::npos) << stmt.problems();
+  EXPECT_TRUE(SQL_SUCCEEDED(waits.get()));
+  ASSERT_TRUE(SQL_SUCCEEDED(other_->rollback()));
+  ASSERT_EQ(stmt.run("UPDATE t SET v = v + 1 WHERE v >= 1"), SQL_SUCCESS) << stmt.problems();
+  ASSERT_TRUE(SQL_SUCCEEDED(app_->commit()));
+  const auto seen = production_.drain();
+  ASSERT_EQ(seen.transactions.size(), 1u);
+  ASSERT_EQ(seen.transactions[0].statements.size(), 1u);
+  EXPECT_EQ(seen.transactions[0].statements[0].rows, 3);
+}
+
 }  // namespace
 }  // namespace understudy

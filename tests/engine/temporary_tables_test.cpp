@@ -78,6 +78,22 @@ TEST_P(TemporaryTables, ATableThatIsNoneStillEndsTheRecording) {
   EXPECT_EQ(production_.mode(), Mode::invalid);
 }
 
+class TemporaryTablesOfServers : public TemporaryTables {};
+INSTANTIATE_TEST_SUITE_P(Engines, TemporaryTablesOfServers,
+                         testing::Values(Dialect::postgresql, Dialect::mariadb),
+                         [](const auto& one) { return std::string(dialect_name(one.param)); });
+
+TEST_P(TemporaryTablesOfServers, OneMadeByAFunctionThatMayWriteIsCounted) {
+  production_.define({GetParam() == Dialect::mariadb
+                          ? "CREATE FUNCTION touch() RETURNS int MODIFIES SQL DATA RETURN 1"
+                          : "CREATE FUNCTION touch() RETURNS int LANGUAGE sql AS 'SELECT 1'"});
+  RUN(*app_, "CREATE TEMPORARY TABLE scratch AS SELECT touch() AS a");
+  const Seen seen = production_.drain();
+  ASSERT_EQ(seen.transactions.size(), 1u);
+  EXPECT_EQ(seen.transactions[0].notes, std::vector<std::string>{"temporary-by-function"});
+  EXPECT_EQ(production_.map().header().uncaptured, 1u);
+}
+
 class TemporaryTablesPostgresql : public TemporaryTables {};
 INSTANTIATE_TEST_SUITE_P(Engines, TemporaryTablesPostgresql, testing::Values(Dialect::postgresql),
                          [](const auto& one) { return std::string(dialect_name(one.param)); });
@@ -92,6 +108,51 @@ TEST_P(TemporaryTablesPostgresql, OnlyTablesOfTheMigrationAreTruncatedOnTheShado
   EXPECT_EQ(seen.texts(), std::vector<std::string>{"TRUNCATE items"});
   EXPECT_EQ(production_.map().header().opaque, 1u);
   EXPECT_EQ(production_.mode(), Mode::record);
+}
+
+TEST_P(TemporaryTablesPostgresql, WritesThroughATemporaryViewAreRecorded) {
+  RUN(*app_, "CREATE TEMP VIEW narrow AS SELECT * FROM items");
+  RUN(*app_, "INSERT INTO narrow VALUES (4, 40)");
+  const Seen seen = production_.drain();
+  EXPECT_EQ(seen.texts(), std::vector<std::string>{"INSERT INTO narrow VALUES (4, 40)"});
+  ASSERT_EQ(seen.transactions.size(), 1u);
+  EXPECT_EQ(
+      seen.transactions[0].contexts,
+      (std::vector<std::vector<std::string>>{{"CREATE TEMP VIEW narrow AS SELECT * FROM items"}}));
+}
+
+TEST_P(TemporaryTablesPostgresql, OneMadeAmongOtherStatementsHidesATable) {
+  RUN(*app_, "CREATE TEMP TABLE items (id int, v int); SELECT 1");
+  RUN(*app_, "DO $$ BEGIN CREATE TEMP TABLE other (a int); END $$");
+  (void)production_.drain();
+  const auto before = production_.map().header().opaque.load();
+  RUN(*app_, "INSERT INTO items VALUES (7, 7)");
+  (void)production_.drain();
+  EXPECT_EQ(production_.map().header().opaque, before + 1);
+}
+
+TEST_P(TemporaryTablesPostgresql, NamesAreInDoubtAfterABodyThatSetsThePath) {
+  RUN(*app_, "DO $$ BEGIN SET search_path = elsewhere; SET search_path = public; END $$");
+  (void)production_.drain();
+  const auto before = production_.map().header().opaque.load();
+  RUN(*app_, "INSERT INTO items VALUES (7, 7)");
+  (void)production_.drain();
+  EXPECT_EQ(production_.map().header().opaque, before + 1);
+}
+
+class TemporaryTablesSqlite : public TemporaryTables {};
+INSTANTIATE_TEST_SUITE_P(Engines, TemporaryTablesSqlite, testing::Values(Dialect::sqlite),
+                         [](const auto& one) { return std::string(dialect_name(one.param)); });
+
+TEST_P(TemporaryTablesSqlite, WhatATemporaryTriggerWritesIsRecorded) {
+  RUN(*app_, "CREATE TEMP TABLE scratch (id int)");
+  RUN(*app_,
+      "CREATE TEMP TRIGGER copies AFTER INSERT ON scratch BEGIN "
+      "INSERT INTO items VALUES (new.id, 0); END");
+  RUN(*app_, "INSERT INTO scratch VALUES (9)");
+  EXPECT_EQ(production_.drain().texts(),
+            std::vector<std::string>{"INSERT INTO scratch VALUES (9)"});
+  EXPECT_EQ(production_.scalar("SELECT count(*) FROM items"), "2");
 }
 
 }  // namespace

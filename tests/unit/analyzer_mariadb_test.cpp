@@ -279,5 +279,18 @@ TEST(AnalyzerMariadb, TrustsNoTextOfASessionThatChangedItsDatabase) {
   EXPECT_EQ(analyzed("DELETE FROM account WHERE id = 1", unknown).verdict, Verdict::opaque);
 }
 
+TEST(AnalyzerMariadb, AVerbAloneIsNotUnderstood) {
+  for (const char* verb : {"DELETE", "UPDATE", "INSERT", "REPLACE", "DELETE LOW_PRIORITY QUICK"}) {
+    EXPECT_EQ(analyzed(verb).reason, "not-understood") << verb;
+  }
+}
+
+TEST(AnalyzerMariadb, AVariableIsAssignedOnceOnly) {
+  const Analysis counted = analyzed("UPDATE account SET balance = 0 WHERE (@n := @n + 1) < 3");
+  EXPECT_EQ(counted.verdict, Verdict::opaque);
+  EXPECT_EQ(counted.reason, "user-variable");
+  EXPECT_TRUE(counted.before.empty());
+}
+
 }  // namespace
 }  // namespace understudy::sql

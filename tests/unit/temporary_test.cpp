@@ -9,16 +9,26 @@ using Names = std::vector<std::string>;
 
 TEST(Temporary, KnowsTheNameOfWhatIsMade) {
   const auto name = [](std::string_view text) {
-    return temporary_name(text, Dialect::postgresql).value_or("?");
+    return temporary_table(text, Dialect::postgresql).value_or("?");
   };
   EXPECT_EQ(name("CREATE TEMP TABLE Tmp (a int)"), "tmp");
   EXPECT_EQ(name("create local temporary table if not exists \"Tmp\" as select 1"), "Tmp");
-  EXPECT_EQ(name("CREATE OR REPLACE TEMP VIEW v AS SELECT 1"), "v");
   EXPECT_EQ(name("SELECT a INTO TEMP TABLE u FROM t"), "u");
   EXPECT_EQ(name("CREATE TEMP TABLE pg_temp.x (a int)"), "x");
   EXPECT_EQ(name("CREATE TEMP SEQUENCE s"), "?");
   EXPECT_EQ(name("CREATE TEMP TABLE public.x (a int)"), "?");
-  EXPECT_EQ(temporary_name("CREATE TEMPORARY TABLE `T` (a int)", Dialect::mariadb), "t");
+  EXPECT_EQ(temporary_table("CREATE TEMPORARY TABLE `T` (a int)", Dialect::mariadb), "t");
+}
+
+TEST(Temporary, KnowsNoNameOfWhatOtherTablesMayBeWrittenThrough) {
+  const auto name = [](std::string_view text, Dialect dialect) {
+    return temporary_table(text, dialect).value_or("?");
+  };
+  EXPECT_EQ(name("CREATE OR REPLACE TEMP VIEW v AS SELECT 1", Dialect::postgresql), "?");
+  EXPECT_EQ(name("CREATE TEMP TABLE c () INHERITS (items)", Dialect::postgresql), "?");
+  EXPECT_EQ(name("CREATE TEMP TRIGGER t INSERT ON a BEGIN SELECT 1; END", Dialect::sqlite), "?");
+  EXPECT_EQ(name("CREATE TEMPORARY TABLE t (a int) ENGINE=Memory", Dialect::mariadb), "t");
+  EXPECT_EQ(name("CREATE TEMPORARY TABLE t (a int) ENGINE MERGE UNION (a)", Dialect::mariadb), "?");
 }
 
 TEST(Temporary, KnowsTheTablesOfASchemaChange) {
