@@ -138,6 +138,12 @@ bool doubtful_query(const TokenizedText& text) {
   return false;
 }
 
+std::string quoted(std::string_view name, char mark) {
+  std::string out(1, mark);
+  for (const char c : name) out.append(c == mark ? 2 : 1, c);
+  return out += mark;
+}
+
 }  // namespace
 
 std::size_t TokenizedText::end() const {
@@ -211,26 +217,19 @@ void set_effects(Analysis* analysis, const Table& table, Verb verb) {
   }
   analysis->key_count =
       static_cast<std::uint32_t>(table.key.empty() ? analysis->columns.size() : table.key.size());
-  analysis->shape = shape_of(table, analysis->columns, analysis->key_count);
-}
-
-std::string shape_of(const Table& table, const std::vector<std::uint32_t>& columns,
-                     std::uint32_t key_count) {
-  Shape shape;
-  shape.schema = table.schema;
-  shape.table = table.name;
-  shape.key_count = key_count;
-  for (const std::uint32_t ordinal : columns) shape.columns.push_back(table.columns[ordinal].name);
-  return shape.encode();
+  Shape shape{table.schema, table.name, analysis->key_count, {}};
+  for (const std::uint32_t ordinal : analysis->columns) {
+    shape.columns.push_back(table.columns[ordinal].name);
+  }
+  analysis->shape = shape.encode();
 }
 
 std::string quote_identifier(std::string_view name) {
-  std::string out = "\"";
-  for (const char c : name) {
-    if (c == '"') out += '"';
-    out += c;
-  }
-  return out += '"';
+  return quoted(name, '"');
+}
+
+std::string backticked(std::string_view name) {
+  return quoted(name, '`');
 }
 
 bool plain_key_literal(const TokenizedText& text, std::size_t first, std::size_t count,

@@ -22,6 +22,7 @@ struct Features {
   bool into_temporary = false;
   bool unknown_call = false;  // word before `(` that is neither grammar nor a known function
   bool expression = false;    // a definition that holds one: AS, DEFAULT, CHECK
+  bool sequence_call = false;
   bool lock_call = false;
   bool concurrently = false;
   bool analyze = false;
@@ -113,8 +114,8 @@ class Gatherer {
     }
     const FunctionEffect effect = function_effect(ascii_lower(previous().text), dialect_);
     f.lock_call = f.lock_call || effect == FunctionEffect::locks;
-    f.unknown_call =
-        f.unknown_call || effect == FunctionEffect::unknown || effect == FunctionEffect::sequences;
+    f.sequence_call = f.sequence_call || effect == FunctionEffect::sequences;
+    f.unknown_call = f.unknown_call || effect == FunctionEffect::unknown;
   }
 
   Dialect dialect_;
@@ -141,7 +142,7 @@ Classification temporary(const Features& f) {
 }
 
 StatementClass query_class(const Features& f) {
-  if (f.unknown_call) return StatementClass::opaque;
+  if (f.unknown_call || f.sequence_call) return StatementClass::opaque;
   return f.locking_clause || f.lock_call ? StatementClass::locking_read : StatementClass::read;
 }
 
@@ -155,7 +156,7 @@ Classification select(const Features& f, Dialect dialect) {
 
 Classification explain(const Features& f, Dialect dialect) {
   if (dialect == Dialect::sqlite || !f.analyze) return of(StatementClass::read);
-  const bool harmless = !f.writing_word && !f.unknown_call && !f.into &&
+  const bool harmless = !f.writing_word && !f.unknown_call && !f.sequence_call && !f.into &&
                         (f.early("SELECT") || f.early("VALUES") || f.early("WITH"));
   return of(harmless ? query_class(f) : StatementClass::opaque);
 }
@@ -318,7 +319,8 @@ Classification decide(const Features& f, Dialect dialect) {
   }
   if (f.word(0, "SET")) {
     // MariaDB: SET STATEMENT variable = value FOR statement.
-    const bool carries = f.word(1, "STATEMENT") && (f.writing_word || f.unknown_call);
+    const bool carries =
+        f.word(1, "STATEMENT") && (f.writing_word || f.unknown_call || f.sequence_call);
     return carries ? of(StatementClass::opaque)
                    : counted(StatementClass::context, f.unknown_call, "setting-by-function");
   }

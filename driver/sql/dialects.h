@@ -52,11 +52,9 @@ std::string_view table_obstacle(const Table* table);
 /// Fills columns, key_count and shape for effects of this verb, and sets the verdict `effects`. Of
 /// a table without a key the whole row is the key.
 void set_effects(Analysis* analysis, const Table& table, Verb verb);
-/// The shape of rows of these columns, the first `key_count` of them the key.
-std::string shape_of(const Table& table, const std::vector<std::uint32_t>& columns,
-                     std::uint32_t key_count);
-/// `name` as a quoted identifier.
+/// `name` as a quoted identifier of standard SQL, and as one of MariaDB.
 std::string quote_identifier(std::string_view name);
+std::string backticked(std::string_view name);
 /// Whether these tokens are a literal that stands for a key value as the engine stores it: an
 /// integer for an integer column, '...' for a text column. So equal keys are equal texts.
 bool plain_key_literal(const TokenizedText& text, std::size_t first_token, std::size_t count,

@@ -66,35 +66,6 @@ std::string column_list(const Table& table, const std::vector<std::uint32_t>& co
 
 }  // namespace
 
-std::string backticked(std::string_view name) {
-  std::string out = "`";
-  for (const char c : name) {
-    if (c == '`') out += '`';
-    out += c;
-  }
-  return out += '`';
-}
-
-TextParts& TextParts::add(std::string_view words) {
-  out_ += words;
-  return *this;
-}
-
-TextParts& TextParts::copy(std::size_t from, std::size_t to) {
-  if (from >= to || to > text_.tokens.size()) return *this;
-  std::uint32_t number = 0;
-  for (std::size_t i = 0; i < to; ++i) {
-    if (text_.tokens[i].kind != TokenKind::parameter) continue;
-    if (i >= from) parameters_.push_back(number);
-    ++number;
-  }
-  const Token& last = text_.tokens[to - 1];
-  const std::size_t start = text_.tokens[from].offset;
-  const std::size_t end = to == text_.tokens.size() ? text_.end() : last.offset + last.text.size();
-  out_ += text_.original().substr(start, end - start);
-  return *this;
-}
-
 std::optional<std::vector<Source>> table_references(const TokenizedText& text,
                                                     const Catalog& catalog, std::size_t from,
                                                     std::size_t to) {

@@ -10,37 +10,9 @@
 #include <vector>
 
 #include "driver/sql/recogniser.h"
+#include "driver/sql/text_parts.h"
 
 namespace understudy::sql {
-
-/// `name` between backticks.
-std::string backticked(std::string_view name);
-
-/// A text put together from our words and stretches of the application's, which remembers the
-/// parameters of those.
-class TextParts {
- public:
-  explicit TextParts(const TokenizedText& text) : text_(text) {}
-  TextParts& add(std::string_view words);
-  /// Tokens, and what stands between them.
-  TextParts& copy(std::size_t from, std::size_t to);
-
-  /// A hint may be put in here; see RowsQuery.
-  TextParts& hint() {
-    hint_at_ = out_.size();
-    return *this;
-  }
-
-  [[nodiscard]] const std::string& text() const { return out_; }
-  [[nodiscard]] std::size_t hint_at() const { return hint_at_; }
-  [[nodiscard]] const std::vector<std::uint32_t>& parameters() const { return parameters_; }
-
- private:
-  const TokenizedText& text_;
-  std::string out_;
-  std::size_t hint_at_ = 0;
-  std::vector<std::uint32_t> parameters_;
-};
 
 /// One table among those that an UPDATE or DELETE names.
 struct Source {

@@ -4,6 +4,7 @@
 
 #include "driver/sql/collect.h"
 #include "driver/sql/postgresql_tree.h"
+#include "driver/sql/text_parts.h"
 
 namespace understudy::sql {
 namespace {
@@ -490,11 +491,14 @@ class PostgresqlAnalyzer {
     const std::string same = "understudy_old.understudy_place = " + name +
                              ".ctid AND understudy_old.understudy_part = " + name + ".tableoid";
     const bool all = at.where == text_.tokens.size();
-    const std::string changes =
-        span(0, at.where) + (s.n_from_clause != 0 ? ", " : " FROM ") + old_rows(s.relation->inh) +
-        (all ? " WHERE " : " WHERE (" + span(at.where + 1, text_.tokens.size()) + ") AND ") + same +
-        " RETURNING " + moved_columns(name) +
-        "understudy_old.understudy_part::text || ' ' || understudy_old.understudy_place::text";
+    TextParts parts(text_);
+    parts.copy(0, at.where).add(s.n_from_clause != 0 ? ", " : " FROM ");
+    parts.add(old_rows(s.relation->inh)).add(all ? " WHERE " : " WHERE (");
+    parts.copy(at.where + 1, text_.tokens.size()).add(all ? "" : ") AND ").add(same);
+    parts.add(" RETURNING " + moved_columns(name));
+    parts.add(
+        "understudy_old.understudy_part::text || ' ' || understudy_old.understudy_place::text");
+    const std::string& changes = parts.text();
     const std::string rest(text_.text.substr(text_.end()));
     out_.rewritten = changes + rest;
     out_.rewritten_with_txid = changes + ", pg_catalog.pg_current_xact_id()::text" + rest;
@@ -544,17 +548,15 @@ class PostgresqlAnalyzer {
     out.columns = out_.columns;
     out.key_count = out_.key_count;
     out.shape = out_.shape;
-    out.text = span(0, at.update) + " SELECT " + name + ".tableoid::text || ' ' || " + name +
-               ".ctid::text FROM " + span(at.update + 1, at.set) +
-               (at.from == 0 ? "" : ", " + span(at.from + 1, at.where)) + ' ' +
-               span(at.where, end) +
-               (target_.table->key.empty() ? " FOR NO KEY UPDATE OF " : " FOR UPDATE OF ") + name;
-    std::uint32_t number = 0;
-    for (std::size_t i = 0; i < end; ++i) {
-      if (text_.tokens[i].kind != TokenKind::parameter) continue;
-      if (i < at.set || i >= (at.from == 0 ? at.where : at.from)) out.parameters.push_back(number);
-      ++number;
-    }
+    TextParts parts(text_);
+    parts.copy(0, at.update).add(" SELECT ");
+    parts.add(name + ".tableoid::text || ' ' || " + name + ".ctid::text FROM ");
+    parts.copy(at.update + 1, at.set);
+    if (at.from != 0) parts.add(", ").copy(at.from + 1, at.where);
+    parts.add(" ").copy(at.where, end);
+    parts.add(target_.table->key.empty() ? " FOR NO KEY UPDATE OF " : " FOR UPDATE OF ").add(name);
+    out.text = parts.text();
+    out.parameters = parts.parameters();
     return out;
   }
 
@@ -583,14 +585,6 @@ class PostgresqlAnalyzer {
     }
     if (has_from && out.from == 0) out.set = 0;
     return out;
-  }
-
-  /// The application's text from one token to before another.
-  [[nodiscard]] std::string span(std::size_t from, std::size_t to) const {
-    if (from >= to) return {};
-    const std::size_t start = text_.tokens[from].offset;
-    const Token& last = text_.tokens[to - 1];
-    return std::string(text_.text.substr(start, last.offset + last.text.size() - start));
   }
 
   static bool is_query(const std::string& text) {

@@ -248,8 +248,13 @@ TEST_P(ApplierTest, MovesRowsToTheKeysOfOthersThatMoveToo) {
   EXPECT_EQ(kinds(), "");
 }
 
-TEST_P(ApplierTest, ChangesOneOfEqualRowsWithoutAKey) {
-  if (GetParam() == Dialect::sqlite) return;  // such statements are replayed as they stand there
+// On SQLite such statements are replayed as they stand.
+class ApplierWithoutAKeyTest : public ApplierTest {};
+INSTANTIATE_TEST_SUITE_P(Engines, ApplierWithoutAKeyTest,
+                         testing::Values(Dialect::postgresql, Dialect::mariadb),
+                         [](const auto& one) { return std::string(dialect_name(one.param)); });
+
+TEST_P(ApplierWithoutAKeyTest, ChangesOneOfEqualRows) {
   observer_->run("CREATE TABLE log (a int, b varchar(9))");
   for (int i = 0; i < 3; ++i) observer_->run("INSERT INTO log VALUES (1, NULL)");
   connect();
@@ -346,15 +351,23 @@ TEST_P(ApplierTest, CountsARowThatTheShadowHasNoPlaceFor) {
   EXPECT_EQ(applier_->figures().left_out, 1u);
 }
 
-TEST_P(ApplierTest, WaitsForTheLastTransactionOfAKilledOne) {
-  if (GetParam() != Dialect::postgresql) return;  // whose locks can be looked at
+// Whose locks can be looked at.
+class ApplierOnPostgresqlTest : public ApplierTest {};
+INSTANTIATE_TEST_SUITE_P(Engines, ApplierOnPostgresqlTest, testing::Values(Dialect::postgresql),
+                         [](const auto& one) { return std::string(dialect_name(one.param)); });
+
+TEST_P(ApplierOnPostgresqlTest, WaitsForTheLastTransactionOfAKilledOne) {
   run(Recorded(1).statement(Verdict::keyed, kTake, 1, {"1", "1"}));
   odbc::Connection killed(target_);
   killed.set_autocommit(false);
   killed.run("UPDATE understudy_position SET seq = 2");
   connect();
   auto position = std::async(std::launch::async, [&] { return applier_->stored_position(); });
-  while (value("SELECT count(*) FROM pg_locks WHERE NOT granted") == "0") std::this_thread::yield();
+  const auto ended = [&] {
+    return position.wait_for(std::chrono::milliseconds(1)) == std::future_status::ready;
+  };
+  while (value("SELECT count(*) FROM pg_locks WHERE NOT granted") == "0" && !ended()) {
+  }
   killed.commit();
   EXPECT_EQ(position.get(), 2u);
 }

@@ -118,8 +118,8 @@ class LiveMigration {
     EXPECT_EQ(done.exit_code, 0) << done.output;
     return nlohmann::json::parse(done.output, nullptr, false);
   }
-  /// SIGKILL to the migration's journald or replayer; false when there is none.
-  /// Kills it and waits until it is gone: while one of its threads lives it can be connected to.
+  /// SIGKILL to the migration's journald or replayer, and waits until it is gone: while one of its
+  /// threads lives it can be connected to. False when there is none.
   bool kill_process(const std::string& which) {
     const std::string what = "understudy " + which + " " + name_;
     std::istringstream pids(run_program({"pgrep", "-f", what}).output);
