@@ -398,6 +398,7 @@ class MariadbAnalyzer : private Recogniser {
       cursor_.seek(std::min(tail, end_of_expression(cursor_.position())));
       cursor_.accept(',');
     }
+    if (changed.empty()) return refuse("not-understood");
     reads_before(changed, from, set, tail, false);
   }
 

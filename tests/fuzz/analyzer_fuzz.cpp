@@ -1,8 +1,4 @@
-// libFuzzer target for classify and analyze in every dialect. By hand, from the root:
-//   clang++ -std=c++20 -g -O1 -fsanitize=fuzzer,address,undefined -DFMT_HEADER_ONLY=1
-//     -DXXH_INLINE_ALL=1 -I. tests/fuzz/analyzer_fuzz.cpp driver/sql/*.cpp journal/record.cpp
-//     journal/catalog.cpp journal/file_system.cpp -lpg_query -o analyzer_fuzz
-//   ./analyzer_fuzz -max_len=4096 -max_total_time=60 tests/fuzz/corpus/analyzer
+// libFuzzer target for classify and analyze in every dialect.
 // The first byte of the input chooses the dialect, the rest is the statement text. Besides not
 // crashing, an analysis must keep the promises of analyzer.h.
 #include <cstddef>
@@ -25,7 +21,7 @@ Catalog make_catalog(Dialect dialect) {
   for (const char* name : {"id", "a", "b"}) {
     Column column;
     column.name = name;
-    column.type = "integer";
+    column.type = dialect == Dialect::mariadb ? "int(11)" : "integer";
     column.immutable_arithmetic = true;
     table.columns.push_back(column);
   }
@@ -53,15 +49,29 @@ std::uint32_t markers(std::string_view text, Dialect dialect) {
   return count;
 }
 
+void check(const sql::RowsQuery& query, const sql::Analysis& a, Dialect dialect) {
+  require(query.table != nullptr && !query.columns.empty() && !query.shape.empty());
+  require(query.key_count <= query.columns.size() && query.hint_at <= query.text.size());
+  require(markers(query.text, dialect) == query.parameters.size());
+  for (const std::uint32_t number : query.parameters) require(number < a.parameters);
+  if (query.hint_at != 0) require(markers(query.explain, dialect) == a.parameters);
+}
+
 void check(const sql::Analysis& a, std::string_view text, Dialect dialect) {
   require(a.parameters == markers(text, dialect));
   if (a.verdict != Verdict::keyed && a.verdict != Verdict::effects) {
     require(a.rewritten.empty() && a.rewritten_with_txid.empty() && a.key.empty());
+    require(a.before.empty() && a.after.empty());
     return;
   }
   require(a.table != nullptr && !a.columns.empty() && !a.shape.empty() && a.reason.empty());
   require(a.key_count <= a.columns.size());
-  require(markers(a.rewritten, dialect) == a.parameters);
+  const bool asks = !a.before.empty() || !a.after.empty();
+  require(!a.rewritten.empty() || asks || a.verdict == Verdict::keyed);
+  if (!a.rewritten.empty()) require(markers(a.rewritten, dialect) == a.parameters);
+  for (const auto* queries : {&a.before, &a.after}) {
+    for (const sql::RowsQuery& query : *queries) check(query, a, dialect);
+  }
   require(a.key.size() == (a.verdict == Verdict::keyed ? a.key_count : 0));
   for (const KeyPart& part : a.key) {
     require(part.column < a.key_count);

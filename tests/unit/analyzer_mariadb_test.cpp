@@ -280,7 +280,8 @@ TEST(AnalyzerMariadb, TrustsNoTextOfASessionThatChangedItsDatabase) {
 }
 
 TEST(AnalyzerMariadb, AVerbAloneIsNotUnderstood) {
-  for (const char* verb : {"DELETE", "UPDATE", "INSERT", "REPLACE", "DELETE LOW_PRIORITY QUICK"}) {
+  for (const char* verb : {"DELETE", "UPDATE", "INSERT", "REPLACE", "DELETE LOW_PRIORITY QUICK",
+                           "UPDATE account a, line b SET"}) {
     EXPECT_EQ(analyzed(verb).reason, "not-understood") << verb;
   }
 }

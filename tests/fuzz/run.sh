@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# One fuzzer for UNDERSTUDY_FUZZ_SECONDS (default 20). run.sh PROGRAM [CORPUS]
+# What it finds goes beside the program: new inputs to NAME.corpus/, a failing one to NAME.failed-*.
+set -euo pipefail
+
+readonly program="${1:?usage: run.sh PROGRAM [CORPUS]}" corpus="${2:-}"
+readonly seconds="${UNDERSTUDY_FUZZ_SECONDS:-20}"
+[[ $seconds =~ ^[1-9][0-9]*$ ]] || { echo "fuzz: not a number of seconds: $seconds" >&2 && exit 2; }
+mkdir -p "$program.corpus"
+seeds=()
+[[ -d $corpus ]] && seeds=("$corpus")
+exec "$program" -max_len=4096 -timeout=10 -rss_limit_mb=2048 -max_total_time="$seconds" \
+  -print_final_stats=1 -verbosity=0 -artifact_prefix="$program.failed-" \
+  "$program.corpus" "${seeds[@]}"
