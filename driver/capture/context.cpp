@@ -194,6 +194,7 @@ bool Session::add_settings_of_batch(const std::string& text) {
 
 void Session::after_opaque(const sql::Classification& what, const std::string& text, bool ran) {
   prepared_texts.doubt();
+  const bool names_known = !names_lost_;
   if (what.sets && (!ran || !add_settings_of_batch(text))) names_lost_ = temporary_unknown_ = true;
   // A body of statements, or a text that is put together, may do the same.
   for (RawWords words(text); words.next();) {
@@ -207,7 +208,7 @@ void Session::after_opaque(const sql::Classification& what, const std::string& t
          words.follows({"CREATE", "REPLACE", "LOCAL", "GLOBAL", "INTO"}) && !what.sets);
   }
   if (temporary_unknown_) slot().pinned.fetch_or(kPinnedTemporaryTable, std::memory_order_relaxed);
-  settings_changed();
+  if (names_lost_ && names_known) settings_changed();
 }
 
 bool Session::reads_as_usual(std::string_view text, const sql::Analysis& analysis) const {

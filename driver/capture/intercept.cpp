@@ -246,9 +246,10 @@ SQLRETURN run_text(Statement& stmt, Session& session, bool direct, const RunsUnc
   }
   if (execution.classification().controls) return run_controlling_batch(stmt, session, unchanged);
   if (const char* kind = execution.classification().uncaptured) {
+    // As a setting its function would run on the shadow with every transaction.
     return run_uncaptured(stmt, session, kind, [&] {
-      const bool sets = execution.classification().cls == StatementClass::context;
-      return sets ? run_setting(stmt, session, unchanged) : unchanged();
+      const bool temporary = execution.classification().creates_temporary;
+      return temporary ? run_setting(stmt, session, unchanged) : unchanged();
     });
   }
   switch (execution.classification().cls) {

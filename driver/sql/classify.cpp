@@ -21,7 +21,7 @@ struct Features {
   bool into = false;
   bool into_temporary = false;
   bool unknown_call = false;  // word before `(` that is neither grammar nor a known function
-  bool expression = false;    // a definition that holds one: AS, DEFAULT, CHECK
+  bool runs_unknown = false;  // such a call in a query, or in an expression of a definition
   bool sequence_call = false;
   bool lock_call = false;
   bool concurrently = false;
@@ -63,6 +63,10 @@ class Gatherer {
                 (token.kind == TokenKind::other && token.text.starts_with("/*"));
     if (token.is('(')) {
       call();
+      ++depth_;
+    } else if (token.is(')') || token.is(',')) {
+      if (token.is(')')) --depth_;
+      if (token.is(',') ? depth_ == expression_at_ : depth_ < expression_at_) expression_at_ = -1;
     } else if (previous().is_word("REPLACE") || previous().is_word("INSERT")) {
       f.writing_word = true;  // REPLACE( and MariaDB's INSERT( are functions
     }
@@ -88,8 +92,12 @@ class Gatherer {
       f.into = true;
     } else if (token.is_word("TEMP") || token.is_word("TEMPORARY")) {
       f.into_temporary = f.into_temporary || previous().is_word("INTO");
+    } else if (token.is_word("SELECT") || token.is_word("VALUES")) {
+      query_ = true;
+    } else if (token.is_word("EXECUTE")) {
+      f.runs_unknown = true;
     } else if (token.is_word("AS") || token.is_word("DEFAULT") || token.is_word("CHECK")) {
-      f.expression = true;
+      if (expression_at_ < 0) expression_at_ = depth_;
     } else if (token.is_word("CONCURRENTLY")) {
       f.concurrently = true;
     } else if (token.is_word("ANALYZE") || token.is_word("ANALYSE")) {
@@ -103,22 +111,31 @@ class Gatherer {
   void call() {
     Features& f = features;
     if (previous().kind == TokenKind::quoted_identifier && dialect_ != Dialect::sqlite) {
-      f.unknown_call = true;  // perhaps only an alias with columns
+      return unknown_call();  // perhaps only an alias with columns
     }
     if (previous().kind != TokenKind::word) return;
+    // A type, or a name with columns.
+    for (const std::string_view before : {"AS", "WITH", "RECURSIVE"}) {
+      if (f.last[1].is_word(before)) return;
+    }
     const bool qualified = f.last[1].is('.');
     if (!qualified && keyword_before_parenthesis(ascii_upper(previous().text))) return;
-    if (qualified && !f.last[0].is_word("PG_CATALOG")) {
-      f.unknown_call = true;
-      return;
-    }
+    if (qualified && !f.last[0].is_word("PG_CATALOG")) return unknown_call();
     const FunctionEffect effect = function_effect(ascii_lower(previous().text), dialect_);
     f.lock_call = f.lock_call || effect == FunctionEffect::locks;
     f.sequence_call = f.sequence_call || effect == FunctionEffect::sequences;
-    f.unknown_call = f.unknown_call || effect == FunctionEffect::unknown;
+    if (effect == FunctionEffect::unknown) unknown_call();
+  }
+
+  void unknown_call() {
+    features.unknown_call = true;
+    features.runs_unknown = features.runs_unknown || query_ || expression_at_ >= 0;
   }
 
   Dialect dialect_;
+  int depth_ = 0;           // of parentheses
+  int expression_at_ = -1;  // the depth where an expression of a definition began
+  bool query_ = false;
   bool after_for_ = false;
 };
 
@@ -135,8 +152,7 @@ Classification counted(StatementClass cls, bool by_function, const char* kind) {
 }
 
 Classification temporary(const Features& f) {
-  const bool runs = f.unknown_call && (f.expression || f.into);
-  Classification out = counted(StatementClass::context, runs, "temporary-by-function");
+  Classification out = counted(StatementClass::context, f.runs_unknown, "temporary-by-function");
   out.creates_temporary = true;
   return out;
 }
@@ -321,8 +337,9 @@ Classification decide(const Features& f, Dialect dialect) {
     // MariaDB: SET STATEMENT variable = value FOR statement.
     const bool carries =
         f.word(1, "STATEMENT") && (f.writing_word || f.unknown_call || f.sequence_call);
-    return carries ? of(StatementClass::opaque)
-                   : counted(StatementClass::context, f.unknown_call, "setting-by-function");
+    if (carries) return of(StatementClass::opaque);
+    const bool runs = f.unknown_call && !f.word(1, "PASSWORD");
+    return counted(StatementClass::context, runs, "setting-by-function");
   }
   if (f.word(0, "CREATE")) return create(f, dialect);
   if (f.any(0, {"ALTER", "DROP"})) return alter_or_drop(f, dialect);
@@ -351,6 +368,7 @@ Classification classify(std::string_view text, Dialect dialect) {
   bool controls = false;
   bool leaves_open = false;
   bool sets = false;
+  const char* cursor = nullptr;
   Gatherer statement(dialect);
   bool body = false;
   const auto finish = [&] {
@@ -359,6 +377,7 @@ Classification classify(std::string_view text, Dialect dialect) {
     if (++statements == 1) first = one;
     all_read = all_read && one.cls == StatementClass::read;
     sets = sets || (one.cls == StatementClass::context && !statement.features.word(0, "PREPARE"));
+    if (one.cls == StatementClass::opaque && one.uncaptured != nullptr) cursor = one.uncaptured;
     if (one.cls >= StatementClass::begin && one.cls <= StatementClass::release) {
       controls = true;
       if (one.cls <= StatementClass::rollback) {
@@ -376,7 +395,9 @@ Classification classify(std::string_view text, Dialect dialect) {
     body = body || body_follows(statement.features, dialect);
   }
   finish();
-  if (statements > 1 && !all_read) first = of(StatementClass::opaque);
+  // What the others run is replayed with the text; a cursor is read later.
+  if (statements > 1 && !all_read)
+    first = counted(StatementClass::opaque, cursor != nullptr, cursor);
   first.statements = statements;
   first.controls = statements > 1 && controls;
   first.leaves_open = statements > 1 && leaves_open;

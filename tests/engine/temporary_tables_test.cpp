@@ -30,6 +30,15 @@ class TemporaryTables : public testing::TestWithParam<Dialect> {
     return out;
   }
 
+  /// Whether an INSERT of one row with its key, keyed otherwise, is recorded as it stands.
+  bool next_write_is_opaque() {
+    (void)production_.drain();
+    const auto before = production_.map().header().opaque.load();
+    EXPECT_TRUE(SQL_SUCCEEDED(run(*app_, "INSERT INTO items VALUES (7, 7)")));
+    (void)production_.drain();
+    return production_.map().header().opaque.load() == before + 1;
+  }
+
   Production production_{GetParam()};
   std::unique_ptr<Application> app_;
 };
@@ -67,9 +76,7 @@ TEST_P(TemporaryTables, TheyAreNoPartOfAnOpenTransaction) {
 
 TEST_P(TemporaryTables, OneThatHidesATableIsOpaque) {
   RUN(*app_, "CREATE TEMPORARY TABLE items (id int, v int)");
-  RUN(*app_, "INSERT INTO items VALUES (7, 7)");
-  (void)production_.drain();
-  EXPECT_EQ(production_.map().header().opaque, 1u);
+  EXPECT_TRUE(next_write_is_opaque());
 }
 
 TEST_P(TemporaryTables, ATableThatIsNoneStillEndsTheRecording) {
@@ -123,21 +130,42 @@ TEST_P(TemporaryTablesPostgresql, WritesThroughATemporaryViewAreRecorded) {
 
 TEST_P(TemporaryTablesPostgresql, OneMadeAmongOtherStatementsHidesATable) {
   RUN(*app_, "CREATE TEMP TABLE items (id int, v int); SELECT 1");
+  EXPECT_TRUE(next_write_is_opaque());
+}
+
+TEST_P(TemporaryTablesPostgresql, OneMadeByABodyMayHideATable) {
   RUN(*app_, "DO $$ BEGIN CREATE TEMP TABLE other (a int); END $$");
-  (void)production_.drain();
-  const auto before = production_.map().header().opaque.load();
-  RUN(*app_, "INSERT INTO items VALUES (7, 7)");
-  (void)production_.drain();
-  EXPECT_EQ(production_.map().header().opaque, before + 1);
+  EXPECT_TRUE(next_write_is_opaque());
 }
 
 TEST_P(TemporaryTablesPostgresql, NamesAreInDoubtAfterABodyThatSetsThePath) {
   RUN(*app_, "DO $$ BEGIN SET search_path = elsewhere; SET search_path = public; END $$");
-  (void)production_.drain();
-  const auto before = production_.map().header().opaque.load();
+  EXPECT_TRUE(next_write_is_opaque());
+}
+
+TEST_P(TemporaryTablesPostgresql, ABodyThatMakesNoneLeavesNamesAsTheyWere) {
+  RUN(*app_, "DO $$ BEGIN PERFORM 1; END $$");
+  EXPECT_FALSE(next_write_is_opaque());
+}
+
+TEST_P(TemporaryTablesPostgresql, ACursorWhoseFunctionMayWriteIsCounted) {
+  production_.define({"CREATE FUNCTION touch() RETURNS int LANGUAGE sql AS 'SELECT 1'"});
+  app_->autocommit(false);
+  RUN(*app_, "DECLARE c CURSOR FOR SELECT touch()");
+  RUN(*app_, "FETCH c");
+  ASSERT_TRUE(SQL_SUCCEEDED(app_->commit()));
+  const Seen seen = production_.drain();
+  ASSERT_EQ(seen.transactions.size(), 1u);
+  EXPECT_EQ(seen.transactions[0].notes, std::vector<std::string>{"cursor-by-function"});
+}
+
+TEST_P(TemporaryTablesPostgresql, WhatABatchSetsIsSetBeforeWhatFollowsIt) {
+  RUN(*app_, "SET DateStyle = 'German'; DO $$ BEGIN PERFORM 1; END $$");
   RUN(*app_, "INSERT INTO items VALUES (7, 7)");
-  (void)production_.drain();
-  EXPECT_EQ(production_.map().header().opaque, before + 1);
+  const Seen seen = production_.drain();
+  ASSERT_EQ(seen.transactions.size(), 2u);
+  EXPECT_EQ(seen.transactions[1].contexts,
+            (std::vector<std::vector<std::string>>{{"SET DateStyle = 'German'"}}));
 }
 
 class TemporaryTablesSqlite : public TemporaryTables {};

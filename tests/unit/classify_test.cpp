@@ -212,5 +212,37 @@ TEST(Classify, ReadsWordsOfMariadb) {
              Dialect::mariadb);
 }
 
+TEST(Classify, TakesNoNameWithColumnsForAFunction) {
+  for (const char* text : {
+           "CREATE TEMP TABLE t (a int DEFAULT 1, b geometry(4), UNIQUE (a))",
+           "CREATE TEMP TABLE t (a int DEFAULT (1 + 2), CONSTRAINT c CHECK (a > 0), f geometry(4))",
+           "CREATE TEMP TABLE t (a) AS SELECT i FROM (VALUES (1)) AS n(i)",
+           "CREATE TEMP TABLE t AS WITH n(i) AS (SELECT 1) SELECT i FROM n",
+           "CREATE TEMPORARY TABLE `t` (a INT DEFAULT 0, b INT AS (a + 1), INDEX i (a)) SELECT 1",
+       }) {
+    EXPECT_EQ(classify(text, Dialect::postgresql).uncaptured, nullptr) << text;
+    EXPECT_EQ(classify(text, Dialect::mariadb).uncaptured, nullptr) << text;
+  }
+  expect_all({{"SELECT i FROM generate_series(1, 3) AS n(i)", C::read}}, Dialect::postgresql);
+}
+
+TEST(Classify, CountsFunctionsThatMayWriteWhereTheirTextIsNotReplayed) {
+  const auto kind = [](std::string_view text, Dialect dialect = Dialect::postgresql) {
+    const Classification c = classify(text, dialect);
+    return std::string(c.uncaptured == nullptr ? "" : c.uncaptured);
+  };
+  EXPECT_EQ(kind("CREATE TEMP TABLE t AS SELECT f(1)"), "temporary-by-function");
+  EXPECT_EQ(kind("CREATE TEMP TABLE t (a int DEFAULT f())"), "temporary-by-function");
+  EXPECT_EQ(kind("SELECT f(1) AS a INTO TEMP t"), "temporary-by-function");
+  EXPECT_EQ(kind("CREATE TEMP TABLE t (a int DEFAULT nextval('s'))"), "");
+  EXPECT_EQ(kind("CREATE TEMP TABLE t AS EXECUTE p"), "temporary-by-function");
+  EXPECT_EQ(kind("CREATE TEMP TABLE t (a int CHECK (a IN (1, f(2))))"), "temporary-by-function");
+  EXPECT_EQ(kind("DECLARE c CURSOR FOR SELECT f(1)"), "cursor-by-function");
+  EXPECT_EQ(kind("DECLARE c CURSOR FOR SELECT f(1); FETCH c"), "cursor-by-function");
+  EXPECT_EQ(kind("DECLARE c CURSOR FOR SELECT lower(a) FROM t"), "");
+  EXPECT_EQ(kind("SET @x = f(1)", Dialect::mariadb), "setting-by-function");
+  EXPECT_EQ(kind("SET @x = NOW()", Dialect::mariadb), "");
+}
+
 }  // namespace
 }  // namespace understudy::sql
