@@ -535,7 +535,7 @@ TEST_F(Segment, RandomDamageOfASyncedJournalIsNeverReadAsWhole) {
 }
 
 fs::path golden_file() {
-  return fs::path(__FILE__).parent_path() / "golden" / "journal-v1.segment";
+  return fs::path(GOLDEN_FOLDER) / "journal-v1.segment";
 }
 
 // The file was written once and is never written again: a change of the format shows here.
