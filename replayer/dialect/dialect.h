@@ -27,6 +27,13 @@ struct SequenceState {
   bool is_called = true;
 };
 
+/// What the engine itself counts of the writes to a table.
+struct TableWrites {
+  std::string table;        // as Table::display_name(); empty: the database as a whole
+  std::uint64_t count = 0;  // never falls while the server runs
+  bool rows = false;        // counts rows; otherwise it only changes when something was written
+};
+
 enum class TxnStatus { committed, rolled_back, in_progress, unknown };
 
 inline constexpr char kPositionTable[] = "understudy_position";
@@ -100,6 +107,9 @@ class SqlDialect {
     (void)db;
     return {};
   }
+  /// What was written so far by anybody, as far as the engine tells without a privilege. Late by
+  /// some seconds; rows taken back again may be counted.
+  virtual std::vector<TableWrites> table_writes(odbc::Connection& db) const = 0;
   [[nodiscard]] virtual double estimated_rows(odbc::Connection& db, const Table& table) const = 0;
 
   /// Whether this session refuses a row whose parent is absent.

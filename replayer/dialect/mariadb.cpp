@@ -155,6 +155,17 @@ class MariadbDialect final : public WrittenDialect {
     return out;
   }
 
+  std::vector<TableWrites> table_writes(odbc::Connection& db) const override {
+    std::vector<TableWrites> out;
+    for (const auto& row :
+         read_rows(db,
+                   "SELECT TABLE_NAME, COALESCE(UNIX_TIMESTAMP(UPDATE_TIME), 0) FROM"
+                   " information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND"
+                   " TABLE_TYPE = 'BASE TABLE' AND TABLE_NAME <> 'understudy_position'")) {
+      out.push_back({row[0].value_or(""), std::stoull(row[1].value_or("0")), false});
+    }
+    return out;
+  }
   [[nodiscard]] double estimated_rows(odbc::Connection& db, const Table& table) const override {
     const auto found = db.scalar(
         "SELECT TABLE_ROWS FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()"

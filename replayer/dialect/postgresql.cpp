@@ -179,6 +179,16 @@ class PostgresqlDialect final : public WrittenDialect {
 
   // reltuples is of the last ANALYZE, so it is scaled to today's size; -1 (none yet) means
   // guessing.
+  std::vector<TableWrites> table_writes(odbc::Connection& db) const override {
+    std::vector<TableWrites> out;
+    for (const auto& row :
+         read_rows(db,
+                   "SELECT schemaname || '.' || relname, (n_tup_ins + n_tup_upd + n_tup_del)::text"
+                   " FROM pg_stat_user_tables WHERE relname <> 'understudy_position'")) {
+      out.push_back({row[0].value_or(""), std::stoull(row[1].value_or("0")), true});
+    }
+    return out;
+  }
   [[nodiscard]] double estimated_rows(odbc::Connection& db, const Table& table) const override {
     const auto found = db.scalar(
         "SELECT (CASE WHEN reltuples > 0 AND relpages > 0 THEN reltuples / relpages ELSE 60 END"

@@ -102,6 +102,9 @@ class SqliteDialect final : public WrittenDialect {
     return false;
   }
 
+  std::vector<TableWrites> table_writes(odbc::Connection& db) const override {
+    return {{"", std::stoull(db.scalar("PRAGMA data_version").value_or("0")), false}};
+  }
   [[nodiscard]] double estimated_rows(odbc::Connection& db, const Table& table) const override {
     const auto found = db.scalar("SELECT count(*) FROM " + qualified(table));
     return found ? std::strtod(found->c_str(), nullptr) : 0;

@@ -62,7 +62,7 @@ Figures collect_figures(SegmentMap* map, const State& state, bool replayer_alive
   out.state = state;
   out.replayer_alive = replayer_alive;
   out.divergences = state.divergence_count();
-  out.uncaptured_writes = state.uncaptured;
+  out.uncaptured_writes = state.uncaptured + state.bypassed_rows();
   if (!map) return out;
   ControlHeader& header = map->header();
   out.journald_alive = map->locked_elsewhere(kLockJournald);
@@ -80,7 +80,8 @@ Figures collect_figures(SegmentMap* map, const State& state, bool replayer_alive
         static_cast<double>(std::max<std::int64_t>(0, wall_clock_us() - since)) / 1e6;
   out.in_doubt = less(header.in_doubt.load(), state.doubt_at_alignment);
   out.opaque = header.opaque.load();
-  out.uncaptured_writes = std::max(out.uncaptured_writes, header.uncaptured.load());
+  out.uncaptured_writes =
+      std::max(state.uncaptured, header.uncaptured.load()) + state.bypassed_rows();
   out.ring_used_bytes = less(header.tail.load(), header.head.load());
   out.journal_bytes = header.journal_bytes.load();
   collect_sessions(*map, out);
@@ -126,8 +127,15 @@ std::vector<Guardrail> guardrails(const Home& home, const Figures& figures) {
       "wait until it is known how these transactions ended");
   add("divergences", figures.divergences == 0, std::to_string(figures.divergences),
       "see `understudy status --json`, correct the cause, then " + verify);
+  std::vector<std::string> bypassed;
+  for (const BypassedTable& table : state.bypassed)
+    bypassed.push_back(fmt::format("{} rows of {} past the driver", table.rows, table.table));
   add("uncaptured_writes", figures.uncaptured_writes == 0,
-      std::to_string(figures.uncaptured_writes), anew);
+      fmt::format("{}{}{}", figures.uncaptured_writes, bypassed.empty() ? "" : ": ",
+                  fmt::join(bypassed, ", ")),
+      bypassed.empty()
+          ? anew
+          : "see that every program that writes goes through the driver; then " + anew);
   if (!state.verified) {
     add("verified", false, "never", verify);
   } else {

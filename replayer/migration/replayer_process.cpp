@@ -5,6 +5,7 @@
 
 #include <thread>
 
+#include "replayer/migration/bypass_watch.h"
 #include "replayer/migration/control_socket.h"
 #include "replayer/migration/cutover.h"
 #include "replayer/migration/ending.h"
@@ -22,7 +23,8 @@ constexpr std::uint64_t kProgressNs = kNsPerSecond;
 
 class Commands {
  public:
-  Commands(Migration& migration, Worker& worker) : migration_(migration), worker_(worker) {}
+  Commands(Migration& migration, Worker& worker, BypassWatch& watch)
+      : migration_(migration), worker_(worker), watch_(watch) {}
 
   Answer handle(const json& request, const Say& say) {
     const std::string command = request["command"];
@@ -80,6 +82,7 @@ class Commands {
       std::atomic<bool>& busy;
       ~Free() { busy = false; }
     } free{busy_};
+    const BypassWatch::Pause pause(watch_);
     if (command == "verify") {
       const VerifyResult result = verify_migration(migration_, worker_, say);
       return {result.rows_different == 0 ? kExitDone : kExitNo,
@@ -113,6 +116,7 @@ class Commands {
 
   Migration& migration_;
   Worker& worker_;
+  BypassWatch& watch_;
   std::atomic<bool> busy_{false};
 };
 
@@ -128,8 +132,9 @@ void run_replayer(const Home& home, const std::atomic<bool>& stop) {
     throw Failure(kExitNo, fmt::format("migration {} is {}; there is nothing to do", home.name,
                                        phase_name(phase)));
   Worker worker(migration);
-  Commands commands(migration, worker);
   std::thread working([&] { worker.run(); });
+  std::optional<BypassWatch> watch(std::in_place, migration, worker);
+  Commands commands(migration, worker, *watch);
   const auto stopped = [&] {
     if (stop) migration.stop = true;
     if (migration.stop) worker.wake();
@@ -145,6 +150,7 @@ void run_replayer(const Home& home, const std::atomic<bool>& stop) {
     migration.stop = true;
   }
   worker.wake();
+  watch.reset();
   working.join();
   if (trouble) std::rethrow_exception(trouble);
 }

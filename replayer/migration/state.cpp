@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "journal/segment_map.h"
@@ -42,6 +43,16 @@ static void from_json(const json& in, Divergence& divergence) {
   in.at("count").get_to(divergence.count);
 }
 
+static void to_json(json& out, const BypassedTable& table) {
+  out = {{"table", table.table}, {"rows", table.rows}, {"found_us", table.found_us}};
+}
+
+static void from_json(const json& in, BypassedTable& table) {
+  in.at("table").get_to(table.table);
+  in.at("rows").get_to(table.rows);
+  in.at("found_us").get_to(table.found_us);
+}
+
 static void to_json(json& out, const TimelineEntry& entry) {
   out = {{"at_ms", entry.at_ms}, {"what", entry.what}};
 }
@@ -64,6 +75,22 @@ void State::enter(Phase next, std::string why) {
 std::uint64_t State::divergence_count() const {
   std::uint64_t out = 0;
   for (const Divergence& divergence : divergences) out += divergence.count;
+  return out;
+}
+
+void State::found_bypassed(const std::string& table, std::uint64_t rows) {
+  const auto known = std::find_if(bypassed.begin(), bypassed.end(),
+                                  [&](const BypassedTable& one) { return one.table == table; });
+  if (known != bypassed.end()) {
+    known->rows = rows;
+  } else {
+    bypassed.push_back({table, rows, wall_clock_us()});
+  }
+}
+
+std::uint64_t State::bypassed_rows() const {
+  std::uint64_t out = 0;
+  for (const BypassedTable& table : bypassed) out += table.rows;
   return out;
 }
 
@@ -90,6 +117,7 @@ std::string encode_state(const State& state) {
               {"oldest_unsettled_us", state.oldest_unsettled_us},
               {"shadow_reachable", state.shadow_reachable},
               {"uncaptured", state.uncaptured},
+              {"bypassed", state.bypassed},
               {"divergences", state.divergences},
               {"last_hold_ms", state.last_hold_ms},
               {"timeline", state.timeline},
@@ -127,6 +155,7 @@ State decode_state(const std::string& text) {
   in.at("oldest_unsettled_us").get_to(out.oldest_unsettled_us);
   in.at("shadow_reachable").get_to(out.shadow_reachable);
   in.at("uncaptured").get_to(out.uncaptured);
+  in.at("bypassed").get_to(out.bypassed);
   in.at("divergences").get_to(out.divergences);
   in.at("last_hold_ms").get_to(out.last_hold_ms);
   in.at("timeline").get_to(out.timeline);

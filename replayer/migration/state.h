@@ -31,6 +31,13 @@ struct Verified {
   std::vector<VerifiedTable> tables;
 };
 
+/// Rows of a table that were written past the driver.
+struct BypassedTable {
+  std::string table;
+  std::uint64_t rows = 0;
+  std::int64_t found_us = 0;  // wall clock, the first time
+};
+
 struct TimelineEntry {
   double at_ms = 0;  // since the cutover began
   std::string what;
@@ -60,6 +67,7 @@ struct State {
 
   bool shadow_reachable = false;
   std::uint64_t uncaptured = 0;
+  std::vector<BypassedTable> bypassed;  // found since the last clean comparison
   std::vector<Divergence> divergences;
   std::optional<Verified> verified;
   double last_hold_ms = 0;
@@ -71,6 +79,9 @@ struct State {
   /// `cancelled`, and only `cancelled` follows `invalid`, whichever thread comes late.
   void enter(Phase next, std::string why);
   [[nodiscard]] std::uint64_t divergence_count() const;
+  /// So many rows of the table differ now.
+  void found_bypassed(const std::string& table, std::uint64_t rows);
+  [[nodiscard]] std::uint64_t bypassed_rows() const;
   /// Rows were compared, none differed.
   [[nodiscard]] bool verified_clean() const;
 };

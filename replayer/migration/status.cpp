@@ -103,6 +103,10 @@ json status_json(const Home& home, const Figures& figures) {
                                         {"kind", one.kind},
                                         {"first_seq", one.first_seq},
                                         {"count", one.count}});
+  out["uncaptured_report"] = json::array();
+  for (const BypassedTable& one : state.bypassed)
+    out["uncaptured_report"].push_back(
+        {{"table", one.table}, {"rows", one.rows}, {"found_us", one.found_us}});
   out["timeline"] = json::array();
   for (const TimelineEntry& entry : state.timeline)
     out["timeline"].push_back({{"at_ms", entry.at_ms}, {"what", entry.what}});
@@ -127,6 +131,8 @@ std::string status_text(const Home& home, const Figures& figures) {
   line("trouble",
        fmt::format("{} in doubt, {} divergences, {} uncaptured writes, {} opaque", figures.in_doubt,
                    figures.divergences, figures.uncaptured_writes, figures.opaque));
+  for (const BypassedTable& one : state.bypassed)
+    line("", fmt::format("{} rows of {} were written past the driver", one.rows, one.table));
   line("sessions", fmt::format("{}, {} with an open transaction that wrote", figures.sessions,
                                figures.writing.size()));
   for (const SessionLine& one : figures.writing)

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "replayer/migration/alignment.h"
 #include "replayer/migration/databases.h"
 #include "replayer/migration/failure.h"
@@ -26,11 +28,22 @@ class Armed {
   bool released_ = false;
 };
 
-VerifyResult compare(Migration& migration, Worker& worker, const Say& say) {
+}  // namespace
+
+std::optional<VerifyResult> compare_at_common_point(Migration& migration, Worker& worker,
+                                                    const std::vector<std::string>& tables,
+                                                    const Say& say, const std::atomic<bool>& stop) {
   const Catalog from = require(Catalog::load(migration.home.catalog()));
   const Catalog to = require(Catalog::load(migration.home.shadow_catalog()));
   std::vector<std::string> problems;
-  const auto pairs = pair_tables(from, to, &problems);
+  auto pairs = pair_tables(from, to, &problems);
+  if (!tables.empty()) {
+    std::erase_if(pairs, [&](const TablePair& pair) {
+      const std::string name = pair.production->display_name();
+      return std::find(tables.begin(), tables.end(), name) == tables.end();
+    });
+    if (pairs.empty()) return VerifyResult{};
+  }
   const Database production = open_production(migration.settings);
   const Database shadow = open_shadow(migration.settings);
   Armed armed(worker);
@@ -40,10 +53,12 @@ VerifyResult compare(Migration& migration, Worker& worker, const Say& say) {
   options.waiting = [&](const std::string& why) { say("waiting: " + why); };
   const CommonPoint point = take_common_point(migration, production, options);
   say(fmt::format("common point taken, the gate was closed for {:.3f} ms", point.gate_ms));
-  if (!worker.wait_reached(point.marker_id, monotonic_ns() + kCatchUpNs))
+  if (!worker.wait_reached(point.marker_id, monotonic_ns() + kCatchUpNs, stop)) {
+    if (stop) return std::nullopt;
     throw Failure(kExitNo,
                   "the replayer did not reach the common point in time; see `understudy "
                   "status` for what holds it back");
+  }
   shadow.sql().open_snapshot(shadow.db());
   std::string remedy;
   if (shadow.sql().snapshot_is_free(shadow.db(), &remedy)) armed.release();
@@ -54,12 +69,14 @@ VerifyResult compare(Migration& migration, Worker& worker, const Say& say) {
     say("comparing " + table);
   };
   VerifyResult result = compare_tables(production.db(), shadow.db(), production.sql(), shadow.sql(),
-                                       pairs, progress, migration.stop);
+                                       pairs, progress, stop);
   shadow.sql().close_snapshot(shadow.db());
   production.sql().close_snapshot(production.db());
-  if (migration.stop) throw Failure(kExitFailed, "the comparison was interrupted; run it again");
+  if (stop) return std::nullopt;
   return result;
 }
+
+namespace {
 
 void print(const VerifyResult& result, const Say& say) {
   say(fmt::format("{:<40} {:>12} {:>9} {:>9} {:>9}", "table", "compared", "missing", "extra",
@@ -82,7 +99,9 @@ VerifyResult verify_migration(Migration& migration, Worker& worker, const Say& s
       [](State& state) { state.enter(Phase::verifying, "comparing all tables"); });
   VerifyResult result;
   try {
-    result = compare(migration, worker, say);
+    auto compared = compare_at_common_point(migration, worker, {}, say, migration.stop);
+    if (!compared) throw Failure(kExitFailed, "the comparison was interrupted; run it again");
+    result = std::move(*compared);
   } catch (...) {
     migration.state->change([](State& state) {
       if (state.phase == Phase::verifying)
@@ -96,6 +115,7 @@ VerifyResult verify_migration(Migration& migration, Worker& worker, const Say& s
       verified.tables.push_back(
           {table.table, table.rows_compared, table.missing, table.extra, table.different});
     state.verified = std::move(verified);
+    if (result.rows_different == 0) state.bypassed.clear();
     if (state.phase == Phase::invalid) return;
     if (result.rows_different == 0) {
       state.enter(Phase::ready,

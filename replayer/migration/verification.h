@@ -1,8 +1,11 @@
 // `verify`: production against shadow at one common point while both go on.
 #pragma once
 
+#include <atomic>
 #include <functional>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "replayer/migration/migration.h"
 #include "replayer/migration/worker.h"
@@ -18,5 +21,12 @@ inline constexpr std::uint64_t kCatchUpNs =
 /// Throws Failure (1) when the migration is not replaying or the worker does not reach the point.
 /// The result is in the state file when this returns.
 VerifyResult verify_migration(Migration& migration, Worker& worker, const Say& say);
+
+/// The comparison alone, of these production tables (Table::display_name; none named: all), without
+/// a trace in the state. Nothing when `stop` ended it early; whoever sets it wakes the worker.
+/// Throws Failure, odbc::Error, std::runtime_error.
+std::optional<VerifyResult> compare_at_common_point(Migration& migration, Worker& worker,
+                                                    const std::vector<std::string>& tables,
+                                                    const Say& say, const std::atomic<bool>& stop);
 
 }  // namespace understudy

@@ -81,9 +81,10 @@ void Worker::arm(std::uint64_t marker_id) {
   changed_.notify_all();
 }
 
-bool Worker::wait_reached(std::uint64_t marker_id, std::uint64_t deadline_ns) {
+bool Worker::wait_reached(std::uint64_t marker_id, std::uint64_t deadline_ns,
+                          const std::atomic<bool>& give_up) {
   std::unique_lock guard(mutex_);
-  while (reached_ != marker_id && !migration_.stop) {
+  while (reached_ != marker_id && !migration_.stop && !give_up) {
     const std::uint64_t now = monotonic_ns();
     if (now >= deadline_ns) return false;
     changed_.wait_for(guard, std::chrono::nanoseconds(deadline_ns - now));
@@ -415,6 +416,7 @@ bool Worker::replay_next(Replay& replay) {
   }
   if (item->transaction) {
     replay.open.push_back(item->transaction->seq);
+    recorded_.add(*item->transaction);
     applier.apply(std::move(*item->transaction));
     if (applier.batch_full()) applier.commit();
     publish(replay, false);

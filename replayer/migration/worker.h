@@ -3,6 +3,7 @@
 // while replaying, a lost shadow is tried again for as long as it takes, at growing intervals.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -13,6 +14,7 @@
 
 #include "replayer/apply/applier.h"
 #include "replayer/apply/journal_feed.h"
+#include "replayer/migration/bypass.h"
 #include "replayer/migration/databases.h"
 #include "replayer/migration/doubt.h"
 #include "replayer/migration/migration.h"
@@ -40,12 +42,15 @@ class Worker {
   /// Makes the worker stop at the marker with this id, everything before it committed on the
   /// shadow. 0: lets it go on.
   void arm(std::uint64_t marker_id);
-  /// False at the deadline.
-  bool wait_reached(std::uint64_t marker_id, std::uint64_t deadline_ns);
+  /// False at the deadline, or when `give_up` is set and somebody wakes the waiter.
+  bool wait_reached(std::uint64_t marker_id, std::uint64_t deadline_ns,
+                    const std::atomic<bool>& give_up = kToTheEnd);
   /// The direction ends here: nothing more is applied.
   void finish();
-  /// Wakes it to look at migration.stop.
+  /// Wakes it, and who waits for it, to look at migration.stop and `give_up`.
   void wake();
+  /// What it has applied or is about to.
+  [[nodiscard]] const RecordedWrites& recorded() const { return recorded_; }
 
  private:
   struct Replay;
@@ -65,7 +70,10 @@ class Worker {
   void require_journald();
   void pause(std::uint64_t ns);
 
+  static constexpr std::atomic<bool> kToTheEnd{false};
+
   Migration& migration_;
+  RecordedWrites recorded_;
   std::mutex mutex_;
   std::condition_variable changed_;
   bool started_ = false;

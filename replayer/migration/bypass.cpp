@@ -1,0 +1,135 @@
+#include "replayer/migration/bypass.h"
+
+#include <algorithm>
+
+namespace understudy {
+namespace {
+
+/// As TableWrites names it: schema.name, or the name alone.
+std::string name_of(const Shape& shape) {
+  return shape.schema.empty() ? shape.table : shape.schema + "." + shape.table;
+}
+
+}  // namespace
+
+// --- what was recorded ---
+
+const std::string& RecordedWrites::table_of(const FeedTransaction& transaction, const TextId& id) {
+  const auto found = shapes_.find(id);
+  if (found != shapes_.end()) return found->second;
+  static const std::string kUnknown;
+  const auto shape = Shape::decode(transaction.text(id));
+  if (!shape.ok()) return kUnknown;
+  if (shapes_.size() >= kShapesKnownMax) shapes_.clear();
+  return shapes_[id] = name_of(*shape);
+}
+
+void RecordedWrites::add(const FeedTransaction& transaction) {
+  if (transaction.outcome != Outcome::committed) return;
+  const std::lock_guard guard(mutex_);
+  ++transactions_;
+  bool unknown = false;
+  std::vector<std::string> touched;
+  for (const Entry& entry : transaction.entries) {
+    const bool counts = entry.type == Entry::Type::statement || entry.type == Entry::Type::rows;
+    unknown = unknown || entry.type == Entry::Type::note;
+    if (!counts || entry.statement.verdict == Verdict::context) continue;
+    const StatementEntry& statement = entry.statement;
+    const std::string table =
+        statement.shape == kNoText ? std::string() : table_of(transaction, statement.shape);
+    if (table.empty()) {
+      unknown = true;
+      continue;
+    }
+    const auto changed = static_cast<std::uint64_t>(std::max<std::int64_t>(statement.row_count, 0));
+    tables_[table].rows += statement.rows.empty() ? changed : statement.rows.size();
+    if (std::find(touched.begin(), touched.end(), table) == touched.end()) touched.push_back(table);
+  }
+  for (const std::string& table : touched) ++tables_[table].transactions;
+  if (unknown) ++unknown_;
+}
+
+RecordedWrites::Table RecordedWrites::of(const std::string& table) const {
+  const std::lock_guard guard(mutex_);
+  const auto found = tables_.find(table);
+  return found == tables_.end() ? Table{} : found->second;
+}
+
+std::uint64_t RecordedWrites::unknown() const {
+  const std::lock_guard guard(mutex_);
+  return unknown_;
+}
+
+std::uint64_t RecordedWrites::transactions() const {
+  const std::lock_guard guard(mutex_);
+  return transactions_;
+}
+
+// --- what is suspected ---
+
+BypassAccounts::Account BypassAccounts::opened(const TableWrites& writes,
+                                               const RecordedWrites& recorded) const {
+  Account out;
+  out.counted = out.base = writes.count;
+  out.recorded_base = recorded.of(writes.table).rows;
+  out.recorded = transactions_of(writes.table, recorded);
+  out.unknown = unknown_;
+  return out;
+}
+
+std::uint64_t BypassAccounts::transactions_of(const std::string& table,
+                                              const RecordedWrites& recorded) {
+  return table.empty() ? recorded.transactions() : recorded.of(table).transactions;
+}
+
+void BypassAccounts::look_at(Account& account, const TableWrites& writes,
+                             const RecordedWrites& recorded) const {
+  if (writes.count < account.counted) {  // the server was started anew, or its counters reset
+    account = opened(writes, recorded);
+    return;
+  }
+  const std::uint64_t transactions = transactions_of(writes.table, recorded);
+  const bool changed = writes.count != account.counted;
+  const bool quiet = transactions == account.recorded && unknown_ == unknown_before_;
+  account.counted = writes.count;
+  account.recorded = transactions;
+  if (!writes.rows) {
+    account.suspected = account.suspected || (changed && quiet);
+    return;
+  }
+  const std::uint64_t counted = writes.count - account.base;
+  const std::uint64_t known = recorded.of(writes.table).rows - account.recorded_base;
+  account.excess_now = counted > known ? counted - known : 0;
+  account.suspected = account.excess_now > account.excess;
+}
+
+std::vector<BypassAccounts::Suspicion> BypassAccounts::look(const std::vector<TableWrites>& counted,
+                                                            const RecordedWrites& recorded) {
+  unknown_before_ = unknown_;
+  unknown_ = recorded.unknown();
+  std::vector<Suspicion> out;
+  for (const TableWrites& writes : counted) {
+    const auto found = accounts_.find(writes.table);
+    if (found == accounts_.end()) {
+      accounts_.emplace(writes.table, opened(writes, recorded));
+      continue;
+    }
+    Account& account = found->second;
+    look_at(account, writes, recorded);
+    if (account.suspected) out.push_back({writes.table, account.unknown == unknown_});
+  }
+  return out;
+}
+
+void BypassAccounts::explained(const std::vector<Suspicion>& suspected) {
+  for (const Suspicion& one : suspected) {
+    const auto found = accounts_.find(one.table);
+    if (found == accounts_.end()) continue;
+    Account& account = found->second;
+    account.excess = std::max(account.excess, account.excess_now);
+    account.unknown = unknown_;
+    account.suspected = false;
+  }
+}
+
+}  // namespace understudy
