@@ -7,8 +7,11 @@ readonly program="${1:?usage: run.sh PROGRAM [CORPUS]}" corpus="${2:-}"
 readonly seconds="${UNDERSTUDY_FUZZ_SECONDS:-20}"
 [[ $seconds =~ ^[1-9][0-9]*$ ]] || { echo "fuzz: not a number of seconds: $seconds" >&2 && exit 2; }
 mkdir -p "$program.corpus"
+TMPDIR="$(mktemp -d -p "$([[ -d /dev/shm ]] && echo /dev/shm || echo /tmp)" fuzz-XXXXXX)"
+export TMPDIR
+trap 'rm -rf "$TMPDIR"' EXIT
 seeds=()
 [[ -d $corpus ]] && seeds=("$corpus")
-exec "$program" -max_len=4096 -timeout=10 -rss_limit_mb=2048 -max_total_time="$seconds" \
+"$program" -max_len=4096 -timeout=10 -rss_limit_mb=2048 -max_total_time="$seconds" \
   -print_final_stats=1 -verbosity=0 -artifact_prefix="$program.failed-" \
   "$program.corpus" "${seeds[@]}"
