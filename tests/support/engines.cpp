@@ -21,6 +21,7 @@
 #include <stdexcept>
 
 #include "journal/segment_map.h"
+#include "tests/support/crash_cleaner.h"
 
 namespace understudy {
 namespace {
@@ -388,6 +389,7 @@ OdbcEnvironment& OdbcEnvironment::shared() {
 }
 
 OdbcEnvironment::OdbcEnvironment() {
+  static const CrashCleaner cleaner(home_.path(), folder_.path());
   setenv("ODBCSYSINI", folder_.path().c_str(), 1);
   setenv("ODBCINSTINI", "odbcinst.ini", 1);
   setenv("ODBCINI", (folder_.path() + "/odbc.ini").c_str(), 1);
