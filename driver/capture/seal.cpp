@@ -81,6 +81,7 @@ void Session::publish_abandon() {
 }
 
 SQLRETURN Session::commit(const EndsTransaction& commit, bool goes_on) {
+  if (transaction.writing) check_process();
   if (transaction.tainted) settle_taint();
   const bool anything = transaction.recorded && !transaction.poisoned &&
                         (!transaction.entries.empty() || transaction.chunks != 0);
@@ -137,6 +138,7 @@ void Session::next_transaction() {
 }
 
 SQLRETURN Session::perhaps_end(const EndsTransaction& end, bool commits) {
+  if (transaction.writing) check_process();
   if (transaction.tainted) settle_taint();
   const bool anything = commits && transaction.recorded && !transaction.poisoned &&
                         (!transaction.entries.empty() || transaction.chunks != 0);
@@ -173,6 +175,7 @@ SQLRETURN Session::perhaps_end(const EndsTransaction& end, bool commits) {
 }
 
 SQLRETURN Session::rollback(const EndsTransaction& rollback, bool goes_on) {
+  if (transaction.writing) check_process();
   const SQLRETURN ret = rollback();
   if (SQL_SUCCEEDED(ret)) {
     // What was not sealed cannot be committed any more: nobody is going to send COMMIT for it.
@@ -190,6 +193,7 @@ SQLRETURN Session::rollback(const EndsTransaction& rollback, bool goes_on) {
 }
 
 void Session::lost() {
+  if (transaction.writing) check_process();
   if (transaction.chunks != 0) publish_abandon();
   end_write();
   transaction.ended();

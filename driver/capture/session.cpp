@@ -93,17 +93,36 @@ Session::~Session() {
 }
 
 void Session::check_process() {
+  constexpr auto kNone = static_cast<std::uint32_t>(Writing::none);
   const std::uint32_t now = fork_generation.load(std::memory_order_relaxed);
-  if (now == fork_generation_) [[likely]]
+  if (now == fork_generation_) [[likely]] {
+    // A forked child has taken the open transaction over, with the mark.
+    if (transaction.writing && slot().writing.load(std::memory_order_relaxed) == kNone) {
+      transaction.ended();
+    }
     return;
-  fork_generation_ = now;
-  transaction.ended();
-  const Result<std::uint32_t> slot = map->register_session();
-  if (slot.ok()) {
-    slot_ = *slot;
-  } else {
-    map->invalidate("a forked process could not be registered: " + slot.status().message());
   }
+  fork_generation_ = now;
+  const Result<std::uint32_t> registered = map->register_session();
+  if (!registered.ok()) {
+    map->invalidate("a forked process could not be registered: " + registered.status().message());
+    return transaction.ended();
+  }
+  Slot& parents = slot();
+  slot_ = *registered;
+  if (!transaction.writing) return;
+  // The server's transaction goes on here. The new mark is there before the old one goes, so that
+  // whoever holds writers sees one of them.
+  slot().writing_since_ns.store(parents.writing_since_ns.load(std::memory_order_relaxed),
+                                std::memory_order_relaxed);
+  slot().writing.store(
+      static_cast<std::uint32_t>(transaction.recorded ? Writing::recorded : Writing::unrecorded));
+  hold_.end_write(parents);
+  if (!transaction.recorded) return;
+  transaction.txn_id = new_transaction_id();
+  if (transaction.chunks == 0) return;
+  transaction.chunks = 0;  // they are the parent's, under another name
+  note_uncaptured("transaction-of-parent");
 }
 
 std::shared_ptr<CatalogView> Session::catalog() {
@@ -115,10 +134,10 @@ std::shared_ptr<CatalogView> Session::catalog() {
 
 BeginWrite Session::begin_write(std::uint64_t deadline_ns, bool* timed_out) {
   *timed_out = false;
+  check_process();
   if (transaction.writing) {
     return transaction.recorded ? BeginWrite::recorded : BeginWrite::unrecorded;
   }
-  check_process();
   Slot& mine = slot();
   mine.last_call_ns.store(monotonic_ns(), std::memory_order_relaxed);
   const BeginWrite how = hold_.begin_write(mine, deadline_ns, timed_out, on_shadow);

@@ -11,6 +11,7 @@
 #include <fstream>
 #include <functional>
 #include <thread>
+#include <utility>
 
 #include "tests/engine/recording.h"
 
@@ -287,6 +288,99 @@ TEST_P(HandlesTest, AProcessThatLoadedTheDriverBeforeItsForksRecordsInEachChild)
   EXPECT_EQ(production_.drain().texts().size(), 3u);
 }
 
+TEST_P(HandlesTest, AForkedChildRecordsThroughTheParentsConnection) {
+  Application app(production_.through());
+  RUN(app, insert(2));
+  EXPECT_EQ(in_child([&] { return SQL_SUCCEEDED(run(app, insert(3))); }), 0);
+  RUN(app, insert(4));
+  EXPECT_EQ(rows(), "4");
+  const Seen seen = production_.drain();
+  EXPECT_EQ(seen.texts(), (std::vector<std::string>{insert(2), insert(3), insert(4)}));
+  ASSERT_EQ(seen.transactions.size(), 3u);
+  EXPECT_NE(seen.transactions[0].head.session_id, seen.transactions[1].head.session_id);
+  EXPECT_EQ(seen.transactions[0].head.session_id, seen.transactions[2].head.session_id);
+  EXPECT_EQ(writing(), 0u);
+}
+
+// SQLite forbids it: its locks belong to the parent.
+TEST(Handles, ATransactionThatAForkedChildEndsIsRecordedOnce) {
+  Production production(Dialect::postgresql);
+  production.define({"CREATE TABLE items (id integer PRIMARY KEY, v integer)"});
+  production.record();
+  for (const bool commits : {true, false}) {
+    const int first = commits ? 2 : 12;
+    Application app(production.through());
+    app.autocommit(false);
+    RUN(app, insert(first));
+    EXPECT_EQ(in_child([&] {
+                return SQL_SUCCEEDED(run(app, insert(first + 1))) &&
+                       SQL_SUCCEEDED(commits ? app.commit() : app.rollback());
+              }),
+              0);
+    ASSERT_TRUE(SQL_SUCCEEDED(app.rollback()));  // psqlodbc believes that it is open
+    RUN(app, insert(first + 2));
+    ASSERT_TRUE(SQL_SUCCEEDED(app.commit()));
+    std::vector<std::string> expected{insert(first + 2)};
+    if (commits) expected.insert(expected.begin(), {insert(first), insert(first + 1)});
+    const Seen seen = production.drain();
+    EXPECT_EQ(seen.texts(), expected);
+    for (const auto& one : seen.transactions) EXPECT_EQ(one.outcome, Outcome::committed);
+  }
+  EXPECT_EQ(production.scalar("SELECT count(*) FROM items"), "4");
+}
+
+/// Two ends of a pipe: reading comes to its end when everybody who could write is gone.
+struct Pipe {
+  Pipe() {
+    if (::pipe(ends) != 0) throw std::runtime_error("no pipe");
+  }
+  ~Pipe() {
+    close_end(0);
+    close_end(1);
+  }
+  Pipe(const Pipe&) = delete;
+  Pipe& operator=(const Pipe&) = delete;
+  void close_end(int which) {
+    if (ends[which] >= 0) ::close(std::exchange(ends[which], -1));
+  }
+  void wait_for_end() {
+    close_end(1);
+    char none = 0;
+    while (::read(ends[0], &none, 1) == 1) {
+    }
+  }
+  int ends[2];
+};
+
+// As a program does that goes into the background after it has connected.
+TEST(Handles, ATransactionGoesOnInTheChildOfAProcessThatEnds) {
+  Production production(Dialect::postgresql);
+  production.define({"CREATE TABLE items (id integer PRIMARY KEY, v integer)"});
+  production.record();
+  Pipe parent_lives;
+  Pipe child_lives;
+  EXPECT_EQ(in_child([&] {
+              auto* app = new Application(production.through());
+              app->autocommit(false);
+              if (!SQL_SUCCEEDED(run(*app, insert(2)))) return false;
+              if (::fork() != 0) return true;
+              child_lives.close_end(0);
+              parent_lives.wait_for_end();
+              const bool committed =
+                  SQL_SUCCEEDED(run(*app, insert(3))) && SQL_SUCCEEDED(app->commit());
+              ::_exit(committed ? 0 : kChildFailed);
+            }),
+            0);
+  parent_lives.close_end(1);
+  child_lives.wait_for_end();
+  EXPECT_EQ(production.scalar("SELECT count(*) FROM items"), "2");
+  const Seen seen = production.drain();
+  ASSERT_EQ(seen.transactions.size(), 1u);
+  EXPECT_EQ(seen.texts(), (std::vector<std::string>{insert(2), insert(3)}));
+  EXPECT_EQ(seen.transactions[0].outcome, Outcome::committed);
+  EXPECT_TRUE(seen.transactions[0].notes.empty());
+}
+
 // ---- ends of processes ----
 
 TEST_P(HandlesTest, AProcessMayExitWithItsConnectionAndTransactionOpen) {
@@ -355,14 +449,15 @@ TEST_P(HandlesTest, ASignalStormLosesNoRecord) {
 /// Runs the program of steps with a copy of this process's configuration and, if asked for, a pool.
 class Steps {
  public:
-  explicit Steps(bool pooled) {
+  /// `pooled`: for all programs, by odbcinst.ini; otherwise pools are there for who asks for one.
+  explicit Steps(bool pooled, bool allowed = false) {
     const std::string system = std::getenv("ODBCSYSINI");
     std::ifstream sections(system + "/odbcinst.ini");
     std::ofstream out(folder_.path() + "/odbcinst.ini");
     if (pooled) out << "[ODBC]\nPooling=Yes\n\n";
     for (std::string line; std::getline(sections, line);) {
       out << line << "\n";
-      if (pooled && line.starts_with("[")) out << "CPTimeout=60\n";
+      if ((pooled || allowed) && line.starts_with("[")) out << "CPTimeout=60\n";
     }
   }
   Finished run(const std::string& target, const std::vector<std::string>& steps) {
@@ -404,6 +499,41 @@ TEST_P(HandlesTest, ATransactionLeftInThePoolIsRolledBackByTheNextBorrower) {
   EXPECT_EQ(rows(), "2") << done.output;
   EXPECT_EQ(committed_texts(production_.drain()), std::vector<std::string>{insert(3)})
       << done.output;
+}
+
+/// Return codes of all steps; diagnostics name the driver.
+std::string codes(const Finished& done) {
+  std::istringstream lines(done.output);
+  std::string out;
+  for (std::string line; std::getline(lines, line);) {
+    const bool step = !line.empty() && line.find_first_of("-0123456789") == 0;
+    if (step) out += line + "\n";
+  }
+  return out;
+}
+
+TEST_P(HandlesTest, APoolThatTheProgramAsksForIsAsWithTheBareDriver) {
+  const std::string quick = sqlite() ? "Timeout=100;" : "";
+  for (const char* pool : {"pool-process", "pool-environment"}) {
+    for (const bool configured : {false, true}) {
+      SCOPED_TRACE(std::string(pool) + (configured ? ", and odbcinst.ini" : ""));
+      const std::vector<std::string> steps{pool,         "connect", "manual",  insert(2),
+                                           "disconnect", "connect", insert(3), "commit",
+                                           "disconnect", "connect", insert(4), "disconnect"};
+      Steps program(configured, true);
+      const Finished bare = program.run(production_.bare() + quick, steps);
+      const std::string left = production_.scalar("SELECT max(id), count(*) FROM items");
+      const std::string count = rows();
+      production_.define({"DELETE FROM items WHERE id > 1"});
+      const Finished through = program.run(production_.through() + quick, steps);
+      EXPECT_EQ(codes(through), codes(bare)) << through.output << bare.output;
+      EXPECT_EQ(production_.scalar("SELECT max(id), count(*) FROM items"), left);
+      EXPECT_EQ(rows(), count);
+      const auto texts = committed_texts(production_.drain());
+      EXPECT_EQ(std::to_string(texts.size() + 1), count) << through.output;
+      production_.define({"DELETE FROM items WHERE id > 1"});
+    }
+  }
 }
 
 TEST_P(HandlesTest, AnExitWithAPooledTransactionLeavesNoRecordAndNoMark) {

@@ -1,8 +1,9 @@
 // A program of its own for what is set once per process, or ends it: `odbc_steps_app TARGET
 // STEP..`.
 //
-// Steps: connect, disconnect, manual, commit, rollback, exit, exit-in-thread, and anything else is
-// SQL. Each prints its return code and its diagnostics on one line.
+// Steps: pool-process, pool-environment, connect, disconnect, manual, commit, rollback, exit,
+// exit-in-thread, and anything else is SQL. Each prints its return code and its diagnostics on one
+// line.
 #include <unistd.h>
 
 #include <cstdio>
@@ -16,11 +17,25 @@ namespace {
 
 using namespace understudy;
 
-SQLHENV environment = SQL_NULL_HENV;
 SQLHDBC connection = SQL_NULL_HDBC;
 
+// Made at the first step that needs it: what is set for the process comes before.
+SQLHENV environment() {
+  static SQLHENV handle = [] {
+    SQLHENV made = SQL_NULL_HENV;
+    SQLAllocHandle(SQL_HANDLE_ENV, SQL_NULL_HANDLE, &made);
+    SQLSetEnvAttr(made, SQL_ATTR_ODBC_VERSION, reinterpret_cast<SQLPOINTER>(SQL_OV_ODBC3), 0);
+    return made;
+  }();
+  return handle;
+}
+
+SQLRETURN pool(SQLHENV of, SQLULEN kind) {
+  return SQLSetEnvAttr(of, SQL_ATTR_CONNECTION_POOLING, reinterpret_cast<SQLPOINTER>(kind), 0);
+}
+
 SQLRETURN connect(const std::string& target) {
-  SQLAllocHandle(SQL_HANDLE_DBC, environment, &connection);
+  SQLAllocHandle(SQL_HANDLE_DBC, environment(), &connection);
   return SQLDriverConnect(connection, nullptr, raw::text(target), SQL_NTS, nullptr, 0, nullptr,
                           SQL_DRIVER_NOPROMPT);
 }
@@ -42,6 +57,8 @@ SQLRETURN run(const std::string& sql) {
 }
 
 SQLRETURN take(const std::string& step, const std::string& target) {
+  if (step == "pool-process") return pool(SQL_NULL_HENV, SQL_CP_ONE_PER_DRIVER);
+  if (step == "pool-environment") return pool(environment(), SQL_CP_ONE_PER_HENV);
   if (step == "connect") return connect(target);
   if (step == "disconnect") return disconnect();
   if (step == "manual") return SQLSetConnectAttr(connection, SQL_ATTR_AUTOCOMMIT, nullptr, 0);
@@ -56,8 +73,6 @@ SQLRETURN take(const std::string& step, const std::string& target) {
 
 int main(int count, char** arguments) {
   if (count < 2) return 2;
-  SQLAllocHandle(SQL_HANDLE_ENV, SQL_NULL_HANDLE, &environment);
-  SQLSetEnvAttr(environment, SQL_ATTR_ODBC_VERSION, reinterpret_cast<SQLPOINTER>(SQL_OV_ODBC3), 0);
   for (int i = 2; i < count; ++i) {
     const SQLRETURN ret = take(arguments[i], arguments[1]);
     std::printf("%d %s\n", ret, arguments[i]);
