@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "driver/capture/parameters.h"
@@ -19,6 +20,9 @@ struct Pending {
   std::vector<LateValue> late;
   std::size_t asked = 0;     // values SQLParamData has asked for
   std::uint64_t txn_id = 0;  // the transaction it began in, which large values are part of
+  /// A write through a cursor, which may have written some rows already: records what it did, given
+  /// the answer of the last SQLParamData.
+  std::function<SQLRETURN(SQLRETURN)> settle;
 };
 
 }  // namespace understudy::capture

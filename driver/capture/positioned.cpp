@@ -1,28 +1,17 @@
 #include "driver/capture/positioned.h"
 
-#include <algorithm>
+#include <strings.h>
 
-#include "driver/capture/parameters.h"
+#include <algorithm>
+#include <mutex>
+
+#include "driver/capture/row_reader.h"
 #include "driver/handle/attributes.h"
 #include "driver/real/wide.h"
+#include "driver/sql/temporary.h"
 
 namespace understudy::capture {
 namespace {
-
-SQLULEN attribute_of(const Statement& stmt, SQLINTEGER attribute, SQLULEN otherwise) {
-  const Attribute* set = find_attribute(stmt.attributes, attribute);
-  return set == nullptr ? otherwise : reinterpret_cast<std::uintptr_t>(set->value);
-}
-
-template <class T>
-T* pointer_of(const Statement& stmt, SQLINTEGER attribute) {
-  const Attribute* set = find_attribute(stmt.attributes, attribute);
-  return set == nullptr ? nullptr : static_cast<T*>(set->value);
-}
-
-SQLULEN rowset_size(const Statement& stmt) {
-  return std::max<SQLULEN>(attribute_of(stmt, SQL_ATTR_ROW_ARRAY_SIZE, 1), 1);
-}
 
 // --- what the real driver says of the result ---
 
@@ -54,289 +43,273 @@ SQLLEN number_of(const Statement& stmt, SQLUSMALLINT column, SQLUSMALLINT field)
 }
 
 const Table* table_of(const Statement& stmt, const Catalog& catalog, SQLSMALLINT columns) {
+  const bool mariadb = catalog.dialect == Dialect::mariadb;
+  const SQLUSMALLINT place = mariadb ? SQL_DESC_CATALOG_NAME : SQL_DESC_SCHEMA_NAME;
   std::string name;
+  std::string schema;
   for (SQLSMALLINT i = 1; i <= columns; ++i) {
-    const std::string one = text_of(stmt, static_cast<SQLUSMALLINT>(i), SQL_DESC_BASE_TABLE_NAME);
+    const auto number = static_cast<SQLUSMALLINT>(i);
+    const std::string one = text_of(stmt, number, SQL_DESC_BASE_TABLE_NAME);
     if (one.empty()) continue;  // an expression
     if (!name.empty() && one != name) return nullptr;
+    if (name.empty()) schema = text_of(stmt, number, place);
     name = one;
   }
-  if (name.empty()) return nullptr;
-  const std::string schema = text_of(stmt, 1, SQL_DESC_SCHEMA_NAME);
+  if (name.empty() || (mariadb && schema.empty())) return nullptr;
   const Table* table = catalog.find(schema, name);
-  return table != nullptr || !schema.empty() ? table : catalog.find("", name);
+  return table != nullptr || mariadb || !schema.empty() ? table : catalog.find("", name);
 }
 
-// --- the application's buffers ---
-
-template <class T>
-T* element(T* base, std::size_t row, SQLULEN bind_type, SQLULEN offset, SQLLEN size) {
-  if (base == nullptr) return nullptr;
-  const SQLULEN step = bind_type == SQL_BIND_BY_COLUMN ? static_cast<SQLULEN>(size) : bind_type;
-  return reinterpret_cast<T*>(reinterpret_cast<std::uintptr_t>(base) + offset + step * row);
+// A temporary table of this name is another one.
+bool perhaps_temporary(const Session& session, const Table& table) {
+  sql::Analysis probe;
+  probe.target = sql::plain_name(table.name, session.dialect);
+  return session.perhaps_hidden(probe);
 }
 
-/// Nothing when the buffer holds no value: unbound, NULL, left out, or of unknown length.
-std::optional<KeyValue> buffered(const Statement& stmt, SQLUSMALLINT column, std::size_t row,
-                                 SQLSMALLINT sql_type) {
-  const auto bound = stmt.columns.find(column);
-  if (bound == stmt.columns.end() || bound->second.value == nullptr) return std::nullopt;
-  const ColumnBinding& binding = bound->second;
-  const SQLULEN bind_type = attribute_of(stmt, SQL_ATTR_ROW_BIND_TYPE, SQL_BIND_BY_COLUMN);
-  const auto* shift = pointer_of<SQLULEN>(stmt, SQL_ATTR_ROW_BIND_OFFSET_PTR);
-  const SQLULEN offset = shift == nullptr ? 0 : *shift;
-  KeyValue out;
-  out.c_type = column == 0 ? SQLSMALLINT{SQL_C_BINARY} : resolved_c_type(binding.c_type, sql_type);
-  const SQLLEN fixed = column == 0 ? 0 : fixed_bytes(out.c_type);
-  const SQLLEN size = fixed != 0 ? fixed : binding.buffer_length;
-  const char* value = element(static_cast<char*>(binding.value), row, bind_type, offset, size);
-  const SQLLEN* indicator =
-      element(binding.indicator, row, bind_type, offset, SQLLEN{sizeof(SQLLEN)});
-  out.indicator = indicator == nullptr ? SQLLEN{SQL_NTS} : *indicator;
-  if (fixed != 0) {
-    if (out.indicator < 0 && out.indicator != SQL_NTS) return std::nullopt;
-    out.bytes.assign(value, static_cast<std::size_t>(fixed));
-  } else if (out.indicator >= 0 && out.indicator <= size) {
-    out.bytes.assign(value, static_cast<std::size_t>(out.indicator));
-  } else if (out.indicator == SQL_NTS && out.c_type == SQL_C_CHAR) {
-    out.bytes.assign(value, ::strnlen(value, static_cast<std::size_t>(size)));
-  } else {
-    return std::nullopt;
-  }
-  out.indicator = static_cast<SQLLEN>(out.bytes.size());
-  return out;
-}
+// --- one write through a cursor ---
 
-KeyValues keys_in_buffers(const Statement& stmt, const PositionedCursor& cursor, std::size_t row) {
-  KeyValues out;
-  for (const auto& key : cursor.keys) {
-    auto value = buffered(stmt, key.number, row, key.sql_type);
-    if (!value) return {};
-    out.push_back(std::move(*value));
-  }
-  return out;
-}
-
-// --- reading rows again ---
-
-class RowReader {
- public:
-  RowReader(Statement& stmt, const PositionedCursor& cursor)
-      : stmt_(stmt), cursor_(cursor), question_(stmt) {}
-
-  /// The columns of one row in exact text; empty when there is no such row, nothing when it could
-  /// not be asked for.
-  using Columns = std::vector<std::optional<std::string>>;
-  std::optional<Columns> read(const KeyValues& key, bool whole) {
-    if (!SQL_SUCCEEDED(question_.open(false)) || !bind(key)) return std::nullopt;
-    const real::Entries& fn = stmt_.library->fn;
-    const std::string& text = whole ? cursor_.query.row_text : cursor_.query.key_text;
-    const SQLRETURN ret = real_exec_direct(*stmt_.connection.library, question_.handle(), text,
-                                           stmt_.connection.wide);
-    if (!SQL_SUCCEEDED(ret) || fn.Fetch == nullptr) return std::nullopt;
-    Columns out;
-    const SQLRETURN fetched = fn.Fetch(question_.handle());
-    if (fetched != SQL_NO_DATA && !SQL_SUCCEEDED(fetched)) return std::nullopt;
-    const std::size_t count = whole ? cursor_.query.columns : cursor_.query.key_count;
-    for (std::size_t i = 0; SQL_SUCCEEDED(fetched) && i < count; ++i) {
-      bool is_null = false;
-      std::string value;
-      if (!question_.read_value(static_cast<SQLUSMALLINT>(i + 1), &value, &is_null)) {
-        return std::nullopt;
-      }
-      out.push_back(is_null ? std::nullopt : std::optional<std::string>(std::move(value)));
-    }
-    question_.close();
-    return out;
-  }
-
- private:
-  bool bind(const KeyValues& key) {
-    const auto bind = stmt_.library->fn.BindParameter;
-    if (bind == nullptr) return false;
-    for (std::size_t i = 0; i < key.size(); ++i) {
-      const auto& column = cursor_.keys[i];
-      auto& value = const_cast<KeyValue&>(key[i]);
-      const SQLULEN size = std::max<SQLULEN>({column.size, value.bytes.size(), 1});
-      if (!SQL_SUCCEEDED(bind(question_.handle(), static_cast<SQLUSMALLINT>(i + 1), SQL_PARAM_INPUT,
-                              value.c_type, column.sql_type, size, column.digits,
-                              value.bytes.data(), value.indicator, &value.indicator))) {
-        return false;
-      }
-    }
-    return true;
-  }
-
-  Statement& stmt_;
-  const PositionedCursor& cursor_;
-  OwnStatement question_;
-};
-
-/// One row that a positioned write is going to touch.
+/// One row that it is going to touch.
 struct Touched {
   KeyValues key;                                 // as it was fetched; empty: a new row
   std::size_t row = 0;                           // in the rowset
   std::vector<std::optional<std::string>> text;  // its key before the write
 };
 
-bool row_failed(const Statement& stmt, std::size_t row) {
-  const auto* status = pointer_of<SQLUSMALLINT>(stmt, SQL_ATTR_ROW_STATUS_PTR);
-  return status != nullptr && status[row] == SQL_ROW_ERROR;
+struct PositionedWrite {
+  const char* kind = nullptr;  // under which it is counted when it cannot be recorded
+  RowBuffers buffers;
+  std::vector<Touched> rows;
+  /// It is done by a call on the cursor itself, which reads the application's buffers and writes
+  /// its status array; else by a statement that names the cursor.
+  bool by_buffers = true;
+  bool removes = false;
+  bool readable = true;
+};
+
+KeyValues keys_in_buffers(const RowBuffers& buffers, const PositionedCursor& cursor,
+                          std::size_t row) {
+  KeyValues out;
+  for (const auto& key : cursor.keys) {
+    auto value = buffers.value(key.number, row, key.sql_type);
+    if (!value) return {};
+    out.push_back(std::move(*value));
+  }
+  return out;
 }
 
-/// Appends what became of the rows. False: it could not be read.
-bool add_rows(Statement& stmt, Session& session, const PositionedCursor& cursor,
-              const std::vector<Touched>& touched, SQLLEN* rows) {
+/// Reads the keys before the write. False: the write would have been refused, and the caller's
+/// diagnostics say why.
+bool read_before(Statement& stmt, const PositionedCursor& cursor, PositionedWrite* write,
+                 Statement& caller) {
   RowReader reader(stmt, cursor);
-  EntryWriter& entries = session.transaction.entries;
-  for (const Touched& one : touched) {
-    if (row_failed(stmt, one.row)) continue;
-    std::optional<RowReader::Columns> now;
-    if (!one.key.empty()) {
-      now = reader.read(one.key, true);
-      if (!now) return false;
-      if (!now->empty()) {
-        entries.add_row(Verb::put, *now);
-        ++*rows;
-        continue;
-      }
-      if (one.text.empty()) continue;  // somebody else had removed it before
-      entries.add_row(Verb::remove, one.text);
-      ++*rows;
-    }
-    // A new row, or one whose key was changed: where the application's buffers say.
-    const KeyValues moved = keys_in_buffers(stmt, cursor, one.row);
-    if (moved.empty()) {
-      if (one.key.empty()) return false;
-      continue;
-    }
-    now = reader.read(moved, true);
-    if (!now) return false;
-    if (now->empty()) continue;
-    entries.add_row(Verb::put, *now);
-    ++*rows;
+  for (Touched& one : write->rows) {
+    if (one.key.empty()) continue;
+    auto text = reader.read(one.key, RowReader::Wanted::key);
+    if (!text && reader.locked_out(caller)) return false;
+    write->readable = write->readable && text.has_value();
+    if (text) one.text = std::move(*text);
   }
   return true;
 }
 
-void count_rows_at(const Statement& stmt, SQLULEN* place) {
-  const auto set = stmt.library->fn.SetStmtAttr;
-  if (set != nullptr) set(stmt.real, SQL_ATTR_ROWS_FETCHED_PTR, place, SQL_IS_POINTER);
+// The server makes a key for a row that is given none; MariaDB for 0 as well.
+bool key_is_made(const RowBuffers& buffers, const PositionedCursor& cursor, std::size_t row,
+                 Dialect dialect) {
+  if (cursor.keys.size() != 1) return false;
+  const SQLUSMALLINT number = cursor.keys.front().number;
+  if (buffers.left_out(number, row)) return true;
+  if (dialect == Dialect::postgresql) return false;
+  if (buffers.is_null(number, row)) return true;
+  if (dialect != Dialect::mariadb) return false;
+  const auto value = buffers.value(number, row, cursor.keys.front().sql_type);
+  return value && std::all_of(value->bytes.begin(), value->bytes.end(),
+                              [](char c) { return c == 0 || c == '0'; });
 }
 
-/// Some value of these rows comes by SQLPutData, after the call.
-bool waits_for_data(const Statement& stmt, const std::vector<Touched>& touched) {
-  const SQLULEN bind_type = attribute_of(stmt, SQL_ATTR_ROW_BIND_TYPE, SQL_BIND_BY_COLUMN);
-  const auto* shift = pointer_of<SQLULEN>(stmt, SQL_ATTR_ROW_BIND_OFFSET_PTR);
-  const SQLULEN offset = shift == nullptr ? 0 : *shift;
-  for (const Touched& one : touched) {
-    for (const auto& [number, column] : stmt.columns) {
-      const SQLLEN* indicator =
-          element(column.indicator, one.row, bind_type, offset, SQLLEN{sizeof(SQLLEN)});
-      if (indicator != nullptr && comes_later(*indicator)) return true;
-    }
-  }
-  return false;
-}
+class RowsAfter {
+ public:
+  RowsAfter(Statement& stmt, Session& session, const PositionedWrite& write)
+      : session_(session),
+        cursor_(*stmt.execution->positioned),
+        write_(write),
+        buffers_(write.buffers),
+        reader_(stmt, cursor_) {}
 
-// Runs the call inside the open transaction and records the rows.
-SQLRETURN record_rows(Statement& stmt, Session& session, std::vector<Touched> touched,
-                      const char* kind, const RunsUnchanged& unchanged) {
-  const PositionedCursor& cursor = *stmt.execution->positioned;
-  if (session.transaction.tainted) session.settle_taint();
-  if (session.transaction.poisoned) return unchanged();
-  bool readable = true;
-  {
-    RowReader reader(stmt, cursor);
-    for (Touched& one : touched) {
-      if (one.key.empty()) continue;
-      auto text = reader.read(one.key, false);
-      readable = readable && text.has_value();
-      if (text) one.text = std::move(*text);
+  /// Appends what became of the rows. False: it could not be read.
+  bool append(SQLLEN* rows) {
+    for (const Touched& one : write_.rows) {
+      if (write_.by_buffers && buffers_.failed(one.row)) continue;
+      if (!(one.key.empty() ? added(one) : changed(one))) return false;
     }
+    *rows = rows_;
+    return true;
   }
-  const SQLRETURN ret = unchanged();
-  if (!SQL_SUCCEEDED(ret)) {
-    session.transaction.tainted = true;
-    return ret;
+
+ private:
+  bool put(const RowReader::Columns& row) {
+    session_.transaction.entries.add_row(Verb::put, row);
+    ++rows_;
+    return true;
   }
+  bool changed(const Touched& one) {
+    const auto now = reader_.read(one.key, RowReader::Wanted::row);
+    if (!now) return false;
+    if (!now->empty()) return put(*now);
+    if (one.text.empty()) return true;                        // somebody else had removed it before
+    if (!write_.by_buffers && !write_.removes) return false;  // its key is another one
+    session_.transaction.entries.add_row(Verb::remove, one.text);
+    ++rows_;
+    if (!write_.by_buffers) return true;
+    // Its key was changed to what the buffers say, or it is gone.
+    const KeyValues moved = keys_in_buffers(buffers_, cursor_, one.row);
+    if (moved.empty()) return write_.removes;
+    const auto there = reader_.read(moved, RowReader::Wanted::own_row);
+    if (!there) return false;
+    return there->empty() ? write_.removes : put(*there);
+  }
+  bool added(const Touched& one) {
+    KeyValues key = keys_in_buffers(buffers_, cursor_, one.row);
+    if (key_is_made(buffers_, cursor_, one.row, session_.dialect)) {
+      // Of several rows the server tells the last one's key alone.
+      auto made = write_.rows.size() == 1 ? reader_.generated_key() : std::nullopt;
+      if (!made) return false;
+      key = std::move(*made);
+    }
+    if (key.empty()) return false;
+    const auto row = reader_.read(key, RowReader::Wanted::own_row);
+    return row && !row->empty() && put(*row);
+  }
+
+  Session& session_;
+  const PositionedCursor& cursor_;
+  const PositionedWrite& write_;
+  const RowBuffers& buffers_;
+  RowReader reader_;
+  SQLLEN rows_ = 0;
+};
+
+/// The write has succeeded: what it did is recorded.
+void record_after(Statement& stmt, Session& session, const PositionedWrite& write,
+                  const std::string& text) {
+  const bool known = write.readable && stmt.execution->positioned != nullptr;
+  if (!known) return session.note_uncaptured(write.kind);
   EntryWriter& entries = session.transaction.entries;
-  entries.begin_statement(Verdict::effects, Verb::put, kStatementHasEffects, stmt.execution->text(),
-                          cursor.query.shape);
+  entries.begin_statement(Verdict::effects, Verb::put, kStatementHasEffects, text,
+                          stmt.execution->positioned->query.shape);
   SQLLEN rows = 0;
-  if (!readable || !add_rows(stmt, session, cursor, touched, &rows)) {
+  if (!RowsAfter(stmt, session, write).append(&rows)) {
     entries.cancel_statement();
-    session.note_uncaptured(kind);
+    session.note_uncaptured(write.kind);
   } else if (rows == 0) {
     entries.cancel_statement();
   } else {
     entries.end_statement(rows);
     session.spill();
   }
+}
+
+SQLRETURN settle(Statement& stmt, Session& session, const PositionedWrite& write,
+                 const std::string& text, SQLRETURN ret) {
+  if (SQL_SUCCEEDED(ret)) {
+    record_after(stmt, session, write, text);
+  } else {
+    session.transaction.tainted = true;
+  }
   return ret;
 }
 
-SQLRETURN run_positioned(Statement& stmt, Session& session, std::vector<Touched> touched,
-                         const char* kind, const RunsUnchanged& unchanged) {
-  if (waits_for_data(stmt, touched)) return run_uncaptured(stmt, session, kind, unchanged);
+// Runs the call inside the open transaction and records the rows. `caller`: the statement whose
+// call it is.
+SQLRETURN record_rows(Statement& stmt, Session& session, PositionedWrite write, Statement& caller,
+                      const RunsUnchanged& unchanged) {
+  if (session.transaction.tainted) session.settle_taint();
+  if (session.transaction.poisoned) return unchanged();
+  if (!read_before(stmt, *stmt.execution->positioned, &write, caller)) {
+    session.transaction.tainted = true;
+    return SQL_ERROR;
+  }
+  const SQLRETURN ret = unchanged();
+  if (ret != SQL_NEED_DATA) return settle(stmt, session, write, caller.execution->text(), ret);
+  auto pending = std::make_unique<Pending>();
+  pending->implicit = session.autocommitting();
+  pending->settle = [&stmt, &session, write = std::move(write)](SQLRETURN last) {
+    return settle(stmt, session, write, stmt.execution->text(), last);
+  };
+  stmt.execution->pending = std::move(pending);
+  return ret;
+}
+
+// Not recorded: the session stays marked until the last piece of data has come.
+SQLRETURN run_plain(Statement& stmt, Session& session, bool implicit,
+                    const RunsUnchanged& unchanged) {
+  const SQLRETURN ret = unchanged();
+  if (ret == SQL_NEED_DATA) {
+    stmt.execution->pending = std::make_unique<Pending>();
+    stmt.execution->pending->implicit = implicit;
+  } else if (implicit) {
+    session.lost();
+  }
+  return ret;
+}
+
+SQLRETURN run_positioned(Statement& stmt, Session& session, PositionedWrite write,
+                         const RunsUnchanged& unchanged) {
   const std::lock_guard lock(session.dbc.write_mutex);
+  if (stmt.execution->pending != nullptr) return unchanged();  // refused: a sequence error
   const bool implicit = session.autocommitting();
   BeginWrite how = BeginWrite::unrecorded;
   SQLRETURN ret = SQL_ERROR;
   if (!begin_marked(stmt, session, &how, &ret)) return ret;
-  if (how != BeginWrite::recorded) {
-    ret = unchanged();
-    if (implicit) session.lost();
-    return ret;
-  }
-  if (!implicit) return record_rows(stmt, session, std::move(touched), kind, unchanged);
+  if (how != BeginWrite::recorded) return run_plain(stmt, session, implicit, unchanged);
   const auto recorded = [&] {
-    return record_rows(stmt, session, std::move(touched), kind, unchanged);
+    return record_rows(stmt, session, std::move(write), stmt, unchanged);
   };
-  return run_in_own_transaction(stmt, session, recorded, unchanged);
+  return implicit ? run_in_own_transaction(stmt, session, recorded, unchanged) : recorded();
+}
+
+std::optional<PositionedCursor::KeyColumn> key_column(const Statement& stmt, SQLSMALLINT columns,
+                                                      const std::string& name) {
+  for (SQLSMALLINT i = 1; i <= columns; ++i) {
+    const auto number = static_cast<SQLUSMALLINT>(i);
+    if (text_of(stmt, number, SQL_DESC_BASE_COLUMN_NAME) != name) continue;
+    PositionedCursor::KeyColumn key;
+    key.number = number;
+    key.sql_type = static_cast<SQLSMALLINT>(number_of(stmt, number, SQL_DESC_CONCISE_TYPE));
+    key.size = static_cast<SQLULEN>(std::max<SQLLEN>(number_of(stmt, number, SQL_DESC_LENGTH), 0));
+    key.digits = static_cast<SQLSMALLINT>(number_of(stmt, number, SQL_DESC_SCALE));
+    return key;
+  }
+  return std::nullopt;
 }
 
 }  // namespace
 
 std::unique_ptr<PositionedCursor> PositionedCursor::of(Statement& stmt, Session& session) {
-  if (stmt.app_row != nullptr || stmt.implicit[0]->touched) return nullptr;
   auto out = std::make_unique<PositionedCursor>();
   out->view = session.catalog();
   if (out->view == nullptr) return nullptr;
-  SQLSMALLINT columns = 0;
   const auto count = stmt.library->fn.NumResultCols;
-  if (count == nullptr || !SQL_SUCCEEDED(count(stmt.real, &columns))) return nullptr;
-  const Table* table = table_of(stmt, out->view->catalog(), columns);
-  if (table == nullptr) return nullptr;
-  auto query = sql::row_query(*table, session.dialect);
+  if (count == nullptr || !SQL_SUCCEEDED(count(stmt.real, &out->columns))) return nullptr;
+  out->table = table_of(stmt, out->view->catalog(), out->columns);
+  if (out->table == nullptr || perhaps_temporary(session, *out->table)) return nullptr;
+  auto query = sql::row_query(*out->table, session.dialect);
   if (!query) return nullptr;
   out->query = std::move(*query);
-  for (const std::uint32_t ordinal : table->key) {
-    KeyColumn key;
-    for (SQLSMALLINT i = 1; i <= columns && key.number == 0; ++i) {
-      const auto number = static_cast<SQLUSMALLINT>(i);
-      if (text_of(stmt, number, SQL_DESC_BASE_COLUMN_NAME) != table->columns[ordinal].name) {
-        continue;
-      }
-      key.number = number;
-      key.sql_type = static_cast<SQLSMALLINT>(number_of(stmt, number, SQL_DESC_CONCISE_TYPE));
-      key.size =
-          static_cast<SQLULEN>(std::max<SQLLEN>(number_of(stmt, number, SQL_DESC_LENGTH), 0));
-      key.digits = static_cast<SQLSMALLINT>(number_of(stmt, number, SQL_DESC_SCALE));
-    }
-    if (key.number == 0) return nullptr;
-    out->keys.push_back(key);
+  for (const std::uint32_t ordinal : out->table->key) {
+    const auto key = key_column(stmt, out->columns, out->table->columns[ordinal].name);
+    if (!key) return nullptr;
+    out->keys.push_back(*key);
   }
   return out;
 }
 
-void PositionedCursor::fetched(const Statement& stmt, const SQLULEN* rows) {
-  const auto* given = pointer_of<SQLULEN>(stmt, SQL_ATTR_ROWS_FETCHED_PTR);
-  const SQLULEN count = rows != nullptr ? *rows : given != nullptr ? *given : rows_fetched;
+void PositionedCursor::fetched(const RowBuffers& buffers, const SQLULEN* rows) {
+  const SQLULEN count = rows != nullptr ? *rows : buffers.fetched().value_or(rows_fetched);
   rowset.clear();
-  for (std::size_t row = 0; row < std::min(count, rowset_size(stmt)); ++row) {
-    rowset.push_back(keys_in_buffers(stmt, *this, row));
-    if (auto bookmark = buffered(stmt, 0, row, SQL_BINARY);
+  for (std::size_t row = 0; row < std::min<std::size_t>(count, buffers.rows()); ++row) {
+    rowset.push_back(keys_in_buffers(buffers, *this, row));
+    if (auto bookmark = buffers.value(0, row, SQL_BINARY);
         bookmark && by_bookmark.size() < kBookmarksMax) {
       by_bookmark[bookmark->bytes] = rowset.back();
     }
@@ -344,11 +317,14 @@ void PositionedCursor::fetched(const Statement& stmt, const SQLULEN* rows) {
 }
 
 bool may_be_positioned(const Statement& stmt) {
-  const Attribute* concurrency = find_attribute(stmt.attributes, SQL_ATTR_CONCURRENCY);
-  const bool updatable = concurrency != nullptr && reinterpret_cast<std::uintptr_t>(
-                                                       concurrency->value) != SQL_CONCUR_READ_ONLY;
-  return updatable || attribute_of(stmt, SQL_ATTR_USE_BOOKMARKS, SQL_UB_OFF) != SQL_UB_OFF;
+  const auto set = [&](SQLINTEGER attribute, SQLULEN to) {
+    const Attribute* found = find_attribute(stmt.attributes, attribute);
+    return found != nullptr && reinterpret_cast<std::uintptr_t>(found->value) != to;
+  };
+  return set(SQL_ATTR_CONCURRENCY, SQL_CONCUR_READ_ONLY) || set(SQL_ATTR_USE_BOOKMARKS, SQL_UB_OFF);
 }
+
+namespace {
 
 void learn_cursor(Statement& stmt, Session& session) {
   Execution& execution = *stmt.execution;
@@ -357,18 +333,25 @@ void learn_cursor(Statement& stmt, Session& session) {
   execution.updatable = execution.positioned != nullptr;
 }
 
+void count_rows_at(const Statement& stmt, SQLULEN* place) {
+  const auto set = stmt.library->fn.SetStmtAttr;
+  if (set != nullptr) set(stmt.real, SQL_ATTR_ROWS_FETCHED_PTR, place, SQL_IS_POINTER);
+}
+
+}  // namespace
+
 SQLRETURN fetch_with_keys(Statement& stmt, Session& session, const SQLULEN* rows,
                           const RunsUnchanged& fetch) {
   learn_cursor(stmt, session);
   PositionedCursor* cursor = stmt.execution->positioned.get();
   if (cursor == nullptr) return fetch();
+  const RowBuffers buffers = RowBuffers::of(stmt);
   // How many rows there are has to be known here, too; no pointer of ours outlives the call.
-  const bool count_here =
-      rows == nullptr && pointer_of<SQLULEN>(stmt, SQL_ATTR_ROWS_FETCHED_PTR) == nullptr;
+  const bool count_here = rows == nullptr && !buffers.fetched();
   if (count_here) count_rows_at(stmt, &cursor->rows_fetched);
   const SQLRETURN ret = fetch();
   if (count_here) count_rows_at(stmt, nullptr);
-  if (SQL_SUCCEEDED(ret)) cursor->fetched(stmt, rows);
+  if (SQL_SUCCEEDED(ret)) cursor->fetched(buffers, rows);
   return ret;
 }
 
@@ -377,22 +360,26 @@ SQLRETURN run_set_pos(Statement& stmt, Session& session, SQLSETPOSIROW row, SQLU
   constexpr const char* kKind = "set-pos";
   PositionedCursor* cursor = stmt.execution->positioned.get();
   if (cursor == nullptr) return run_uncaptured(stmt, session, kKind, unchanged);
-  const auto* ignored = pointer_of<SQLUSMALLINT>(stmt, SQL_ATTR_ROW_OPERATION_PTR);
-  std::vector<Touched> touched;
-  const std::size_t rows = operation == SQL_ADD ? rowset_size(stmt) : cursor->rowset.size();
+  PositionedWrite write;
+  write.kind = kKind;
+  write.buffers = RowBuffers::of(stmt);
+  write.removes = operation == SQL_DELETE;
+  const RowBuffers& buffers = write.buffers;
+  if (!buffers.known()) return run_uncaptured(stmt, session, kKind, unchanged);
+  const std::size_t rows = operation == SQL_ADD ? buffers.rows() : cursor->rowset.size();
   for (std::size_t i = 0; i < rows; ++i) {
-    const bool meant =
-        row == i + 1 || (row == 0 && (ignored == nullptr || ignored[i] != SQL_ROW_IGNORE));
-    if (!meant) continue;
+    if (row != 0 ? row != i + 1 : buffers.ignored(i)) continue;
     Touched one;
     one.row = i;
     if (operation != SQL_ADD) one.key = cursor->rowset[i];
     if (operation != SQL_ADD && one.key.empty()) {
       return run_uncaptured(stmt, session, kKind, unchanged);
     }
-    touched.push_back(std::move(one));
+    write.rows.push_back(std::move(one));
   }
-  return run_positioned(stmt, session, std::move(touched), kKind, unchanged);
+  // A row that was not fetched: the real driver is going to complain.
+  if (write.rows.empty()) return run_uncaptured(stmt, session, kKind, unchanged);
+  return run_positioned(stmt, session, std::move(write), unchanged);
 }
 
 SQLRETURN run_bulk(Statement& stmt, Session& session, SQLSMALLINT operation,
@@ -401,14 +388,18 @@ SQLRETURN run_bulk(Statement& stmt, Session& session, SQLSMALLINT operation,
   learn_cursor(stmt, session);  // rows can be added before anything was fetched
   PositionedCursor* cursor = stmt.execution->positioned.get();
   if (cursor == nullptr) return run_uncaptured(stmt, session, kKind, unchanged);
-  const auto* ignored = pointer_of<SQLUSMALLINT>(stmt, SQL_ATTR_ROW_OPERATION_PTR);
-  std::vector<Touched> touched;
-  for (std::size_t i = 0; i < rowset_size(stmt); ++i) {
-    if (ignored != nullptr && ignored[i] == SQL_ROW_IGNORE) continue;
+  PositionedWrite write;
+  write.kind = kKind;
+  write.buffers = RowBuffers::of(stmt);
+  write.removes = operation == SQL_DELETE_BY_BOOKMARK;
+  const RowBuffers& buffers = write.buffers;
+  if (!buffers.known()) return run_uncaptured(stmt, session, kKind, unchanged);
+  for (std::size_t i = 0; i < buffers.rows(); ++i) {
+    if (buffers.ignored(i)) continue;
     Touched one;
     one.row = i;
     if (operation != SQL_ADD) {
-      const auto bookmark = buffered(stmt, 0, i, SQL_BINARY);
+      const auto bookmark = buffers.value(0, i, SQL_BINARY);
       const auto found =
           bookmark ? cursor->by_bookmark.find(bookmark->bytes) : cursor->by_bookmark.end();
       if (found == cursor->by_bookmark.end() || found->second.empty()) {
@@ -416,9 +407,53 @@ SQLRETURN run_bulk(Statement& stmt, Session& session, SQLSMALLINT operation,
       }
       one.key = found->second;
     }
-    touched.push_back(std::move(one));
+    write.rows.push_back(std::move(one));
   }
-  return run_positioned(stmt, session, std::move(touched), kKind, unchanged);
+  return run_positioned(stmt, session, std::move(write), unchanged);
+}
+
+// --- WHERE CURRENT OF ---
+
+namespace {
+
+// The other statement of the connection whose cursor has this name. Names that the real driver has
+// made are not asked for: that would touch the diagnostics of the statement.
+Statement* named_cursor(const Statement& stmt, const std::string& name) {
+  const std::lock_guard children(stmt.connection.children_mutex);
+  for (Statement* one : stmt.connection.statements) {
+    const bool open = one != &stmt && one->execution != nullptr && one->execution->cursor_open &&
+                      one->execution->pending == nullptr && one->current.load() == one->real;
+    if (open && ::strcasecmp(one->cursor_name.c_str(), name.c_str()) == 0) return one;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+std::optional<SQLRETURN> run_current_of(Statement& stmt, Session& session,
+                                        const sql::Analysis& analysis,
+                                        const RunsUnchanged& unchanged) {
+  const bool told = !analysis.cursor.empty() && analysis.table != nullptr;
+  Statement* reader = told ? named_cursor(stmt, analysis.cursor) : nullptr;
+  if (reader == nullptr) return std::nullopt;
+  const RowBuffers buffers = RowBuffers::of(*reader);
+  if (!buffers.known() || buffers.rows() != 1) return std::nullopt;
+  learn_cursor(*reader, session);
+  const PositionedCursor* known = reader->execution->positioned.get();
+  if (known == nullptr || known->table->name != analysis.table->name) return std::nullopt;
+  auto key = key_of_current_row(*reader, *known);
+  if (!key) return std::nullopt;
+  PositionedWrite write;
+  write.kind = "current-of";
+  write.by_buffers = false;
+  write.removes = analysis.verb == Verb::remove;
+  write.rows.emplace_back();
+  write.rows.back().key = std::move(*key);
+  const auto recorded = [&] {
+    return record_rows(*reader, session, std::move(write), stmt, unchanged);
+  };
+  const bool implicit = session.autocommitting();
+  return implicit ? run_in_own_transaction(stmt, session, recorded, unchanged) : recorded();
 }
 
 }  // namespace understudy::capture

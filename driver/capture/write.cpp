@@ -9,6 +9,7 @@
 #include "driver/capture/batch.h"
 #include "driver/capture/changed_rows.h"
 #include "driver/capture/collected.h"
+#include "driver/capture/positioned.h"
 #include "driver/handle/attributes.h"
 #include "driver/route/route.h"
 
@@ -659,6 +660,20 @@ SQLRETURN finish_pending(Statement& stmt, Session& session, const RunsUnchanged&
   return as_application_sees(work, ret);
 }
 
+// The last piece of a write through a cursor has come.
+SQLRETURN finish_settling(Statement& stmt, Session& session, SQLRETURN ret) {
+  const std::unique_ptr<Pending> pending = std::move(stmt.execution->pending);
+  BeginWrite how = BeginWrite::unrecorded;
+  SQLRETURN refused = SQL_ERROR;
+  // Another statement of this connection may have ended the transaction in between.
+  const bool marked = begin_marked(stmt, session, &how, &refused);
+  if (marked && how == BeginWrite::recorded) ret = pending->settle(ret);
+  if (!pending->converted) return ret;
+  ret = end_converted(stmt, session, ret);
+  return_to_autocommit(session);
+  return ret;
+}
+
 }  // namespace
 
 bool begin_marked(Statement& stmt, Session& session, BeginWrite* how, SQLRETURN* ret) {
@@ -683,7 +698,12 @@ SQLRETURN run_in_own_transaction(Statement& stmt, Session& session, const RunsUn
     session.lost();
     return ret;
   }
-  ret = end_converted(stmt, session, work());
+  ret = work();
+  if (ret == SQL_NEED_DATA) {
+    stmt.execution->pending->converted = true;
+    return ret;
+  }
+  ret = end_converted(stmt, session, ret);
   return_to_autocommit(session);
   return ret;
 }
@@ -750,6 +770,12 @@ SQLRETURN record_part(Statement& stmt, Session& session) {
 
 namespace {
 
+bool names_cursor(const Session& session, const Plan& plan, const BoundParameters& bound) {
+  return session.dialect == Dialect::mariadb && plan.analysis != nullptr &&
+         plan.uncaptured != nullptr && plan.analysis->reason == sql::kCurrentOf &&
+         bound.sets() == 1 && bound.obstacle() == nullptr && bound.late_values().empty();
+}
+
 // `*opaque`: what it did is not known.
 SQLRETURN run_write_here(Statement& stmt, Session& session, bool direct,
                          const RunsUnchanged& unchanged, bool* opaque) {
@@ -778,6 +804,9 @@ SQLRETURN run_write_here(Statement& stmt, Session& session, bool direct,
   const auto bound = BoundParameters::of(stmt, stmt.execution->parameters());
   Plan plan = make_plan(stmt, session, bound);
   *opaque = !plan.reads && plan.verdict == Verdict::opaque;
+  if (names_cursor(session, plan, bound)) {
+    if (const auto told = run_current_of(stmt, session, *plan.analysis, unchanged)) return *told;
+  }
   if (plan.reads && implicit) {
     ret = unchanged();
     stmt.execution->cursor_open = SQL_SUCCEEDED(ret);
@@ -833,6 +862,7 @@ SQLRETURN continue_pending(Statement& stmt, Session& session, const RunsUnchange
     return ret;
   }
   if (pending.recorded) return finish_pending(stmt, session, [&] { return ret; });
+  if (pending.settle) return finish_settling(stmt, session, ret);
   const bool implicit = pending.implicit;
   stmt.execution->pending.reset();
   if (implicit) session.lost();
@@ -872,6 +902,7 @@ SQLRETURN run_locking_read(Statement& stmt, Session& session, const RunsUnchange
   if (!begin_marked(stmt, session, &how, &ret)) return ret;
   ret = unchanged();
   stmt.execution->cursor_open = SQL_SUCCEEDED(ret);
+  stmt.execution->updatable = SQL_SUCCEEDED(ret) && may_be_positioned(stmt);
   if (implicit && ret != SQL_STILL_EXECUTING) {
     session.lost();
   } else if (ret == SQL_ERROR) {

@@ -118,6 +118,9 @@ struct Analysis {
   /// one column more than the application's text, behind its own, and leaves the rows for
   /// `collect_sql` to fetch.
   bool own_returning = false;
+  /// MariaDB: the cursor of WHERE CURRENT OF at the end of the text; `table` and `verb` are then
+  /// what it writes, and how.
+  std::string cursor;
   std::uint32_t parameters = 0;  // markers in the text
 };
 

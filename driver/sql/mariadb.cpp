@@ -325,11 +325,20 @@ class MariadbAnalyzer : private Recogniser {
     return key;
   }
 
-  /// Connector/ODBC makes a text of its own of WHERE CURRENT OF.
-  [[nodiscard]] bool current_of(std::size_t start) const {
-    for (std::size_t i = find(start, {"CURRENT"}); i + 1 < text_.tokens.size();
-         i = find(i + 1, {"CURRENT"})) {
-      if (text_.tokens[i + 1].is_word("OF")) return true;
+  /// Connector/ODBC makes a text of its own of WHERE CURRENT OF at the end. True: the verdict is
+  /// given.
+  bool current_of(std::size_t start, const Table* table, Verb verb) {
+    const std::size_t end = text_.tokens.size();
+    for (std::size_t i = find(start, {"CURRENT"}); i + 1 < end; i = find(i + 1, {"CURRENT"})) {
+      if (!text_.tokens[i + 1].is_word("OF")) continue;
+      refuse(kCurrentOf);
+      Cursor name = cursor(i + 2, end);
+      const auto named = name.name();
+      if (!named || !name.done() || !text_.tokens[i - 1].is_word("WHERE")) return true;
+      out_.cursor = *named;
+      out_.table = table;
+      out_.verb = verb;
+      return true;
     }
     return false;
   }
@@ -344,7 +353,8 @@ class MariadbAnalyzer : private Recogniser {
     const std::size_t set = find(from, {"SET"});
     const auto sources = table_references(text_, catalog_, from, set);
     if (!sources || set == text_.tokens.size() || !balanced()) return refuse("not-understood");
-    if (current_of(set)) return refuse(kCurrentOf);
+    const Table* only = sources->size() == 1 ? sources->front().table : nullptr;
+    if (current_of(set, only, Verb::update)) return;
     if (calls_unknown()) return refuse("unknown-function");
     cursor_.seek(set + 1);
     if (sources->size() > 1) return update_several(*sources, from, set);
@@ -509,7 +519,7 @@ class MariadbAnalyzer : private Recogniser {
       return refuse("not-understood");
     }
     const std::size_t start = cursor_.position();
-    if (current_of(start)) return refuse(kCurrentOf);
+    if (current_of(start, table_, Verb::remove)) return;
     if (!effects(Verb::remove) || ignore || !may_be_keyed()) return;
     if (find(start, {"ORDER", "LIMIT"}) == text_.tokens.size()) keyed(pinned_key(start));
   }

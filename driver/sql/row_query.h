@@ -15,12 +15,19 @@ struct RowQuery {
   /// parameter marker for each key column, in key order.
   std::string key_text;
   std::string row_text;
+  /// Behind either: locks the row, where another snapshot than the write's own would be read
+  /// without. Empty elsewhere.
+  std::string lock;
+  /// SELECT of the key that the server made last for this connection; empty where the key is not a
+  /// single generated column.
+  std::string generated_text;
   std::string shape;  // Shape::encode() of what row_text gives
   std::uint32_t key_count = 0;
   std::size_t columns = 0;
 };
 
-/// Nothing for tables whose rows cannot be effects, and for engines without an exact text form.
+/// Nothing for tables whose rows cannot be effects or found by key, and for engines without an
+/// exact text form.
 std::optional<RowQuery> row_query(const Table& table, Dialect dialect);
 
 }  // namespace understudy::sql

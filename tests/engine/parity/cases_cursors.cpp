@@ -144,6 +144,80 @@ void bulk_operations(Program& p) {
   }
 }
 
+/// A key that the server makes, data that comes in pieces, and both through explicit descriptors.
+void rows_added_by_cursor(Program& p) {
+  for (const bool on : {true, false}) {
+    p.autocommit(on);
+    SQLHSTMT h = p.stmt();
+    char note[20] = "made";
+    SQLLEN length = SQL_NTS;
+    p.set_stmt_attr(h, SQL_ATTR_CURSOR_TYPE, SQL_CURSOR_KEYSET_DRIVEN);
+    p.set_stmt_attr(h, SQL_ATTR_CONCURRENCY, SQL_CONCUR_ROWVER);
+    p.bind_col(h, 2, SQL_C_CHAR, note, sizeof(note), &length);
+    if (SQL_SUCCEEDED(p.exec(h, "SELECT id, note FROM $T ORDER BY id")) &&
+        SQL_SUCCEEDED(p.fetch_scroll(h, SQL_FETCH_FIRST))) {
+      std::snprintf(note, sizeof(note), on ? "made" : "made too");
+      length = SQL_NTS;
+      p.bulk_operations(h, SQL_ADD);
+      p.row_count(h);
+    }
+    p.drop(h);
+    p.commit();
+    p.query("SELECT note FROM $T ORDER BY id");
+    p.commit();
+  }
+}
+
+void data_for_cursors(Program& p) {
+  for (const bool on : {true, false}) {
+    p.autocommit(on);
+    SQLHSTMT h = p.stmt();
+    Block block;
+    block.bind(p, h, SQL_CURSOR_KEYSET_DRIVEN, SQL_CONCUR_ROWVER);
+    if (SQL_SUCCEEDED(p.exec(h, "SELECT id, note FROM $T ORDER BY id")) &&
+        SQL_SUCCEEDED(p.fetch_scroll(h, SQL_FETCH_FIRST))) {
+      block.note_length[1] = SQL_DATA_AT_EXEC;
+      if (p.set_pos(h, 2, SQL_UPDATE) == SQL_NEED_DATA) {
+        p.param_data(h);
+        p.put_data(h, on ? "pieces" : "other ", 6);
+        p.put_data(h, " two", 4);
+        p.param_data(h);
+        p.row_count(h);
+      }
+    }
+    p.drop(h);
+    p.commit();
+    p.query("SELECT id, note FROM $T ORDER BY id");
+    p.commit();
+  }
+}
+
+void cursors_with_descriptors(Program& p) {
+  for (const bool on : {true, false}) {
+    p.autocommit(on);
+    SQLHSTMT h = p.stmt();
+    Block block;
+    SQLHDESC d = p.alloc_desc();
+    p.set_stmt_pointer(h, SQL_ATTR_APP_ROW_DESC, d);
+    block.bind(p, h, SQL_CURSOR_KEYSET_DRIVEN, SQL_CONCUR_ROWVER);
+    // psqlodbc refuses.
+    if (p.maria()) p.set_desc_field(d, 2, SQL_DESC_DATA_PTR, block.note, false);
+    if (SQL_SUCCEEDED(p.exec(h, "SELECT id, note FROM $T ORDER BY id")) &&
+        SQL_SUCCEEDED(p.fetch_scroll(h, SQL_FETCH_FIRST))) {
+      std::snprintf(block.note[1], sizeof(block.note[1]), "%s", on ? "described" : "again");
+      block.note_length[1] = SQL_NTS;
+      p.set_pos(h, 2, SQL_UPDATE);
+      p.set_pos(h, 3, SQL_DELETE);
+      block.show(p);
+    }
+    p.drop(h);
+    p.free_desc(d);
+    p.commit();
+    p.query("SELECT id, note FROM $T ORDER BY id");
+    p.commit();
+  }
+}
+
 void where_current_of(Program& p) {
   p.autocommit(false);
   SQLHSTMT reader = p.stmt();
@@ -230,6 +304,14 @@ void add_cursor_cases(Cases& all) {
   add("BlocksAndSingleRows", blocks_and_single_rows);
   add("PositionedChanges", positioned_changes);
   add("BulkOperations", bulk_operations);
+  add("DataForCursors", data_for_cursors);
+  add("CursorsWithDescriptors", cursors_with_descriptors, kPostgres | kMaria);
+  all.push_back(
+      {"Cursors",
+       "RowsAddedByCursor",
+       kAll,
+       {"CREATE TABLE $T (id $serial, note varchar(20))", "INSERT INTO $T (note) VALUES ('one')"},
+       rows_added_by_cursor});
   add("WhereCurrentOf", where_current_of);
   add("DeclaredCursors", declared_cursors, kPostgres);
   add("ServerCursors", server_cursors, kPostgres, true);

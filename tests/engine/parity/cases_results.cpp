@@ -273,6 +273,39 @@ void calls_that_commit(Program& p) {
   p.query("SELECT v FROM $T ORDER BY v");
 }
 
+// What the server tells of the last statement, asked for as a text.
+void counts_as_text(Program& p) {
+  for (const bool on : {true, false}) {
+    p.autocommit(on);
+    for (const char* sql :
+         {"INSERT INTO $T (v) VALUES (1), (2), (3)", "INSERT INTO $T (id, v) VALUES (100, 9)",
+          "UPDATE $T SET v = v + 1", "UPDATE $T SET v = 7 WHERE id = 100",
+          "UPDATE $T SET v = 7 WHERE id = 4711", "DELETE FROM $T WHERE v > 8",
+          "DELETE FROM $T WHERE id = 100", "INSERT INTO $T (v) SELECT v FROM $T"}) {
+      p.run(sql);
+      p.query("SELECT changes(), total_changes()");
+      p.query("SELECT last_insert_rowid()");
+    }
+    p.run("DELETE FROM $T");
+    p.commit();
+  }
+}
+
+void found_rows_as_text(Program& p) {
+  for (const bool on : {true, false}) {
+    p.autocommit(on);
+    p.run("INSERT INTO $T (v) VALUES (1), (2), (3)");
+    p.query("SELECT SQL_CALC_FOUND_ROWS v FROM $T ORDER BY v LIMIT 1");
+    p.query("SELECT FOUND_ROWS()");
+    p.query("SELECT v FROM $T ORDER BY v");
+    p.run("UPDATE $T SET v = v + 1");
+    p.query("SELECT FOUND_ROWS() AS found");
+    p.run("DELETE FROM $T");
+    p.query("SELECT FOUND_ROWS()");
+    p.commit();
+  }
+}
+
 }  // namespace
 
 void add_result_cases(Cases& all) {
@@ -287,6 +320,8 @@ void add_result_cases(Cases& all) {
   add("OwnReturning", {plain}, own_returning);
   add("OwnReturningPrepared", {plain}, own_returning_prepared);
   add("GeneratedKeys", {plain}, generated_keys);
+  add("CountsAsText", {plain}, counts_as_text, kSqlite);
+  add("FoundRowsAsText", {plain}, found_rows_as_text, kMaria);
   add("SeveralStatements", {plain}, several_statements);
   add("DataInPieces", {plain, rows}, data_in_pieces);
   add("BoundColumns", {plain, rows}, bound_columns);

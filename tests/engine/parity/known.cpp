@@ -42,12 +42,6 @@ constexpr Known kDifferences[] = {
 };
 
 constexpr Known kRemainders[] = {
-    {"Maria", "bulkoperations", Compared::nothing,
-     "SQLBulkOperations through Connector/ODBC is counted"},
-    {"Maria", "positionedchanges", Compared::nothing,
-     "SQLSetPos through Connector/ODBC is counted"},
-    {"Maria", "wherecurrentof", Compared::nothing,
-     "WHERE CURRENT OF is a text that Connector/ODBC makes itself: counted"},
     {"Postgres", "callsthatcommit", Compared::nothing,
      "a procedure that ends transactions is counted, not recorded"},
     {"Postgres", "batchesnottoldapart", Compared::nothing,
