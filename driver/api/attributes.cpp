@@ -22,6 +22,8 @@ SQLULEN as_number(SQLPOINTER value) {
 
 // ---- connections ----
 
+constexpr std::size_t kOptionCharacters = 1024;  // the driver manager's buffer for a text
+
 SQLRETURN keep(Connection& dbc, Attribute attribute) {
   const std::lock_guard lock(dbc.children_mutex);
   remember(dbc.attributes, std::move(attribute));
@@ -188,8 +190,17 @@ void note_array(Statement& stmt, SQLINTEGER attribute, SQLPOINTER value) {
   }
 }
 
+// How the application set it: as an option where the real driver takes options.
+enum class As { attribute, option };
+
+SQLRETURN set_on_real(const real::Library& library, SQLHSTMT real, const Attribute& value, As how) {
+  auto* option = library.fn.SetStmtOption;
+  if (how == As::attribute || option == nullptr) return set_stmt_attribute(library, real, value);
+  return option(real, static_cast<SQLUSMALLINT>(value.attribute), as_number(value.value));
+}
+
 SQLRETURN set_on_statement(Statement& stmt, SQLINTEGER attribute, SQLPOINTER value,
-                           SQLINTEGER length, bool wide) {
+                           SQLINTEGER length, bool wide, As how = As::attribute) {
   if (is_descriptor(attribute)) return use_descriptor(stmt, attribute, value);
   auto copy = copy_attribute(attribute, value, length, wide);
   if (!copy) return stmt.fail("HY090", "the value of the attribute is too long");
@@ -197,10 +208,10 @@ SQLRETURN set_on_statement(Statement& stmt, SQLINTEGER attribute, SQLPOINTER val
   if (fn.SetStmtAttr == nullptr && fn.SetStmtAttrW == nullptr && fn.SetStmtOption == nullptr) {
     return api::missing(stmt);
   }
-  const SQLRETURN ret = set_stmt_attribute(*stmt.library, stmt.real, *copy);
+  const SQLRETURN ret = set_on_real(*stmt.library, stmt.real, *copy, how);
   if (!SQL_SUCCEEDED(ret)) return ret;
   if (SQLHSTMT clone = capture::clone(stmt); clone != SQL_NULL_HSTMT) {
-    set_stmt_attribute(*stmt.library, clone, *copy);
+    set_on_real(*stmt.library, clone, *copy, how);
   }
   note_array(stmt, attribute, value);
   remember(stmt.attributes, std::move(*copy));
@@ -320,6 +331,27 @@ UNDERSTUDY_ENTRY_POINT SQLGetConnectOption(SQLHDBC handle, SQLUSMALLINT option, 
   });
 }
 
+// Without such an entry the real driver would be asked by the driver manager as it is here.
+UNDERSTUDY_ENTRY_POINT SQLGetConnectOptionW(SQLHDBC handle, SQLUSMALLINT option, SQLPOINTER value) {
+  return api::on<Connection>(handle, [&](Connection& dbc) {
+    return get_from_connection(dbc, option, value, [&]() -> SQLRETURN {
+      if (auto* get = api::entries(dbc).GetConnectOptionW) return get(dbc.real, option, value);
+      SQLINTEGER length = 0;
+      if (!string_connect_attribute(option)) {
+        return get_wide(dbc, option, value, sizeof(SQLINTEGER), &length);
+      }
+      SQLWCHAR text[kOptionCharacters] = {};
+      const SQLRETURN ret = get_wide(dbc, option, text, sizeof(text), &length);
+      if (SQL_SUCCEEDED(ret) && value != nullptr) {
+        text[kOptionCharacters - 1] = 0;
+        auto* out = static_cast<SQLWCHAR*>(value);
+        for (std::size_t i = 0; i == 0 || text[i - 1] != 0; ++i) out[i] = text[i];
+      }
+      return ret;
+    });
+  });
+}
+
 UNDERSTUDY_ENTRY_POINT SQLSetStmtAttr(SQLHSTMT handle, SQLINTEGER attribute, SQLPOINTER value,
                                       SQLINTEGER length) {
   return api::on<Statement>(handle, [&](Statement& stmt) {
@@ -351,7 +383,7 @@ UNDERSTUDY_ENTRY_POINT SQLGetStmtAttrW(SQLHSTMT handle, SQLINTEGER attribute, SQ
 UNDERSTUDY_ENTRY_POINT SQLSetStmtOption(SQLHSTMT handle, SQLUSMALLINT option, SQLULEN value) {
   return api::on<Statement>(handle, [&](Statement& stmt) {
     return set_on_statement(stmt, option, reinterpret_cast<SQLPOINTER>(value), SQL_IS_UINTEGER,
-                            false);
+                            false, As::option);
   });
 }
 

@@ -1,8 +1,11 @@
 // Connecting and disconnecting.
 
+#include <cstring>
+
 #include "driver/api/handles.h"
 #include "driver/api/wide_output.h"
 #include "driver/capture/intercept.h"
+#include "driver/capture/session.h"
 #include "driver/handle/attributes.h"
 #include "driver/real/configuration.h"
 
@@ -73,10 +76,30 @@ void read_autocommit(Connection& dbc, SQLRETURN connected) {
   if (SQL_SUCCEEDED(ret)) dbc.autocommit = static_cast<SQLUINTEGER>(value) != SQL_AUTOCOMMIT_OFF;
 }
 
+enum class Manner { connects, connects_by_text, browses };
+
+// Of a driver that it loads itself the driver manager knows before connecting that it is not of the
+// application's version, and warns. Of ours it does not: the real driver is not known by then.
+// What SQLDriverConnect tells it takes as it is, what SQLConnect tells gets its name before it.
+SQLRETURN with_version_warning(Connection& dbc, Manner manner, SQLRETURN connected) {
+  Environment& env = dbc.environment;
+  if (env.real_version(*dbc.library) == env.odbc_version) return connected;
+  if (connected == SQL_SUCCESS_WITH_INFO) {
+    capture::take_diagnostics(*dbc.library, SQL_HANDLE_DBC, dbc.real, dbc.wide, dbc);
+  }
+  Diagnostic warning;
+  std::memcpy(warning.sqlstate, "01000", sizeof(warning.sqlstate));
+  warning.message = manner == Manner::connects_by_text ? "[unixODBC]" : "";
+  warning.message += "[Driver Manager]Driver does not support the requested version";
+  dbc.diagnostics.push_back(std::move(warning));
+  return SQL_SUCCESS_WITH_INFO;
+}
+
 // `work` is the real driver's connect call. SQL_NEED_DATA goes on browsing on the same real handle.
 template <class Work>
-SQLRETURN connect_real(Connection& dbc, std::string text, bool wide, Work work) {
+SQLRETURN connect_real(Connection& dbc, std::string text, bool wide, Manner manner, Work work) {
   if (dbc.connected) return dbc.fail("08002", "the connection is already open");
+  dbc.browsed = manner == Manner::browses;
   if (!dbc.browsing) {
     api::release_real_connection(dbc);
     real::wipe(dbc.connect_text);
@@ -94,7 +117,7 @@ SQLRETURN connect_real(Connection& dbc, std::string text, bool wide, Work work) 
   dbc.connected = true;
   read_autocommit(dbc, ret);
   capture::connected(dbc);
-  return ret;
+  return manner == Manner::browses ? ret : with_version_warning(dbc, manner, ret);
 }
 
 SQLRETURN connect_narrowed(Connection& dbc, const NarrowText& dsn, const NarrowText& user,
@@ -131,7 +154,7 @@ UNDERSTUDY_ENTRY_POINT SQLConnect(SQLHDBC handle, SQLCHAR* dsn, SQLSMALLINT dsn_
     std::string text = real::make_connect_text(narrow_argument(dsn, dsn_length),
                                                narrow_argument(user, user_length), secret);
     real::wipe(secret);
-    return connect_real(dbc, std::move(text), false, [&] {
+    return connect_real(dbc, std::move(text), false, Manner::connects, [&] {
       return api::forward(dbc, api::entries(dbc).Connect, dbc.real, dsn, dsn_length, user,
                           user_length, password, password_length);
     });
@@ -149,7 +172,7 @@ UNDERSTUDY_ENTRY_POINT SQLConnectW(SQLHDBC handle, SQLWCHAR* dsn, SQLSMALLINT ds
       if (!argument->ok()) return api::refuse(dbc, *argument);
     }
     std::string text = real::make_connect_text(name.text(), login.text(), secret.text());
-    return connect_real(dbc, std::move(text), true, [&]() -> SQLRETURN {
+    return connect_real(dbc, std::move(text), true, Manner::connects, [&]() -> SQLRETURN {
       auto* wide = api::entries(dbc).ConnectW;
       if (wide == nullptr) return connect_narrowed(dbc, name, login, secret);
       return wide(dbc.real, dsn, dsn_length, user, user_length, password, password_length);
@@ -162,7 +185,7 @@ UNDERSTUDY_ENTRY_POINT SQLDriverConnect(SQLHDBC handle, SQLHWND window, SQLCHAR*
                                         SQLSMALLINT out_capacity, SQLSMALLINT* out_length,
                                         SQLUSMALLINT completion) {
   return api::on<Connection>(handle, [&](Connection& dbc) {
-    return connect_real(dbc, narrow_argument(in, in_length), false, [&] {
+    return connect_real(dbc, narrow_argument(in, in_length), false, Manner::connects_by_text, [&] {
       return api::forward(dbc, api::entries(dbc).DriverConnect, dbc.real, window, in, in_length,
                           out, out_capacity, out_length, completion);
     });
@@ -176,7 +199,7 @@ UNDERSTUDY_ENTRY_POINT SQLDriverConnectW(SQLHDBC handle, SQLHWND window, SQLWCHA
   return api::on<Connection>(handle, [&](Connection& dbc) {
     const NarrowText text(in, in_length);
     if (!text.ok()) return api::refuse(dbc, text);
-    return connect_real(dbc, text.text(), true, [&]() -> SQLRETURN {
+    return connect_real(dbc, text.text(), true, Manner::connects_by_text, [&]() -> SQLRETURN {
       const real::Entries& fn = api::entries(dbc);
       if (fn.DriverConnectW != nullptr) {
         return fn.DriverConnectW(dbc.real, window, in, in_length, out, out_capacity, out_length,
@@ -195,7 +218,7 @@ UNDERSTUDY_ENTRY_POINT SQLBrowseConnect(SQLHDBC handle, SQLCHAR* in, SQLSMALLINT
                                         SQLCHAR* out, SQLSMALLINT out_capacity,
                                         SQLSMALLINT* out_length) {
   return api::on<Connection>(handle, [&](Connection& dbc) {
-    return connect_real(dbc, narrow_argument(in, in_length), false, [&] {
+    return connect_real(dbc, narrow_argument(in, in_length), false, Manner::browses, [&] {
       return api::forward(dbc, api::entries(dbc).BrowseConnect, dbc.real, in, in_length, out,
                           out_capacity, out_length);
     });
@@ -208,7 +231,7 @@ UNDERSTUDY_ENTRY_POINT SQLBrowseConnectW(SQLHDBC handle, SQLWCHAR* in, SQLSMALLI
   return api::on<Connection>(handle, [&](Connection& dbc) {
     const NarrowText text(in, in_length);
     if (!text.ok()) return api::refuse(dbc, text);
-    return connect_real(dbc, text.text(), true, [&]() -> SQLRETURN {
+    return connect_real(dbc, text.text(), true, Manner::browses, [&]() -> SQLRETURN {
       const real::Entries& fn = api::entries(dbc);
       if (fn.BrowseConnectW != nullptr) {
         return fn.BrowseConnectW(dbc.real, in, in_length, out, out_capacity, out_length);

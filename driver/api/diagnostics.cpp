@@ -38,6 +38,20 @@ Source source_of(SQLSMALLINT type, SQLHANDLE handle) {
   return {desc, &api::library_of(*desc), desc->real};
 }
 
+// Whether a driver manager would ask this real driver by SQLError. Until a connection is up it asks
+// so first, but while browsing.
+bool by_error(const Source& from) {
+  if (from.library == nullptr || from.library->fn.Error == nullptr) return false;
+  const real::Entries& fn = from.library->fn;
+  if (from.handle->kind() != HandleKind::connection) {
+    return real::tells_by_error_only(*from.library);
+  }
+  const auto& dbc = static_cast<const Connection&>(*from.handle);
+  if (dbc.connected) return real::tells_by_error_only(*from.library);
+  if (dbc.browsed) return fn.GetDiagRec == nullptr || fn.GetDiagField == nullptr;
+  return !from.library->unicode;
+}
+
 // SQLError tells each diagnostic once; the driver manager asks twice.
 void collect(SQLSMALLINT type, const Source& from) {
   if (type == SQL_HANDLE_DESC) return;
@@ -67,7 +81,7 @@ SQLRETURN answer(SQLSMALLINT type, SQLHANDLE handle, Own own, Real real) noexcep
   try {
     if (!from.handle->diagnostics.empty()) return own(*from.handle);
     if (from.library == nullptr || from.real == SQL_NULL_HANDLE) return SQL_NO_DATA;
-    if (!real::tells_by_error_only(*from.library)) return real(from.library->fn, from.real);
+    if (!by_error(from)) return real(from.library->fn, from.real);
     collect(type, from);
     return own(*from.handle);
   } catch (...) {
@@ -215,8 +229,7 @@ bool is_told_by_error(SQLSMALLINT field) {
 // Records of a driver that is asked by SQLError have no further fields, only places that are 0: so
 // the driver manager answers when it asks such a driver itself. The header is the driver's own.
 bool has_no_such_field(const Source& from, SQLSMALLINT record, SQLSMALLINT field) {
-  return record > 0 && !is_told_by_error(field) && from.library != nullptr &&
-         real::tells_by_error_only(*from.library);
+  return record > 0 && !is_told_by_error(field) && by_error(from);
 }
 
 SQLRETURN place_only(SQLSMALLINT field, SQLPOINTER value) {
@@ -241,7 +254,7 @@ bool all_of_real(const Source& from, SQLSMALLINT field) {
 
 bool asks_real_header(const Source& from, SQLSMALLINT record, SQLSMALLINT field) {
   return record == 0 && from.library != nullptr && from.real != SQL_NULL_HANDLE &&
-         (real::tells_by_error_only(*from.library) || all_of_real(from, field));
+         (by_error(from) || all_of_real(from, field));
 }
 
 }  // namespace

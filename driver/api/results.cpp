@@ -35,8 +35,9 @@ SQLHSTMT described(Statement& stmt) {
   return stmt.real;
 }
 
-bool asks_for_count(Statement& stmt, SQLUSMALLINT field, SQLLEN* number) {
-  const bool count = field == SQL_DESC_COUNT || field == SQL_COLUMN_COUNT;
+bool asks_for_count(Statement& stmt, SQLUSMALLINT column, SQLUSMALLINT field, SQLLEN* number) {
+  // psqlodbc takes the count of ODBC 2 for a field of the column, which is not there.
+  const bool count = field == SQL_DESC_COUNT || (field == SQL_COLUMN_COUNT && column == 0);
   if (!count || !capture::without_result(stmt) || !capture::counts_no_columns(stmt)) return false;
   capture::asked_without_result(stmt);
   if (number != nullptr) *number = 0;
@@ -55,7 +56,7 @@ SQLRETURN counted(Statement& stmt, SQLUSMALLINT field, SQLLEN* number, SQLRETURN
 UNDERSTUDY_ENTRY_POINT SQLFetch(SQLHSTMT handle) {
   return api::on<Statement>(handle, [](Statement& stmt) -> SQLRETURN {
     if (capture::without_result(stmt)) [[unlikely]]
-      return capture::fetch_without_result(stmt);
+      return capture::fetch_without_result(stmt, SQL_FETCH_NEXT);
     const auto fetch = [&]() -> SQLRETURN {
       return api::forward(stmt, api::entries(stmt).Fetch, api::current(stmt));
     };
@@ -68,7 +69,7 @@ UNDERSTUDY_ENTRY_POINT SQLFetch(SQLHSTMT handle) {
 UNDERSTUDY_ENTRY_POINT SQLFetchScroll(SQLHSTMT handle, SQLSMALLINT orientation, SQLLEN offset) {
   return api::on<Statement>(handle, [&](Statement& stmt) {
     if (capture::without_result(stmt)) [[unlikely]]
-      return capture::fetch_without_result(stmt);
+      return capture::fetch_without_result(stmt, orientation);
     const auto fetch = [&]() -> SQLRETURN {
       return api::forward(stmt, api::entries(stmt).FetchScroll, api::current(stmt), orientation,
                           offset);
@@ -83,7 +84,7 @@ UNDERSTUDY_ENTRY_POINT SQLExtendedFetch(SQLHSTMT handle, SQLUSMALLINT orientatio
                                         SQLULEN* rows, SQLUSMALLINT* status) {
   return api::on<Statement>(handle, [&](Statement& stmt) {
     if (capture::without_result(stmt)) [[unlikely]]
-      return capture::fetch_without_result(stmt);
+      return capture::fetch_without_result(stmt, static_cast<SQLSMALLINT>(orientation));
     const auto fetch = [&]() -> SQLRETURN {
       return api::forward(stmt, api::entries(stmt).ExtendedFetch, api::current(stmt), orientation,
                           offset, rows, status);
@@ -156,7 +157,7 @@ UNDERSTUDY_ENTRY_POINT SQLColAttribute(SQLHSTMT handle, SQLUSMALLINT column, SQL
                                        SQLPOINTER text, SQLSMALLINT capacity, SQLSMALLINT* length,
                                        SQLLEN* number) {
   return api::on<Statement>(handle, [&](Statement& stmt) -> SQLRETURN {
-    if (asks_for_count(stmt, field, number)) [[unlikely]]
+    if (asks_for_count(stmt, column, field, number)) [[unlikely]]
       return SQL_SUCCESS;
     return counted(
         stmt, field, number,
@@ -169,7 +170,7 @@ UNDERSTUDY_ENTRY_POINT SQLColAttributeW(SQLHSTMT handle, SQLUSMALLINT column, SQ
                                         SQLPOINTER text, SQLSMALLINT capacity, SQLSMALLINT* length,
                                         SQLLEN* number) {
   return api::on<Statement>(handle, [&](Statement& stmt) -> SQLRETURN {
-    if (asks_for_count(stmt, field, number)) [[unlikely]]
+    if (asks_for_count(stmt, column, field, number)) [[unlikely]]
       return SQL_SUCCESS;
     const real::Entries& fn = api::entries(stmt);
     const SQLHSTMT at = described(stmt);
@@ -197,7 +198,7 @@ UNDERSTUDY_ENTRY_POINT SQLColAttributes(SQLHSTMT handle, SQLUSMALLINT column, SQ
                                         SQLPOINTER text, SQLSMALLINT capacity, SQLSMALLINT* length,
                                         SQLLEN* number) {
   return api::on<Statement>(handle, [&](Statement& stmt) -> SQLRETURN {
-    if (asks_for_count(stmt, field, number)) [[unlikely]]
+    if (asks_for_count(stmt, column, field, number)) [[unlikely]]
       return SQL_SUCCESS;
     const real::Entries& fn = api::entries(stmt);
     if (fn.ColAttributes != nullptr) {

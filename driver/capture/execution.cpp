@@ -33,6 +33,12 @@ void Execution::set_text(std::string_view utf8, bool wide, Dialect dialect) {
   analysis_.reset();
 }
 
+void Execution::begin_text() {
+  direct = stands_in = false;
+  given_to = SQL_NULL_HSTMT;
+  rows_last = -1;
+}
+
 const sql::Analysis* Execution::analysis(const std::shared_ptr<CatalogView>& view,
                                          const sql::SearchPath& path) {
   if (view == nullptr) return nullptr;

@@ -1,6 +1,7 @@
 #include "driver/capture/intercept.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "driver/capture/batch.h"
 #include "driver/capture/control.h"
@@ -230,6 +231,7 @@ SQLRETURN run_controlling_batch(Statement& stmt, Session& session, const RunsUnc
 
 SQLRETURN run_text(Statement& stmt, Session& session, bool direct, const RunsUnchanged& unchanged) {
   Execution& execution = *stmt.execution;
+  execution.stands_in = false;
   if (execution.pending != nullptr) {
     const std::lock_guard lock(session.dbc.write_mutex);
     abandon_pending(stmt, session);
@@ -268,6 +270,16 @@ SQLRETURN run_text(Statement& stmt, Session& session, bool direct, const RunsUnc
     default:
       return run_control(stmt, session, direct, unchanged);
   }
+}
+
+// The text of SQLExecDirect; notes whether the application's own statement has been given it.
+SQLRETURN run_direct(Statement& stmt, Session& session, const RunsUnchanged& unchanged) {
+  Execution& execution = *stmt.execution;
+  return run_text(stmt, session, true, [&] {
+    const SQLRETURN ret = unchanged();
+    execution.given_to = stmt.real;
+    return ret;
+  });
 }
 
 }  // namespace
@@ -339,6 +351,7 @@ SQLRETURN prepare(Statement& stmt, const SqlText& text) {
   }
   Execution& execution = execution_of(stmt);
   on_application_statement(stmt, execution);
+  execution.begin_text();
   const SQLRETURN ret = with_text(stmt, text, entries(stmt).PrepareW, entries(stmt).Prepare);
   stmt.prepared = SQL_SUCCEEDED(ret);
   stmt.prepared_wide = text.wide != nullptr;
@@ -359,7 +372,9 @@ SQLRETURN exec_direct(Statement& stmt, const SqlText& text) {
   if (!readable_text(text, &readable)) readable = "?unreadable";
   execution.set_text(readable, text.wide != nullptr, session->dialect);
   stmt.prepared = false;
-  return run_text(stmt, *session, true, unchanged);
+  execution.begin_text();
+  execution.direct = true;
+  return run_direct(stmt, *session, unchanged);
 }
 
 SQLRETURN execute(Statement& stmt) {
@@ -367,9 +382,17 @@ SQLRETURN execute(Statement& stmt) {
     return forward(stmt, entries(stmt).Execute, stmt.real);
   };
   Session* session = stmt.connection.session.get();
-  if (session == nullptr || !stmt.prepared) return unchanged();
+  if (session == nullptr) return unchanged();
   Execution& execution = execution_of(stmt);
+  if (!stmt.prepared && !execution.direct) return unchanged();
   on_application_statement(stmt, execution);
+  // What SQLExecDirect has run the real drivers run again.
+  if (!stmt.prepared) {
+    return run_direct(stmt, *session, [&]() -> SQLRETURN {
+      if (execution.given_to == stmt.real) return unchanged();
+      return real_exec_direct(*stmt.library, stmt.real, execution.text(), execution.wide());
+    });
+  }
   execution.set_text(stmt.prepared_text, stmt.prepared_wide, session->dialect);
   return run_text(stmt, *session, false, unchanged);
 }
@@ -470,7 +493,10 @@ SQLRETURN row_count(Statement& stmt, SQLLEN* count) {
   if (!without_result(stmt)) return forward(stmt, entries(stmt).RowCount, current(stmt), count);
   const Execution& execution = *stmt.execution;
   const bool known = execution.result < execution.counts.size();
-  const SQLLEN rows = known ? execution.counts[execution.result] : -1;
+  // Of an array all of whose sets are ignored psqlodbc has no count.
+  const bool none =
+      stmt.connection.session->dialect == Dialect::postgresql && execution.counts.empty();
+  const SQLLEN rows = known ? execution.counts[execution.result] : none ? kNoRowCount : -1;
   if (count != nullptr && rows != kNoRowCount) *count = rows;
   return SQL_SUCCESS;
 }
@@ -516,54 +542,107 @@ void asked_without_result(Statement& stmt) {
   stmt.execution->asked_since = true;
 }
 
-SQLRETURN fetch_without_result(Statement& stmt) {
-  stmt.execution->asked_since = true;
-  switch (stmt.connection.session->dialect) {
-    case Dialect::postgresql:
-      return SQL_NO_DATA;  // as psqlodbc answers
-    case Dialect::sqlite:
-      return SQL_ERROR;  // libsqliteodbc gives no diagnostic
-    default:
-      return stmt.fail("24000", "invalid cursor state");
-  }
+namespace {
+
+// In the words of the real driver, which does not know of the execution.
+SQLRETURN refuse_as_real(Statement& stmt, const char* state, SQLINTEGER native, const char* text) {
+  Diagnostic refused;
+  std::memcpy(refused.sqlstate, state, sizeof(refused.sqlstate));
+  refused.message = text;
+  refused.native = native;
+  refused.of_real = true;
+  refused.server_name = stmt.connection.settings.dsn;
+  stmt.diagnostics.push_back(std::move(refused));
+  return SQL_ERROR;
 }
 
+// psqlodbc makes the cursor of what is no query a forward-only one.
+SQLRETURN fetch_from_psqlodbc(Statement& stmt, SQLSMALLINT orientation) {
+  if (orientation == SQL_FETCH_NEXT) return SQL_NO_DATA;
+  return refuse_as_real(
+      stmt, "HY106", 31,
+      "The fetch type for PGAPI_ExtendedFetch isn't allowed with ForwardOnly cursor.");
+}
+
+}  // namespace
+
+SQLRETURN fetch_without_result(Statement& stmt, SQLSMALLINT orientation) {
+  stmt.execution->asked_since = true;
+  const Dialect dialect = stmt.connection.session->dialect;
+  if (dialect == Dialect::postgresql) return fetch_from_psqlodbc(stmt, orientation);
+  // The application's own statement has no result either, and says so in the real driver's words.
+  const auto fetch = entries(stmt).Fetch;
+  const SQLRETURN ret = fetch == nullptr ? static_cast<SQLRETURN>(SQL_ERROR) : fetch(stmt.real);
+  if (ret == SQL_ERROR) return told_by_application_statement(stmt, ret);
+  // It has had one before.
+  if (dialect != Dialect::sqlite) return stmt.fail("24000", "invalid cursor state");
+  return refuse_as_real(stmt, "24000", -1, "[SQLite]no result set available");
+}
+
+namespace {
+
+bool is_row_count(SQLSMALLINT field) {
+  return field == SQL_DIAG_ROW_COUNT || field == SQL_DIAG_CURSOR_ROW_COUNT;
+}
+
+bool hidden_count(const Execution& execution, SQLSMALLINT field, SQLLEN* value) {
+  if (field != SQL_DIAG_ROW_COUNT || !execution.hidden) return false;
+  if (execution.result >= execution.counts.size()) return false;
+  const SQLLEN rows = execution.counts[execution.result];
+  *value = rows == kNoRowCount ? -1 : rows;
+  return true;
+}
+
+bool psqlodbc_header(const Execution& execution, SQLSMALLINT field, SQLLEN* value) {
+  if (field == SQL_DIAG_CURSOR_ROW_COUNT) {
+    *value = -1;
+    return execution.failed_on_own || execution.hidden;
+  }
+  if (!execution.hidden) return false;
+  if (execution.asked_since) {
+    *value = 0;  // it forgets at the next call
+    return true;
+  }
+  return hidden_count(execution, field, value);
+}
+
+bool libsqliteodbc_header(const Execution& execution, SQLSMALLINT field, SQLLEN* value) {
+  *value = field == SQL_DIAG_ROW_COUNT ? execution.rows_last : 0;
+  return execution.stands_in;
+}
+
+// Connector/ODBC sends a text without parameters as a text, whose count it does not keep here.
+bool connector_header(const Execution& execution, SQLSMALLINT field, SQLLEN* value) {
+  if (field != SQL_DIAG_ROW_COUNT || !execution.stands_in) return false;
+  *value = 0;
+  if (execution.plain) return true;
+  if (execution.hidden) return hidden_count(execution, field, value);
+  *value = execution.rows_last;  // given up before it ran
+  return !execution.failed_on_own && execution.pending == nullptr;
+}
+
+}  // namespace
+
 bool answer_header(const Statement& stmt, SQLSMALLINT field, SQLLEN* value) {
-  // What waits for data on a statement of ours reads as one that has not run.
-  if (stmt.execution != nullptr && stmt.execution->pending != nullptr &&
-      stmt.execution->pending->recorded && stmt.execution->pending->plan.text != nullptr &&
-      stmt.connection.session->dialect == Dialect::sqlite &&
-      (field == SQL_DIAG_ROW_COUNT || field == SQL_DIAG_CURSOR_ROW_COUNT)) {
-    *value = field == SQL_DIAG_ROW_COUNT ? -1 : 0;
-    return true;
-  }
-  if (stmt.execution != nullptr && stmt.execution->failed_on_own &&
-      field == SQL_DIAG_CURSOR_ROW_COUNT && stmt.connection.session->dialect != Dialect::mariadb) {
-    *value = stmt.connection.session->dialect == Dialect::postgresql ? -1 : 0;
-    return true;
-  }
-  if (!without_result(stmt)) return false;
+  const bool recorded = stmt.execution != nullptr && stmt.connection.session != nullptr;
+  if (!recorded || !is_row_count(field)) return false;
   const Execution& execution = *stmt.execution;
-  if (field == SQL_DIAG_ROW_COUNT && execution.asked_since &&
-      stmt.connection.session->dialect == Dialect::postgresql) {
-    *value = 0;  // psqlodbc forgets it at the next call
-    return true;
-  }
-  if (field == SQL_DIAG_ROW_COUNT && execution.result < execution.counts.size()) {
-    const SQLLEN rows = execution.counts[execution.result];
-    *value = rows == kNoRowCount ? -1 : rows;
-    return true;
-  }
-  if (field == SQL_DIAG_CURSOR_ROW_COUNT &&
-      stmt.connection.session->dialect == Dialect::postgresql) {
-    *value = -1;  // as psqlodbc answers
-    return true;
-  }
-  if (field == SQL_DIAG_CURSOR_ROW_COUNT && stmt.connection.session->dialect == Dialect::sqlite) {
-    *value = 0;
-    return true;
-  }
-  return false;
+  SQLLEN answer = 0;
+  const auto by_driver = [&]() -> bool {
+    switch (stmt.connection.session->dialect) {
+      case Dialect::postgresql:
+        return psqlodbc_header(execution, field, &answer);
+      case Dialect::sqlite:
+        return libsqliteodbc_header(execution, field, &answer);
+      case Dialect::mariadb:
+        return connector_header(execution, field, &answer);
+      default:
+        return hidden_count(execution, field, &answer);
+    }
+  };
+  if (!by_driver()) return false;
+  *value = answer;
+  return true;
 }
 
 SQLSMALLINT clipped_columns(const Statement& stmt) {
@@ -605,6 +684,7 @@ SQLRETURN close_cursor(Statement& stmt) {
 
 SQLRETURN free_stmt(Statement& stmt, SQLUSMALLINT option) {
   if (stmt.execution != nullptr && option == SQL_CLOSE) {
+    stmt.execution->stands_in = false;
     if (Session* session = stmt.connection.session.get();
         session != nullptr && stmt.execution->pending != nullptr) {
       const std::lock_guard lock(stmt.connection.write_mutex);

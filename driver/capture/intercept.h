@@ -65,7 +65,7 @@ SQLRETURN cancel(Statement& stmt);
 /// application may see.
 bool without_result(const Statement& stmt);
 /// What a fetch answers then: each real driver has an answer of its own.
-SQLRETURN fetch_without_result(Statement& stmt);
+SQLRETURN fetch_without_result(Statement& stmt, SQLSMALLINT orientation);
 /// The diagnostics of an answer that the application's own statement gave while another is current.
 SQLRETURN told_by_application_statement(Statement& stmt, SQLRETURN ret);
 /// The application asked something else of a statement without result.

@@ -203,6 +203,13 @@ class Execution {
   bool hidden = false;
   std::vector<SQLLEN> counts;
   std::size_t result = 0;
+  /// A new text, or the end of a result: libsqliteodbc forgets how many rows the last one changed.
+  void begin_text();
+  bool direct = false;                 // the last text came by SQLExecDirect
+  SQLHSTMT given_to = SQL_NULL_HSTMT;  // the real statement of the application that ran that text
+  bool stands_in = false;  // the last execution ran, or waits for data, on `own`, without a result
+  bool plain = false;      // without parameters
+  SQLLEN rows_last = -1;   // of the last execution on `own`, as libsqliteodbc remembers it
   bool asked_since = false;    // something else was asked since it ran
   bool failed_on_own = false;  // it ran on `own` and failed there
   /// The last execution ran on `own` and the application fetches there, all but the last columns.

@@ -194,6 +194,24 @@ bool record_visible(const Work& work, SQLRETURN ret) {
   return true;
 }
 
+// libsqliteodbc refuses these before it forgets how many rows the last execution changed.
+bool refused_before_it_ran(const Diagnostic& told) {
+  return told.native < 0 && std::string_view(told.sqlstate) != "07009";
+}
+
+// How the real drivers remember an execution on the application's own statement.
+void remember_rows(const Work& work, SQLRETURN ret) {
+  // A text that ours was refused with has run as it is, on the application's own.
+  if (work.stmt.current.load() == work.stmt.real) return;
+  Execution& execution = work.execution();
+  const std::vector<Diagnostic>& told = work.stmt.diagnostics;
+  execution.stands_in = true;
+  execution.plain = work.bound.count() == 0 && work.stmt.parameters.empty();
+  if (!done(ret) && !told.empty() && refused_before_it_ran(told.front())) return;
+  // Of an array that failed, what the sets before have changed.
+  execution.rows_last = execution.counts.empty() ? 0 : execution.counts.back();
+}
+
 SQLRETURN record_on_own(const Work& work, Slice slice, const RunsSlice& run) {
   const SQLRETURN ret = run(slice);
   Execution& execution = work.execution();
@@ -202,6 +220,7 @@ SQLRETURN record_on_own(const Work& work, Slice slice, const RunsSlice& run) {
   execution.failed_on_own = !done(ret);
   if (!done(ret)) {
     if (work.plan.collects) forget_collected(work.stmt, work.session);
+    if (!work.plan.visible) remember_rows(work, ret);
     return ret;
   }
   if (work.plan.visible) {
@@ -220,6 +239,7 @@ SQLRETURN record_on_own(const Work& work, Slice slice, const RunsSlice& run) {
     record_sets(work, slice, ret);
   }
   execution.own.close();
+  remember_rows(work, ret);
   return ret;
 }
 
@@ -240,10 +260,12 @@ SQLRETURN settle_own(const Work& work, Slice slice, SQLRETURN ret, SQLLEN count)
   Execution& execution = work.execution();
   execution.own.report_processed(work.bound, slice);
   execution.failed_on_own = !done(ret);
-  if (!done(ret)) return ret;
-  execution.hidden = true;
-  add_counts(work, {count});
-  execution.own.close();
+  if (done(ret)) {
+    execution.hidden = true;
+    add_counts(work, {count});
+    execution.own.close();
+  }
+  remember_rows(work, ret);
   return ret;
 }
 
@@ -493,6 +515,7 @@ SQLRETURN fail_whole_array(const Work& work, SQLRETURN ret, const SetsTold& befo
   }
   before.restore();
   work.execution().forget_result();
+  work.execution().stands_in = false;
   work.stmt.current.store(work.stmt.real, std::memory_order_release);
   ret = to_its_end(unchanged);
   session.transaction.tainted = !done(ret);
@@ -616,6 +639,8 @@ SQLRETURN start_pending(const Work& work, bool implicit, bool direct,
   const SQLRETURN ret = runs_text(work, direct, unchanged)(work.all());
   if (ret == SQL_NEED_DATA) {
     work.execution().pending = std::move(pending);
+    work.execution().stands_in = work.plan.text != nullptr;
+    work.execution().plain = false;
     return ret;
   }
   // The real driver saw no such value after all, or failed before it asked.
@@ -776,10 +801,33 @@ bool names_cursor(const Session& session, const Plan& plan, const BoundParameter
          bound.sets() == 1 && bound.obstacle() == nullptr && bound.late_values().empty();
 }
 
+// MariaDB: what a procedure gives back comes as a result that the application has to read, or
+// close, before the connection can be told to commit.
+bool gives_back(const Statement& stmt, const Session& session) {
+  if (session.dialect != Dialect::mariadb ||
+      stmt.execution->classification().cls != sql::StatementClass::opaque) {
+    return false;
+  }
+  const auto bound = BoundParameters::of(stmt, stmt.execution->parameters());
+  return std::any_of(
+      bound.bindings().begin(), bound.bindings().end(),
+      [](const ParameterBinding& one) { return one.bound && one.io_type != SQL_PARAM_INPUT; });
+}
+
+bool all_ignored(const BoundParameters& bound) {
+  for (std::size_t set = 0; set < bound.sets(); ++set) {
+    if (!bound.skipped(set)) return false;
+  }
+  return true;
+}
+
 // `*opaque`: what it did is not known.
 SQLRETURN run_write_here(Statement& stmt, Session& session, bool direct,
                          const RunsUnchanged& unchanged, bool* opaque) {
   const bool implicit = session.autocommitting();
+  if (implicit && gives_back(stmt, session)) {
+    return run_uncaptured_here(stmt, session, "call-with-output", false, unchanged);
+  }
   BeginWrite how = BeginWrite::unrecorded;
   SQLRETURN ret = SQL_ERROR;
   if (!begin_marked(stmt, session, &how, &ret)) return ret;
@@ -825,6 +873,7 @@ SQLRETURN run_write_here(Statement& stmt, Session& session, bool direct,
   if (!late.empty()) return start_pending(work, implicit, direct, unchanged);
   const RunsSlice run = runs_text(work, direct, unchanged);
   if (session.dialect == Dialect::mariadb && bound.sets() > 1 && plan.text != nullptr) {
+    if (all_ignored(bound)) return run_marked(stmt, session, implicit, unchanged);
     return run_whole_array(work, implicit, run, unchanged);
   }
   if (implicit) {

@@ -40,6 +40,7 @@ class Connection : public Handle {
   SQLHDBC real = SQL_NULL_HDBC;            // null until connecting
   bool connected = false;
   bool browsing = false;              // inside SQLBrowseConnect: the real handle is half connected
+  bool browsed = false;               // the last attempt to connect was SQLBrowseConnect
   bool wide = false;                  // connected through a W entry
   std::vector<Attribute> attributes;  // all set so far, the last value of each, in first-set order
   /// How the application connected, kept to open the shadow with the same credentials: the text it

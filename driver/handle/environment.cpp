@@ -26,11 +26,23 @@ void release(const real::Entries& fn, SQLHENV env) {
   }
 }
 
+SQLINTEGER version_of(const real::Entries& fn, SQLHENV env, SQLINTEGER wanted) {
+  if (fn.AllocHandle == nullptr || fn.SetEnvAttr == nullptr ||
+      set_version(fn, env, wanted) != SQL_SUCCESS) {
+    return SQL_OV_ODBC2;
+  }
+  SQLINTEGER actual = wanted;
+  if (fn.GetEnvAttr != nullptr &&
+      fn.GetEnvAttr(env, SQL_ATTR_ODBC_VERSION, &actual, 0, nullptr) != SQL_SUCCESS) {
+    return wanted;
+  }
+  return actual;
+}
+
 // What an ODBC 2 driver cannot take is left out: the driver manager expects no more of it either.
-void replay(const real::Entries& fn, SQLHENV env, const Environment& from) {
+void replay(const real::Entries& fn, SQLHENV env, const Environment& from, SQLINTEGER version) {
   if (fn.SetEnvAttr == nullptr) return;
-  if (!SQL_SUCCEEDED(set_version(fn, env, from.odbc_version)) &&
-      from.odbc_version > static_cast<SQLINTEGER>(SQL_OV_ODBC3)) {
+  if (version == SQL_OV_ODBC2 && from.odbc_version > static_cast<SQLINTEGER>(SQL_OV_ODBC3)) {
     set_version(fn, env, SQL_OV_ODBC3);
   }
   for (const Attribute& attribute : from.attributes) {
@@ -54,8 +66,16 @@ SQLHENV Environment::real_environment(const real::Library& library, Handle& repo
                                "' refused to allocate an environment; see its own log");
     return SQL_NULL_HENV;
   }
-  replay(library.fn, place->second, *this);
+  const SQLINTEGER version = version_of(library.fn, place->second, odbc_version);
+  versions_[&library] = version;
+  replay(library.fn, place->second, *this, version);
   return place->second;
+}
+
+SQLINTEGER Environment::real_version(const real::Library& library) {
+  const std::lock_guard lock(mutex_);
+  const auto known = versions_.find(&library);
+  return known == versions_.end() ? odbc_version : known->second;
 }
 
 void Environment::free_real() {

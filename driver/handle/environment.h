@@ -21,12 +21,15 @@ class Environment : public Handle {
   /// When the real driver refuses ODBC 3.80, 3 is tried. Thread safe. On failure a diagnostic is
   /// put on `reporter`.
   SQLHENV real_environment(const real::Library& library, Handle& reporter);
+  /// The version of ODBC that this library has said to speak, asked as the driver manager asks.
+  SQLINTEGER real_version(const real::Library& library);
   /// Frees all real environments; called when the environment is freed.
   void free_real();
 
  private:
   std::mutex mutex_;
   std::unordered_map<const real::Library*, SQLHENV> real_;
+  std::unordered_map<const real::Library*, SQLINTEGER> versions_;
 };
 
 }  // namespace understudy

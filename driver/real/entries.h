@@ -31,7 +31,7 @@ static_assert(sizeof(SQLWCHAR) == 2, "unixODBC's UTF-16 form is assumed everywhe
 #define UNDERSTUDY_WIDE_ENTRIES(X)                                                               \
   X(BrowseConnectW) X(ColAttributeW) X(ColumnPrivilegesW) X(ColumnsW) X(ConnectW)                \
   X(DescribeColW) X(DriverConnectW) X(ExecDirectW) X(ForeignKeysW) X(GetConnectAttrW)            \
-  X(GetCursorNameW) X(GetDescFieldW) X(GetDescRecW) X(GetDiagFieldW) X(GetDiagRecW) X(GetInfoW)  \
+  X(GetConnectOptionW) X(GetCursorNameW) X(GetDescFieldW) X(GetDescRecW) X(GetDiagFieldW) X(GetDiagRecW) X(GetInfoW)  \
   X(GetStmtAttrW) X(GetTypeInfoW) X(NativeSqlW) X(PrepareW) X(PrimaryKeysW) X(ProcedureColumnsW) \
   X(ProceduresW) X(SetConnectAttrW) X(SetCursorNameW) X(SetDescFieldW) X(SetStmtAttrW)           \
   X(SpecialColumnsW) X(StatisticsW) X(TablePrivilegesW) X(TablesW)

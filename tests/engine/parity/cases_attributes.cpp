@@ -1,4 +1,6 @@
 // Attributes of environments, connections and statements.
+#include <functional>
+
 #include "tests/engine/parity/case.h"
 #include "tests/engine/parity/program.h"
 
@@ -127,6 +129,19 @@ void asynchronous_execution(Program& p) {
   p.row_count(h);
   p.drop(h);
   p.query("SELECT count(*) FROM $T");
+  h = p.stmt();
+  p.set_stmt_attr(h, SQL_ATTR_ASYNC_ENABLE, SQL_ASYNC_ENABLE_ON);
+  const auto to_its_end = [](const std::function<SQLRETURN()>& call) {
+    SQLRETURN last = SQL_STILL_EXECUTING;
+    for (int i = 0; i < 1000 && last == SQL_STILL_EXECUTING; ++i) last = call();
+  };
+  to_its_end([&] { return p.prepare(h, "UPDATE $T SET v = v + 1"); });
+  to_its_end([&] { return p.execute(h); });
+  p.row_count(h);
+  to_its_end([&] { return p.exec(h, "SELECT v FROM $T"); });
+  to_its_end([&] { return p.fetch(h); });
+  p.cancel(h);
+  p.drop(h);
 }
 
 }  // namespace

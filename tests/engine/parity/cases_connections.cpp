@@ -33,6 +33,43 @@ void browses(Program& p) {
   p.disconnect(p.dbc);
 }
 
+// What a browse has begun is given up by connecting, and can be begun anew.
+void browses_and_connects(Program& p) {
+  p.dbc = p.alloc_dbc();
+  p.browse_connect(p.dbc, "DSN=no_such_data_source");
+  p.browse_connect(p.dbc, "DSN=" + p.dsn() + ";");
+  p.browse_connect(p.dbc, "UID=nobody;");
+  p.disconnect(p.dbc);
+  p.driver_connect(p.dbc, "DSN=" + p.dsn() + ";");
+  p.query("SELECT 1");
+  p.browse_connect(p.dbc, "DSN=" + p.dsn() + ";");
+  p.disconnect(p.dbc);
+  p.driver_connect(p.dbc, "DSN=no_such_data_source");
+  p.free_dbc(p.dbc);
+}
+
+// Transactions of two connections, ended by one call on their environment.
+void ends_the_transactions_of_an_environment(Program& p) {
+  SQLHDBC other = p.alloc_dbc();
+  p.driver_connect(other, "DSN=" + p.dsn() + ";");
+  p.autocommit(false);
+  p.set_connect_attr(other, SQL_ATTR_AUTOCOMMIT, SQL_AUTOCOMMIT_OFF);
+  for (const SQLSMALLINT completion : {SQL_COMMIT, SQL_ROLLBACK}) {
+    SQLHSTMT h = p.stmt(other);
+    p.run("INSERT INTO $T (v) VALUES (1)");
+    // SQLite has one writer at a time.
+    p.exec(h, p.sqlite() ? "SELECT count(*) FROM $T" : "INSERT INTO $T (v) VALUES (2)");
+    p.drop(h);
+    p.end_tran(SQL_HANDLE_ENV, p.env, completion);
+  }
+  p.end_tran(SQL_HANDLE_ENV, p.env, 7);
+  p.disconnect(other);
+  p.end_tran(SQL_HANDLE_ENV, p.env, SQL_COMMIT);
+  p.free_dbc(other);
+  p.query("SELECT v FROM $T ORDER BY v");
+  p.commit();
+}
+
 void disconnects_with_statements_alive(Program& p) {
   SQLHSTMT a = p.stmt();
   SQLHSTMT b = p.stmt();
@@ -123,6 +160,8 @@ void add_connection_cases(Cases& all) {
   };
   add("ConnectsInEveryWay", connects_in_every_way, kAll, true);
   add("Browses", browses, kAll, true);
+  add("BrowsesAndConnects", browses_and_connects, kAll, true);
+  add("EndsTheTransactionsOfAnEnvironment", ends_the_transactions_of_an_environment);
   add("DisconnectsWithStatementsAlive", disconnects_with_statements_alive);
   add("DisconnectsWithAnOpenTransaction", disconnects_with_an_open_transaction);
   add("CancelsFromAnotherThread", cancels_from_another_thread, kPostgres);

@@ -80,6 +80,66 @@ void blocks_and_single_rows(Program& p) {
   p.drop(h);
 }
 
+struct RowOut {
+  SQLINTEGER id;
+  SQLLEN id_length;
+  char note[12];
+  SQLLEN note_length;
+};
+
+void blocks_by_row_with_offset(Program& p) {
+  RowOut rows[2 * kRowset] = {};
+  SQLUSMALLINT status[kRowset] = {77, 77, 77};
+  SQLULEN fetched = 7777;
+  SQLULEN offset = 0;
+  SQLHSTMT h = p.stmt();
+  p.set_stmt_attr(h, SQL_ATTR_ROW_BIND_TYPE, sizeof(RowOut));
+  p.set_stmt_attr(h, SQL_ATTR_ROW_ARRAY_SIZE, kRowset);
+  p.set_stmt_pointer(h, SQL_ATTR_ROW_STATUS_PTR, status);
+  p.set_stmt_pointer(h, SQL_ATTR_ROWS_FETCHED_PTR, &fetched);
+  p.set_stmt_pointer(h, SQL_ATTR_ROW_BIND_OFFSET_PTR, &offset);
+  p.bind_col(h, 1, SQL_C_SLONG, &rows[0].id, sizeof(rows[0].id), &rows[0].id_length);
+  p.bind_col(h, 2, SQL_C_CHAR, rows[0].note, sizeof(rows[0].note), &rows[0].note_length);
+  p.exec(h, "SELECT id, note FROM $T ORDER BY id");
+  for (int i = 0; i < 3; ++i) {
+    p.fetch(h);
+    p.note("fetched, status", {static_cast<SQLLEN>(fetched), status[0], status[1], status[2]});
+    offset = kRowset * sizeof(RowOut);
+  }
+  for (const RowOut& row : rows) p.note(row.note, {row.id, row.id_length, row.note_length});
+  p.drop(h);
+}
+
+void bookmarks(Program& p) {
+  SQLHSTMT h = p.stmt();
+  SQLCHAR mark[16] = {};
+  SQLLEN length = -77;
+  p.set_stmt_attr(h, SQL_ATTR_USE_BOOKMARKS, SQL_UB_VARIABLE);
+  p.set_stmt_attr(h, SQL_ATTR_CURSOR_TYPE, SQL_CURSOR_STATIC);
+  p.exec(h, "SELECT id, note FROM $T ORDER BY id");
+  p.num_result_cols(h);
+  p.describe_col(h, 0);
+  p.fetch_scroll(h, SQL_FETCH_ABSOLUTE, 3);
+  p.get_data(h, 0, SQL_C_VARBOOKMARK, sizeof(mark));
+  p.fetch_scroll(h, SQL_FETCH_ABSOLUTE, 3);
+  const SQLRETURN ret = SQLGetData(h, 0, SQL_C_VARBOOKMARK, mark, sizeof(mark), &length);
+  p.done("GetData of the bookmark", SQL_HANDLE_STMT, h, ret, std::to_string(length));
+  if (!SQL_SUCCEEDED(ret)) {
+    p.drop(h);
+    return;
+  }
+  p.set_stmt_pointer(h, SQL_ATTR_FETCH_BOOKMARK_PTR, mark);
+  for (const SQLLEN offset : {SQLLEN{0}, SQLLEN{2}, SQLLEN{-2}, SQLLEN{99}}) {
+    p.fetch_scroll(h, SQL_FETCH_BOOKMARK, offset);
+    p.get_data(h, 1, SQL_C_CHAR);
+  }
+  p.close(h);
+  p.exec(h, "UPDATE $T SET note = 'marked' WHERE id = 3");
+  p.row_count(h);
+  p.fetch_scroll(h, SQL_FETCH_BOOKMARK, 0);
+  p.drop(h);
+}
+
 void positioned_changes(Program& p) {
   for (const bool on : {true, false}) {
     p.autocommit(on);
@@ -302,6 +362,8 @@ void add_cursor_cases(Cases& all) {
   };
   add("Scrolls", scrolls);
   add("BlocksAndSingleRows", blocks_and_single_rows);
+  add("BlocksByRowWithOffset", blocks_by_row_with_offset);
+  add("Bookmarks", bookmarks);
   add("PositionedChanges", positioned_changes);
   add("BulkOperations", bulk_operations);
   add("DataForCursors", data_for_cursors);

@@ -96,6 +96,96 @@ void arrays_by_row_with_offset(Program& p) {
   p.query("SELECT id, note FROM $T ORDER BY id");
 }
 
+// Nobody asks for status and count; sets that are ignored, one or all.
+void arrays_without_status(Program& p) {
+  for (const bool on : {true, false}) {
+    p.autocommit(on);
+    SQLINTEGER id[3] = {1, 2, 3};
+    char note[3][8] = {"a", "b", "c"};
+    SQLUSMALLINT operation[3] = {SQL_PARAM_IGNORE, SQL_PARAM_PROCEED, SQL_PARAM_IGNORE};
+    SQLHSTMT h = p.stmt();
+    p.set_stmt_attr(h, SQL_ATTR_PARAMSET_SIZE, 3);
+    p.bind_int(h, 1, id);
+    p.bind_text(h, 2, note[0], sizeof(note[0]), nullptr);
+    p.exec(h, "INSERT INTO $T (id, note) VALUES (?, ?)");
+    p.row_count(h);
+    p.close(h);
+    for (SQLINTEGER& one : id) one += 10;
+    p.set_stmt_pointer(h, SQL_ATTR_PARAM_OPERATION_PTR, operation);
+    p.exec(h, "INSERT INTO $T (id, note) VALUES (?, ?)");
+    p.row_count(h);
+    p.close(h);
+    operation[1] = SQL_PARAM_IGNORE;
+    for (SQLINTEGER& one : id) one += 10;
+    p.exec(h, "INSERT INTO $T (id, note) VALUES (?, ?)");
+    p.row_count(h);
+    p.close(h);
+    p.set_stmt_pointer(h, SQL_ATTR_PARAM_OPERATION_PTR, nullptr);
+    p.set_stmt_attr(h, SQL_ATTR_PARAMSET_SIZE, 1);
+    p.exec(h, "UPDATE $T SET id = id + 100 WHERE id = ? OR note = ?");
+    p.row_count(h);
+    p.drop(h);
+    p.query("SELECT id, note FROM $T ORDER BY id");
+    p.run("DELETE FROM $T");
+    p.commit();
+  }
+}
+
+// One statement after the other on one handle.
+void prepared_again(Program& p) {
+  for (const bool on : {true, false}) {
+    p.autocommit(on);
+    SQLHSTMT h = p.stmt();
+    SQLINTEGER id = 1;
+    char note[12] = "first";
+    SQLLEN length = SQL_NTS;
+    p.bind_int(h, 1, &id);
+    p.bind_text(h, 2, note, sizeof(note), &length);
+    p.prepare(h, "INSERT INTO $T (id, note) VALUES (?, ?)");
+    p.execute(h);
+    p.prepare(h, "SELECT id, note FROM $T WHERE id = ? AND note = ?");
+    p.num_result_cols(h);
+    p.execute(h);
+    p.row_count(h);
+    p.prepare(h, "INSERT INTO $T (id, note) VALUES (?, ?)");  // the cursor is open
+    p.fetch(h);
+    p.close(h);
+    p.prepare(h, "UPDATE $T SET note = 'changed' WHERE id = ? AND note = ?");
+    p.row_count(h);
+    p.num_result_cols(h);
+    p.execute(h);
+    p.row_count(h);
+    p.execute(h);
+    p.row_count(h);
+    p.prepare(h, "INSERT INTO nowhere (id, note) VALUES (?, ?)");
+    p.execute(h);
+    p.row_count(h);
+    id = 2;
+    p.prepare(h, "INSERT INTO $T (id, note) VALUES (?, ?)");
+    p.execute(h);
+    p.execute(h);  // a duplicate
+    p.row_count(h);
+    p.close(h);
+    id = 3;
+    p.execute(h);
+    p.row_count(h);
+    p.exec(h, "DELETE FROM $T WHERE id = ? AND note = ?");
+    p.row_count(h);
+    p.execute(h);  // ExecDirect has taken its place
+    id = 4;
+    p.exec(h, "INSERT INTO $T (id, note) VALUES (?, ?)");
+    for (id = 5; id < 8; ++id) {
+      p.execute(h);
+      p.row_count(h);
+    }
+    p.drop(h);
+    if (!on) p.commit();
+    p.query("SELECT id, note FROM $T ORDER BY id");
+    p.run("DELETE FROM $T");
+    p.commit();
+  }
+}
+
 // Addresses that are no addresses until the offset is added, as some programs bind.
 void small_numbers_as_addresses(Program& p) {
   Row row = {91, 0, "based", SQL_NTS};
@@ -308,6 +398,8 @@ void add_parameter_cases(Cases& all) {
   };
   add("ArraysByColumn", arrays_by_column);
   add("ArraysByRowWithOffset", arrays_by_row_with_offset);
+  add("ArraysWithoutStatus", arrays_without_status);
+  add("PreparedAgain", prepared_again);
   add("SmallNumbersAsAddresses", small_numbers_as_addresses);
   add("PartialFailureByDefault", partial_failure_by_default, kAll, true);
   add("PartialFailureOneByOne", partial_failure_one_by_one, kPostgres, true);

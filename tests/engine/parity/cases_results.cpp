@@ -257,6 +257,34 @@ void calls(Program& p) {
   p.query("SELECT v FROM $T ORDER BY v");
 }
 
+void calls_with_output(Program& p) {
+  SQLHSTMT h = p.stmt();
+  SQLINTEGER a = 4;
+  SQLINTEGER b = -7;
+  SQLINTEGER c = 5;
+  SQLLEN a_length = 0;
+  SQLLEN b_length = -7;
+  SQLLEN c_length = 0;
+  p.bind_int(h, 1, &a, &a_length);
+  p.bind_parameter(h, 2, SQL_PARAM_OUTPUT, SQL_C_SLONG, SQL_INTEGER, 10, 0, &b, sizeof(b),
+                   &b_length);
+  p.bind_parameter(h, 3, SQL_PARAM_INPUT_OUTPUT, SQL_C_SLONG, SQL_INTEGER, 10, 0, &c, sizeof(c),
+                   &c_length);
+  p.exec(h, "{call $T_out(?, ?, ?)}");
+  p.note("out", {b, b_length, c, c_length});
+  p.close(h);
+  p.prepare(h, "CALL $T_out(?, ?, ?)");
+  p.execute(h);
+  p.note("out", {b, b_length, c, c_length});
+  p.close(h);
+  p.free_stmt(h, SQL_RESET_PARAMS);
+  p.bind_int(h, 1, &a, &a_length);
+  p.exec(h, "{call $T_put(?)}");
+  p.row_count(h);
+  p.drop(h);
+  p.query("SELECT v FROM $T ORDER BY v");
+}
+
 void calls_that_commit(Program& p) {
   for (const char* sql : {"CALL $T_both(1)", "CALL $T_both(2)", "{call $T_both(5)}",
                           "DO 'BEGIN INSERT INTO $T VALUES (8); COMMIT; END'"}) {
@@ -326,6 +354,10 @@ void add_result_cases(Cases& all) {
   add("DataInPieces", {plain, rows}, data_in_pieces);
   add("BoundColumns", {plain, rows}, bound_columns);
   add("Escapes", {plain}, escapes);
+  add("CallsWithOutput",
+      {plain, "CREATE PROCEDURE $T_out(IN a int, OUT b int, INOUT c int) SET b = a + 1, c = c * 2",
+       "CREATE PROCEDURE $T_put(IN a int) INSERT INTO $T (v) VALUES (a)"},
+      calls_with_output, kMaria);
   add("CallsThatCommit",
       {"CREATE TABLE $T (v int PRIMARY KEY)",
        "CREATE PROCEDURE $T_both(a int) LANGUAGE plpgsql AS 'BEGIN INSERT INTO $T VALUES (a); "

@@ -119,21 +119,19 @@ std::string without_addresses(std::string line) {
   return line;
 }
 
-/// What both drivers say alike. The driver manager asks for ODBC 3.80 before anybody can know which
-/// real driver is meant, so that its warning that psqlodbc does not support it never comes.
+/// The driver manager warns of a real driver's version before it connects, ours when it has: the
+/// text is the same, but to what a driver says while connecting the driver manager itself adds who
+/// said it and where, and does so in another way.
+std::string without_origin_of_version_warning(const std::string& line) {
+  const auto at = line.find("Driver does not support the requested version\" ");
+  return at == std::string::npos ? line : line.substr(0, line.find('"', at) + 1);
+}
+
+/// What both drivers say alike.
 Lines comparable(const Lines& lines) {
-  constexpr std::string_view kWarning = "Driver does not support the requested version";
   Lines out;
   for (const std::string& line : lines) {
-    if (line.find(kWarning) == std::string::npos) {
-      out.push_back(without_addresses(line));
-      continue;
-    }
-    if (!out.empty() && is_header(out.back())) out.pop_back();
-    if (out.empty()) continue;
-    if (const auto at = out.back().find("SUCCESS_WITH_INFO"); at != std::string::npos) {
-      out.back().replace(at, 17, "SUCCESS");
-    }
+    out.push_back(without_addresses(without_origin_of_version_warning(line)));
   }
   return out;
 }
