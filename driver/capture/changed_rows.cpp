@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <numeric>
+#include <utility>
 
 #include "driver/capture/session.h"
 #include "driver/real/configuration.h"
@@ -31,7 +32,8 @@ std::optional<sql::ExactKey> key_of(const Values& values, std::size_t columns) {
   return key;
 }
 
-// Connector/ODBC's option to count the rows that were found, and not those that were changed.
+}  // namespace
+
 bool counts_found_rows(const Statement& stmt) {
   constexpr unsigned long kFoundRows = 2;
   for (const char* key : {"OPTION", "OPTIONS"}) {
@@ -42,14 +44,21 @@ bool counts_found_rows(const Statement& stmt) {
   return false;
 }
 
-}  // namespace
-
 ChangedRows::ChangedRows(Statement& stmt, const sql::Analysis& analysis,
                          const BoundParameters& bound)
     : stmt_(stmt), analysis_(analysis), bound_(bound), own_(stmt.execution->questions) {}
 
 // The server does not know the text, or the account may not read the table.
 bool ChangedRows::refused() const {
+  if (stmt_.connection.session->dialect == Dialect::sqlite) {
+    constexpr SQLINTEGER kSqliteError = 1;
+    // libsqliteodbc tells of an error once: what is read here is what the application gets.
+    std::vector<Diagnostic>& told = stmt_.diagnostics;
+    take_diagnostics(*stmt_.library, SQL_HANDLE_STMT, own_.handle(), stmt_.connection.wide, stmt_);
+    const bool refused = !told.empty() && told.front().native == kSqliteError;
+    if (refused) told.clear();
+    return refused;
+  }
   Handle seen(HandleKind::statement);
   take_diagnostics(*stmt_.library, SQL_HANDLE_STMT, own_.handle(), stmt_.connection.wide, seen);
   return !seen.diagnostics.empty() &&
@@ -62,12 +71,18 @@ ChangedRows::Found ChangedRows::run(const std::string& text) {
   const SQLHSTMT present = stmt_.current.load();
   SQLRETURN ret = SQL_STILL_EXECUTING;
   while (ret == SQL_STILL_EXECUTING) ret = own_.run(text, true, wide);
-  if (!SQL_SUCCEEDED(ret) && !refused()) return Found::error;
+  const bool ran = SQL_SUCCEEDED(ret) || ret == SQL_NO_DATA;
+  if (!ran && !refused()) return Found::error;
   stmt_.current.store(present, std::memory_order_release);
-  return SQL_SUCCEEDED(ret) ? Found::yes : Found::no;
+  return ran ? Found::yes : Found::no;
 }
 
 ChangedRows::Found ChangedRows::ask(const sql::RowsQuery& query, std::size_t set) {
+  if (!query.lock.empty()) {
+    if (!SQL_SUCCEEDED(own_.open(false)) || !own_.bind_some(bound_, {set, 1}, {})) return Found::no;
+    if (const Found found = run(query.lock); found != Found::yes) return found;
+    own_.close();
+  }
   std::string text = query.text;
   if (query.hint_at != 0) {
     std::string index;
@@ -151,15 +166,37 @@ bool ChangedRows::fetch_places() {
   return true;
 }
 
+bool ChangedRows::fetch_old_keys(const sql::RowsQuery& query) {
+  Values values;
+  for (;;) {
+    bool end = false;
+    if (!fetch(own_, query.key_count + 1, &values, &end)) return false;
+    if (end) return true;
+    if (!values[0]) continue;  // the statement cannot bring a row there
+    std::string place = std::move(*values[0]);
+    values.erase(values.begin());
+    bytes_ += sizeof(OldKey) + place.size();
+    for (const auto& one : values) bytes_ += sizeof(one) + (one ? one->size() : 0);
+    if (bytes_ > kChangedRowsBytesMax) return false;
+    const auto [at, fresh] = old_keys_.try_emplace(std::move(place));
+    at->second.doubtful = !fresh && (at->second.doubtful || at->second.values != values);
+    if (fresh) at->second.values = values;
+  }
+}
+
 ChangedRows::Found ChangedRows::read_before(std::size_t set) {
   rows_.clear();
   places_.clear();
+  old_keys_.clear();
   bytes_ = 0;
   for (const sql::RowsQuery& query : analysis_.before) {
     const Found found = ask(query, set);
     if (found != Found::yes) return found;
     Rows rows{&query, {}};
-    const bool read = analysis_.verb == Verb::move ? fetch_places() : fetch_before(&rows);
+    const bool moves = analysis_.verb == Verb::move;
+    const bool read = moves && !query.lock.empty() ? fetch_old_keys(query)
+                      : moves                      ? fetch_places()
+                                                   : fetch_before(&rows);
     own_.close();
     if (!read) return Found::no;
     rows_.push_back(std::move(rows));
@@ -218,6 +255,34 @@ bool ChangedRows::append_returned(SQLRETURN ret, OwnStatement& own, EntryWriter&
   if (*count == 0 || !same || *count != static_cast<SQLLEN>(places_.size())) {
     entries.cancel_statement();
     return same && places_.empty();
+  }
+  entries.end_statement(*count);
+  return true;
+}
+
+bool ChangedRows::append_moved(OwnStatement& own, EntryWriter& entries, const BeginsEntry& begin,
+                               SQLLEN* count) {
+  const sql::RowsQuery& query = analysis_.before.front();
+  const std::size_t columns = query.columns.size();
+  bool known = true;
+  *count = 0;
+  begin(query);
+  for (Values values;; ++*count) {
+    bool end = false;
+    known = fetch(own, columns + 1, &values, &end) && known;
+    if (end || values.size() < columns + 1) break;
+    const auto found = values[columns] ? old_keys_.find(*values[columns]) : old_keys_.end();
+    known = known && found != old_keys_.end() && !found->second.doubtful &&
+            !std::exchange(found->second.taken, true);
+    if (!known) continue;
+    values.pop_back();
+    const Values& old = found->second.values;
+    values.insert(values.begin(), old.begin(), old.end());
+    entries.add_row(Verb::move, values);
+  }
+  if (*count == 0 || !known) {
+    entries.cancel_statement();
+    return known;
   }
   entries.end_statement(*count);
   return true;

@@ -4,6 +4,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "driver/capture/own_statement.h"
@@ -19,6 +20,9 @@ inline constexpr std::size_t kKeysPerQuestion = 256;
 /// condition in between.
 inline constexpr int kChangedRowsTries = 10;
 inline constexpr char kRowsSavepoint[] = "understudy_rows";
+
+/// Connector/ODBC's option to count the rows that were found, and not those that were changed.
+bool counts_found_rows(const Statement& stmt);
 
 /// The rows of one execution. The first question locks them, so that nobody else changes them
 /// before the statement does. Guarded by Connection::write_mutex.
@@ -43,6 +47,9 @@ class ChangedRows {
   /// their number goes to `count`.
   bool append_returned(SQLRETURN ret, OwnStatement& own, EntryWriter& entries,
                        const BeginsEntry& begin, SQLLEN* count, std::uint64_t* server_txid);
+  /// The same of a statement that returns rows and their places, by which old keys are known.
+  bool append_moved(OwnStatement& own, EntryWriter& entries, const BeginsEntry& begin,
+                    SQLLEN* count);
 
  private:
   struct Row {
@@ -62,6 +69,7 @@ class ChangedRows {
              bool* end);
   bool fetch_before(Rows* rows);
   bool fetch_places();
+  bool fetch_old_keys(const sql::RowsQuery& query);
   SQLLEN append_removed(const Rows& rows, EntryWriter& entries);
   SQLLEN append_changed(const Rows& rows, EntryWriter& entries);
   bool append_found(std::size_t set, EntryWriter& entries, const BeginsEntry& begin);
@@ -72,6 +80,12 @@ class ChangedRows {
   OwnStatement& own_;
   std::vector<Rows> rows_;
   std::vector<std::string> places_;  // in order
+  struct OldKey {
+    std::vector<std::optional<std::string>> values;
+    bool doubtful = false;  // several rows may come to this place
+    bool taken = false;
+  };
+  std::unordered_map<std::string, OldKey> old_keys_;  // by place
   std::size_t bytes_ = 0;
 };
 

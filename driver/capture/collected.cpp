@@ -1,5 +1,6 @@
 #include "driver/capture/collected.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 
@@ -70,6 +71,42 @@ SQLLEN collect_rows(Statement& stmt, Session& session, const Plan& plan) {
     entries.end_row();
   }
   return count;
+}
+
+SQLLEN append_kept(Statement& stmt, Session& session, const sql::Analysis& analysis) {
+  OwnStatement question(stmt);
+  std::string rows;
+  bool none = false;
+  if (!question.ask(sql::mariadb_collect_sql()) || !question.read_value(1, &rows, &none)) return -1;
+  if (none) return 0;
+  const std::size_t first = analysis.verb == Verb::move ? 0 : analysis.key_count;
+  const std::size_t columns = analysis.key_count + analysis.columns.size();
+  SQLLEN count = 0;
+  EntryWriter& entries = session.transaction.entries;
+  for (std::string_view rest = rows; !rest.empty(); ++count) {
+    if (rest.starts_with(sql::kCollectedTooMuch)) return -1;
+    const auto row = take_collected_row(&rest, columns, true);
+    if (row.empty()) return -1;
+    entries.begin_row(analysis.verb);
+    for (std::size_t i = first; i < columns; ++i) entries.add_value(row[i]);
+    entries.end_row();
+  }
+  return count;
+}
+
+SQLLEN count_upsert(Statement& stmt, SQLLEN rows, bool found) {
+  OwnStatement question(stmt);
+  std::string marks;
+  bool none = false;
+  if (!question.ask(sql::mariadb_collect_sql()) || !question.read_value(1, &marks, &none)) {
+    return -1;
+  }
+  if (none) return rows;
+  const auto changed =
+      static_cast<SQLLEN>(std::count(marks.begin(), marks.end(), sql::kUpsertChanged));
+  const auto there = static_cast<SQLLEN>(marks.size());
+  // A row that is changed counts as two.
+  return rows - there + 2 * changed + (found ? there - changed : 0);
 }
 
 void forget_collected(Statement& stmt, const Session& session) {

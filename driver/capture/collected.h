@@ -14,6 +14,13 @@ namespace understudy::capture {
 /// Returns their number, or -1 when they are not there or were more than the server kept.
 SQLLEN collect_rows(Statement& stmt, Session& session, const Plan& plan);
 
+/// The same of the rows that an UPDATE has kept: Analysis::keeping.
+SQLLEN append_kept(Statement& stmt, Session& session, const sql::Analysis& analysis);
+
+/// The marks of an upsert that has returned `rows` rows: how many the server would have counted;
+/// -1 when they are not there. `found`: rows that were there and stayed as they were count as well.
+SQLLEN count_upsert(Statement& stmt, SQLLEN rows, bool found);
+
 /// Reads one row of `columns` values off the front of `text`, in the form that
 /// sql::collected_value writes: the length in characters (`in_bytes`: in bytes), a colon and the
 /// text, or a dash for NULL. Empty when the text has another form.

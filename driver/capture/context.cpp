@@ -23,13 +23,24 @@ bool mentions(std::string_view text, Dialect dialect,
   return false;
 }
 
+// MariaDB: the database that names without one mean after USE.
+sql::SearchPath used_database(std::string_view statement) {
+  sql::Lexer lexer(statement, Dialect::mariadb);
+  const bool use = lexer.next().is_word("USE");
+  const sql::Token name = lexer.next();
+  const bool plain =
+      name.kind == sql::TokenKind::word || name.kind == sql::TokenKind::quoted_identifier;
+  if (!use || !plain) return {sql::SearchPath::Kind::unknown, {}};
+  return {sql::SearchPath::Kind::given, {sql::identifier(name, Dialect::mariadb)}};
+}
+
 // Where unqualified names are looked for after these statements.
 sql::SearchPath path_after(const std::vector<std::string>& context, Dialect dialect) {
   const sql::SearchPath unknown{sql::SearchPath::Kind::unknown, {}};
   sql::SearchPath path;
   bool another_role = false;
   for (const std::string& one : context) {
-    if (dialect == Dialect::mariadb && mentions(one, dialect, {"USE"})) return unknown;
+    if (dialect == Dialect::mariadb && mentions(one, dialect, {"USE"})) path = used_database(one);
     if (dialect != Dialect::postgresql) continue;
     if (auto set = sql::search_path_set_by(one)) {
       path = std::move(*set);
@@ -213,7 +224,8 @@ void Session::after_opaque(const sql::Classification& what, const std::string& t
 
 bool Session::reads_as_usual(std::string_view text, const sql::Analysis& analysis) const {
   if (mode_changed_ && text.find_first_of("\"\\[") != std::string_view::npos) return false;
-  if (!zone_changed_) return true;
+  // Rows are read and written without regard to the zone.
+  if (!zone_changed_ || analysis.verdict == Verdict::effects) return true;
   const auto plain = [](const Table* table) {
     return table == nullptr ||
            std::none_of(table->columns.begin(), table->columns.end(),

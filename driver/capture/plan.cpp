@@ -86,15 +86,22 @@ void plan_known(const Session& session, const BoundParameters& bound, const char
     return;
   }
   const bool untold = array || late || obstacle != nullptr || bound.converts();
+  const bool together = moves && array && session.dialect == Dialect::postgresql;
+  const bool keeps = !late && !analysis.keeping.empty();
   const bool asks =
-      !late && !(moves && array) && !(analysis.before.empty() && analysis.after.empty());
+      keeps || (!late && !together && !(analysis.before.empty() && analysis.after.empty()));
   if (plan->verdict == Verdict::effects && !effects && !asks) plan->verdict = Verdict::opaque;
   const bool keyed_in_doubt = array ? bound.converts() : untold;
   if (asks && !effects && (plan->verdict == Verdict::effects || keyed_in_doubt)) {
     plan->asks = true;
     plan->verdict = Verdict::effects;
     plan->values = readable;
-    if (moves && !analysis.rewritten.empty()) plan->text = &analysis.rewritten_with_txid;
+    plan->keeps = keeps;
+    if (keeps) plan->text = &analysis.keeping;
+    if (moves && !analysis.rewritten.empty()) {
+      const bool plain = analysis.rewritten_with_txid.empty();
+      plan->text = plain ? &analysis.rewritten : &analysis.rewritten_with_txid;
+    }
   } else if (plan->verdict == Verdict::effects) {
     plan_effects(plan, false, readable);
   } else if (effects && untold) {
@@ -116,7 +123,7 @@ void plan_known(const Session& session, const BoundParameters& bound, const char
 Plan without_own_statement(Plan plan, const BoundParameters& bound) {
   if (plan.verdict == Verdict::effects) plan.verdict = Verdict::opaque;
   plan.text = nullptr;
-  plan.visible = plan.collects = plan.with_txid = plan.asks = false;
+  plan.visible = plan.collects = plan.with_txid = plan.asks = plan.keeps = false;
   plan.columns = plan.sets_at_once = 0;
   plan.values = true;
   plan.uncaptured = bound.obstacle();
@@ -155,6 +162,11 @@ Plan make_plan(Statement& stmt, Session& session, const BoundParameters& bound) 
     plan.verb = analysis->verb;
     plan_known(session, bound, obstacle, late, &plan);
   }
+  // The shadow has one database: there the text would mean other tables.
+  const auto catalog = session.catalog();
+  const bool elsewhere = session.dialect == Dialect::mariadb && catalog != nullptr &&
+                         sql::looks_elsewhere(session.search_path, catalog->catalog());
+  if (elsewhere && plan.verdict == Verdict::opaque) plan.uncaptured = "other-database";
   if (plan.uncaptured != nullptr) {
     Plan counted;  // the application's own call, as it is
     counted.analysis = plan.analysis;

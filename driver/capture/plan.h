@@ -21,6 +21,7 @@ struct Plan {
   bool visible = false;               // the application fetches from our own statement
   bool collects = false;              // its rows are asked for after it: RETURNING of its own
   bool asks = false;                  // its rows are asked for, before it and afterwards
+  bool keeps = false;                 // it keeps them on the server, to be asked for afterwards
   std::size_t columns = 0;            // of each row of effects that it returns
   bool with_txid = false;             // the last column is the server's transaction id
   std::size_t sets_at_once = 0;       // of an array; 0: all

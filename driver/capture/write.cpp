@@ -243,6 +243,11 @@ SQLRETURN record_on_own(const Work& work, Slice slice, const RunsSlice& run) {
   return ret;
 }
 
+// Not where the server has refused our text, and the application's own statement has run.
+bool on_own(const Work& work) {
+  return work.plan.text != nullptr && work.stmt.current.load() != work.stmt.real;
+}
+
 // How many rows the real driver says the statement has changed; -1 when it does not say.
 SQLLEN rows_changed(const Work& work, SQLRETURN ret) {
   if (ret == SQL_NO_DATA) return 0;
@@ -250,13 +255,16 @@ SQLLEN rows_changed(const Work& work, SQLRETURN ret) {
     const Connection& dbc = work.stmt.connection;
     take_diagnostics(*dbc.library, SQL_HANDLE_STMT, work.stmt.current.load(), dbc.wide, work.stmt);
   }
-  return work.plan.text == nullptr ? own_row_count(work.stmt, SQL_SUCCESS)
-                                   : work.execution().own.row_count();
+  if (!on_own(work)) return own_row_count(work.stmt, SQL_SUCCESS);
+  OwnStatement& own = work.execution().own;
+  // What returns rows is a query for libsqliteodbc, which counts none.
+  const bool counts = work.session.dialect != Dialect::sqlite || !own.has_columns();
+  return counts ? own.row_count() : own.read_rows(0, false, Verb::other, nullptr, nullptr);
 }
 
 // On our own statement the application sees no result, but this count.
 SQLRETURN settle_own(const Work& work, Slice slice, SQLRETURN ret, SQLLEN count) {
-  if (work.plan.text == nullptr) return ret;
+  if (!on_own(work)) return ret;
   Execution& execution = work.execution();
   execution.own.report_processed(work.bound, slice);
   execution.failed_on_own = !done(ret);
@@ -269,9 +277,9 @@ SQLRETURN settle_own(const Work& work, Slice slice, SQLRETURN ret, SQLLEN count)
   return ret;
 }
 
-// As it stands, since its rows are not known. `ran`: it has run already.
+// As it stands, since its rows are not known. `ran`: it has run already and changed `changed` rows.
 SQLRETURN record_opaque(const Work& work, Slice slice, const RunsSlice& run,
-                        std::optional<SQLRETURN> ran = std::nullopt) {
+                        std::optional<SQLRETURN> ran = std::nullopt, SQLLEN changed = -1) {
   Plan plan = work.plan;
   plan.verdict = Verdict::opaque;
   plan.asks = false;
@@ -279,26 +287,62 @@ SQLRETURN record_opaque(const Work& work, Slice slice, const RunsSlice& run,
   const Work opaque{work.stmt, work.session, plan, work.bound, work.late};
   begin_entry(opaque, slice.first);
   const SQLRETURN ret = ran ? *ran : run(slice);
-  const SQLLEN count = done(ret) ? rows_changed(opaque, ret) : 0;
+  const SQLLEN count = !done(ret) ? 0 : ran ? changed : rows_changed(opaque, ret);
   settle_entry(opaque, ret, count);
   return settle_own(work, slice, ret, count);
 }
 
+using TakesBack = std::function<bool()>;
+
+// The statement has kept what it changed on the server. Nothing: that is not known, and it was
+// taken back.
+std::optional<SQLRETURN> record_kept(const Work& work, Slice slice, const RunsSlice& run,
+                                     const TakesBack& back) {
+  const SQLRETURN ret = run(slice);
+  if (!done(ret)) {
+    forget_collected(work.stmt, work.session);
+    return settle_own(work, slice, ret, 0);
+  }
+  const EntryWriter::Mark mark = work.entries().mark();
+  if (work.plan.verb == Verb::put && on_own(work)) {
+    begin_entry(work, slice.first);
+    OwnStatement& own = work.execution().own;
+    const std::size_t columns = work.plan.analysis->columns.size();
+    const SQLLEN put = own.read_rows(columns, false, Verb::put, &work.entries(), nullptr);
+    own.close();
+    const SQLLEN told = put < 0 ? -1 : count_upsert(work.stmt, put, counts_found_rows(work.stmt));
+    if (told >= 0) {
+      settle_entry(work, ret, put);
+      return settle_own(work, slice, ret, told);
+    }
+    work.entries().rewind(mark);
+    return back() ? std::nullopt : std::optional(record_opaque(work, slice, run, ret));
+  }
+  const SQLLEN count = rows_changed(work, ret);
+  begin_entry(work, slice.first);
+  const SQLLEN rows = append_kept(work.stmt, work.session, *work.plan.analysis);
+  if (rows == count || (rows >= 0 && counts_found_rows(work.stmt))) {
+    settle_entry(work, ret, rows);
+    return settle_own(work, slice, ret, count);
+  }
+  work.entries().rewind(mark);
+  if (back()) return std::nullopt;
+  return record_opaque(work, slice, run, ret, count);
+}
+
 // The engine does not return what it changed, or not all of it: that is asked for.
-SQLRETURN record_asked(const Work& work, Slice slice, const RunsSlice& run) {
+SQLRETURN record_asked(const Work& work, Slice slice, const RunsSlice& run, bool saved,
+                       const TakesBack& back) {
   Session& session = work.session;
   EntryWriter& entries = work.entries();
   const sql::Analysis& analysis = *work.plan.analysis;
-  const bool returns = work.plan.text == &analysis.rewritten_with_txid;
-  const std::string name = kRowsSavepoint;
+  const bool returns =
+      work.plan.text == &analysis.rewritten_with_txid || work.plan.text == &analysis.rewritten;
   ChangedRows rows(work.stmt, analysis, work.bound);
-  const bool saved =
-      !analysis.before.empty() && SQL_SUCCEEDED(session.send_aside("SAVEPOINT " + name));
-  const auto back = [&] {
-    return saved && SQL_SUCCEEDED(session.send_aside("ROLLBACK TO SAVEPOINT " + name));
-  };
   const auto begin = [&](const sql::RowsQuery& query) { begin_entry(work, slice.first, &query); };
-  for (int left = kChangedRowsTries;; --left) {
+  // On SQLite nobody comes in between.
+  const bool once = session.dialect == Dialect::sqlite;
+  for (int left = once ? 1 : kChangedRowsTries;; --left) {
     const ChangedRows::Found found = rows.read_before(slice.first);
     if (found == ChangedRows::Found::error) {
       work.execution().failed_on_own = true;
@@ -310,20 +354,41 @@ SQLRETURN record_asked(const Work& work, Slice slice, const RunsSlice& run) {
     if (!done(ret)) return settle_own(work, slice, ret, 0);
     const EntryWriter::Mark mark = entries.mark();
     SQLLEN count = returns ? 0 : rows_changed(work, ret);
-    const bool known = returns ? rows.append_returned(ret, work.execution().own, entries, begin,
-                                                      &count, &session.transaction.server_txid)
-                               : rows.append_after(slice.first, count, entries, begin);
+    OwnStatement& own = work.execution().own;
+    const bool known = returns && once ? rows.append_moved(own, entries, begin, &count)
+                       : returns       ? rows.append_returned(ret, own, entries, begin, &count,
+                                                              &session.transaction.server_txid)
+                                       : rows.append_after(slice.first, count, entries, begin);
     if (known) {
       session.spill();
       // Nested ones would pile up there.
-      if (saved && session.dialect == Dialect::postgresql) session.send_aside("RELEASE " + name);
+      if (saved && session.dialect != Dialect::mariadb) {
+        session.send_aside(std::string("RELEASE ") + kRowsSavepoint);
+      }
       return settle_own(work, slice, ret, count);
     }
     if (returns) work.execution().own.close();
     entries.rewind(mark);
     if (back()) continue;
-    return record_opaque(work, slice, run, ret);
+    return record_opaque(work, slice, run, ret, count);
   }
+}
+
+SQLRETURN record_by_rows(const Work& work, Slice slice, const RunsSlice& run) {
+  Session& session = work.session;
+  const bool asks_before = !work.plan.analysis->before.empty();
+  const std::string name = kRowsSavepoint;
+  const bool saved =
+      (asks_before || work.plan.keeps) && SQL_SUCCEEDED(session.send_aside("SAVEPOINT " + name));
+  const TakesBack back = [&] {
+    return saved && SQL_SUCCEEDED(session.send_aside("ROLLBACK TO SAVEPOINT " + name));
+  };
+  if (!work.plan.keeps) return record_asked(work, slice, run, saved, back);
+  if (const auto ret = record_kept(work, slice, run, back)) return *ret;
+  const SQLRETURN ret =
+      asks_before ? record_asked(work, slice, run, saved, back) : record_opaque(work, slice, run);
+  forget_collected(work.stmt, session);
+  return ret;
 }
 
 // Inside the open transaction.
@@ -342,7 +407,7 @@ SQLRETURN record_or_throw(const Work& work, Slice slice, const RunsSlice& run) {
                                                               : "value-too-large");
     }
   } else if (plan.asks) {
-    ret = record_asked(work, slice, run);
+    ret = record_by_rows(work, slice, run);
   } else {
     ret = plan.text == nullptr ? record_unchanged(work, run) : record_on_own(work, slice, run);
   }
@@ -581,11 +646,18 @@ SQLRETURN run_marked(Statement& stmt, Session& session, bool implicit,
 bool refused_text(const Work& work, const OwnStatement& own) {
   constexpr SQLINTEGER kSqliteError = 1;
   constexpr SQLINTEGER kMariadbParseError = 1064;
+  constexpr SQLINTEGER kMariadbAmbiguous = 1052;
+  constexpr SQLINTEGER kMariadbTableAccess = 1142;
+  constexpr SQLINTEGER kMariadbColumnAccess = 1143;
+  constexpr SQLINTEGER kMariadbAssignedTwice = 4140;  // in sql_mode SIMULTANEOUS_ASSIGNMENT
   if (work.session.dialect == Dialect::mariadb) {
     Handle seen(HandleKind::statement);
     take_diagnostics(*work.stmt.library, SQL_HANDLE_STMT, own.handle(), work.stmt.connection.wide,
                      seen);
-    return !seen.diagnostics.empty() && seen.diagnostics.front().native == kMariadbParseError;
+    const SQLINTEGER native = seen.diagnostics.empty() ? 0 : seen.diagnostics.front().native;
+    return native == kMariadbParseError ||
+           (work.plan.keeps && (native == kMariadbTableAccess || native == kMariadbColumnAccess ||
+                                native == kMariadbAmbiguous || native == kMariadbAssignedTwice));
   }
   if (work.session.dialect != Dialect::sqlite) return false;
   // libsqliteodbc tells of an error once: what is read here is what the application gets.

@@ -73,6 +73,9 @@ struct RowsQuery {
   std::vector<std::uint32_t> columns;  // as in Analysis
   std::uint32_t key_count = 0;
   std::string shape;
+  /// SQLite: changes nothing and begins to write, so that nobody else writes between `text` and the
+  /// statement.
+  std::string lock;
 };
 
 struct Analysis {
@@ -108,7 +111,12 @@ struct Analysis {
   /// touch, a query for each table it changes; to be read again by key afterwards.
   /// PostgreSQL, Verb::move: a query that locks the rows and gives the place of each; `rewritten`
   /// returns the old key, `columns` and that place, and has to find the same rows.
+  /// SQLite, Verb::move: a query for the place of each row and its old key; `rewritten` returns
+  /// `columns` and that place.
   std::vector<RowsQuery> before;
+  /// MariaDB, in place of the text: an UPDATE that keeps old key and new row of what it changes for
+  /// `mariadb_collect_sql`; Verb::put: an upsert that returns `columns` and keeps marks of rows.
+  std::string keeping;
   /// Another snapshot than the statement's own may decide which rows `before` finds.
   bool before_may_miss = false;
   /// MariaDB, in place of `rewritten`: where the rows of an upsert stand afterwards. Each query
@@ -123,6 +131,9 @@ struct Analysis {
   std::string cursor;
   std::uint32_t parameters = 0;  // markers in the text
 };
+
+/// MariaDB: the current database is another than the catalog's.
+bool looks_elsewhere(const SearchPath& path, const Catalog& catalog);
 
 /// Names that cannot be resolved are opaque, "search-path".
 Analysis analyze(std::string_view text, const Catalog& catalog, const SearchPath& path = {});

@@ -32,9 +32,10 @@ std::string collect_sql() {
          "pg_catalog.set_config('understudy.rows', '', true)";
 }
 
-std::string mariadb_collecting_expression(const std::vector<std::string>& text_expressions) {
-  const std::string name = "@understudy_rows";
-  const std::string kept = "COALESCE(" + name + ", '')";
+namespace {
+
+// Each with a comma before it.
+std::string mariadb_row(const std::vector<std::string>& text_expressions) {
   std::string row;
   for (const std::string& one : text_expressions) {
     row += ", COALESCE(CONCAT(LENGTH(";
@@ -43,11 +44,49 @@ std::string mariadb_collecting_expression(const std::vector<std::string>& text_e
     row += one;
     row += " AS BINARY)), '-')";
   }
+  return row;
+}
+
+}  // namespace
+
+std::string mariadb_collecting_expression(const std::vector<std::string>& text_expressions) {
+  const std::string name = "@understudy_rows";
+  const std::string kept = "COALESCE(" + name + ", '')";
+  const std::string row = mariadb_row(text_expressions);
   const std::string too_much = "'" + std::string(kCollectedTooMuch) + "'";
   // CONCAT is NULL when its value does not fit into a packet.
   return "LENGTH(" + name + " := IF(" + kept + " = " + too_much + " OR LENGTH(" + kept + ") > " +
          std::to_string(kCollectedCharactersMax) + ", " + too_much + ", COALESCE(CONCAT(" + kept +
          row + "), " + too_much + "))) IS NULL";
+}
+
+KeepingAssignments mariadb_keeping(const std::string& column, const std::vector<std::string>& key,
+                                   const std::vector<std::string>& columns) {
+  const std::string itself = " IS NULL, " + column + ", " + column + ")";
+  const std::string too_much = "'" + std::string(kCollectedTooMuch) + "'";
+  const std::string kept = "COALESCE(@understudy_rows, '')";
+  const std::string row = "CONCAT(''" + mariadb_row(columns) + ")";
+  KeepingAssignments out;
+  out.first = column + " = IF(CONCAT(@understudy_was := " + row + ", @understudy_key := CONCAT(''" +
+              mariadb_row(key) + "))" + itself;
+  out.last = column + " = IF((@understudy_rows := IF(" + row +
+             " = @understudy_was, @understudy_rows, IF(" + kept + " = " + too_much + " OR LENGTH(" +
+             kept + ") > " + std::to_string(kCollectedCharactersMax) + ", " + too_much +
+             ", COALESCE(CONCAT(" + kept + ", @understudy_key, " + row + "), " + too_much + "))))" +
+             itself;
+  return out;
+}
+
+KeepingAssignments mariadb_marking(const std::string& column,
+                                   const std::vector<std::string>& columns) {
+  const std::string itself = " IS NULL, " + column + ", " + column + ")";
+  const std::string row = "CONCAT(''" + mariadb_row(columns) + ")";
+  KeepingAssignments out;
+  out.first = column + " = IF((@understudy_was := " + row + ")" + itself;
+  out.last = column + " = IF((@understudy_rows := CONCAT(COALESCE(@understudy_rows, ''), IF(" +
+             row + " = @understudy_was, '" + kUpsertSame + "', '" + kUpsertChanged + "')))" +
+             itself;
+  return out;
 }
 
 std::string mariadb_collect_sql() {

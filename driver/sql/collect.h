@@ -28,4 +28,21 @@ std::string collect_sql();
 std::string mariadb_collecting_expression(const std::vector<std::string>& text_expressions);
 std::string mariadb_collect_sql();
 
+/// Of an UPDATE of MariaDB, which returns no rows: two more assignments of a column to itself, as
+/// the first and the last one, which keep the old key and the new row of each row that differs
+/// afterwards. Assignments are evaluated from the left to the right, once for each row.
+struct KeepingAssignments {
+  std::string first;
+  std::string last;
+};
+/// `key`, `columns`: exact texts; `column`: what is assigned to itself.
+KeepingAssignments mariadb_keeping(const std::string& column, const std::vector<std::string>& key,
+                                   const std::vector<std::string>& columns);
+/// The same of an upsert, which returns its rows: for each row that was there already, whether it
+/// was changed, so that the rows can be counted as the server does without RETURNING.
+inline constexpr char kUpsertChanged = 'c';
+inline constexpr char kUpsertSame = 's';
+KeepingAssignments mariadb_marking(const std::string& column,
+                                   const std::vector<std::string>& columns);
+
 }  // namespace understudy::sql

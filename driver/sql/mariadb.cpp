@@ -6,6 +6,7 @@
 #include "driver/sql/mariadb_rows.h"
 #include "driver/sql/recogniser.h"
 #include "driver/sql/temporary.h"
+#include "driver/sql/text_parts.h"
 #include "journal/exact_text.h"
 
 namespace understudy::sql {
@@ -37,7 +38,9 @@ class MariadbAnalyzer : private Recogniser {
  public:
   using Recogniser::Recogniser;
 
-  void run() {
+  /// `elsewhere`: names without a database are those of another one.
+  void run(bool elsewhere) {
+    elsewhere_ = elsewhere;
     for (const Token& token : text_.tokens) {
       out_.own_returning = out_.own_returning || token.is_word("RETURNING");
       double_quotes_ = double_quotes_ || token.text.starts_with('"');
@@ -62,7 +65,8 @@ class MariadbAnalyzer : private Recogniser {
     target_token_ = cursor_.position() - 1;
     if (calls_unknown()) return refused("unknown-function");
     if (database.empty()) out_.target = plain_name(*name, Dialect::mariadb);
-    table_ = catalog_.find(database, *name);
+    qualified_ = !database.empty();
+    table_ = elsewhere_ && !qualified_ ? nullptr : catalog_.find(database, *name);
     const std::string_view obstacle = table_obstacle(table_);
     if (!obstacle.empty()) return refused(obstacle);
     name_ = *name;
@@ -108,8 +112,9 @@ class MariadbAnalyzer : private Recogniser {
   }
 
   /// "..." is a string or a name, as sql_mode says.
+  /// The shadow's database may have another name.
   [[nodiscard]] bool may_be_keyed() const {
-    return !table_->key.empty() && table_->triggers.empty() && !double_quotes_ &&
+    return !qualified_ && !table_->key.empty() && table_->triggers.empty() && !double_quotes_ &&
            !out_.own_returning && std::all_of(table_->key.begin(), table_->key.end(), [&](auto c) {
              return plain_key_type(table_->columns[c]);
            });
@@ -161,21 +166,64 @@ class MariadbAnalyzer : private Recogniser {
 
   void upsert(const std::vector<std::uint32_t>& columns, std::size_t conflict, bool ignore) {
     std::vector<std::vector<Span>> rows;
-    if (out_.own_returning || !balanced() || !accept_values() ||
-        !value_rows(conflict, columns, &rows)) {
-      return refuse("upsert");
-    }
+    if (out_.own_returning || !balanced()) return refuse("upsert");
+    const bool listed = accept_values() && value_rows(conflict, columns, &rows);
     cursor_.seek(conflict + 2);
     std::vector<Assignment> assigned;
     if (!cursor_.accept("KEY") || !cursor_.accept("UPDATE")) return refuse("not-understood");
+    const std::size_t start = cursor_.position();
     if (!assignments(text_.tokens.size(), &assigned)) return;
     const bool moves = std::any_of(assigned.begin(), assigned.end(),
                                    [&](const Assignment& one) { return in_unique(one.column); });
-    finds_rows(rows, !ignore && !moves, Verb::put);
-    if (!ignore && may_be_keyed() && rows.size() == 1 && all_values(rows[0]) &&
+    finds_rows(rows, listed && !ignore && !moves, Verb::put);
+    if (out_.verdict == Verdict::opaque && !ignore) keep_upsert(start, assigned);
+    if (!ignore && listed && may_be_keyed() && rows.size() == 1 && all_values(rows[0]) &&
         repeatable(assigned)) {
       keyed_put(key_of_row(rows[0]));
     }
+  }
+
+  /// Effects by the rows that the upsert returns, whichever of them were there.
+  void keep_upsert(std::size_t start, const std::vector<Assignment>& assigned) {
+    const Column* carrier = carrier_of(assigned);
+    const bool plain = !table_->key.empty() && table_->triggers.empty() && all_set_here(assigned);
+    if (carrier == nullptr || !plain) return;
+    set_effects(&out_, *table_, Verb::put);
+    out_.reason.clear();
+    const std::string qualifier = backticked(name_) + '.';
+    const std::vector<std::string> row = exact_row(qualifier);
+    std::string list;
+    for (const std::uint32_t ordinal : out_.columns) {
+      list += (list.empty() ? "" : ", ") + returned_column(table_->columns[ordinal]);
+    }
+    const auto [first, last] = mariadb_marking(qualifier + backticked(carrier->name), row);
+    TextParts text(text_);
+    text.add(text_.original().substr(0, text_.tokens[start].offset)).add(first + ", ");
+    text.copy(start, text_.tokens.size()).add(", " + last + " RETURNING " + list);
+    text.add(text_.original().substr(text_.end()));
+    out_.keeping = text.text();
+  }
+
+  /// Whether no column is set by the server behind the last of these assignments.
+  [[nodiscard]] bool all_set_here(const std::vector<Assignment>& assigned) const {
+    for (std::uint32_t i = 0; i < table_->columns.size(); ++i) {
+      const bool given = std::any_of(assigned.begin(), assigned.end(),
+                                     [&](const Assignment& one) { return one.column == i; });
+      if (set_by_every_update(table_->columns[i]) && !given) return false;
+    }
+    return true;
+  }
+
+  /// The whole row, key first.
+  [[nodiscard]] std::vector<std::string> exact_row(const std::string& qualifier) const {
+    Analysis effects;
+    set_effects(&effects, *table_, Verb::update);
+    std::vector<std::string> row;
+    for (const std::uint32_t ordinal : effects.columns) {
+      const Column& column = table_->columns[ordinal];
+      row.push_back(mariadb_exact_text(qualifier + backticked(column.name), column.type));
+    }
+    return row;
   }
 
   [[nodiscard]] bool in_unique(std::uint32_t column) const {
@@ -363,7 +411,8 @@ class MariadbAnalyzer : private Recogniser {
 
   bool use(const Source& source) {
     out_.target = out_.several_targets ? "" : plain_name(source.name, Dialect::mariadb);
-    table_ = source.table;
+    qualified_ = source.name.empty();
+    table_ = elsewhere_ && !qualified_ ? nullptr : source.table;
     name_ = source.alias;
     const std::string_view obstacle = table_obstacle(table_);
     return obstacle.empty() || refused(obstacle);
@@ -380,6 +429,7 @@ class MariadbAnalyzer : private Recogniser {
     });
     if (moves) {
       refuse("key-assigned");
+      keep_rows(from, set, tail, assigned, ignore);
       const bool values = std::all_of(assigned.begin(), assigned.end(), [&](const Assignment& one) {
         const auto position = key_position(one.column);
         return !position || key_part(*position, {one.from, one.to});
@@ -387,13 +437,61 @@ class MariadbAnalyzer : private Recogniser {
       if (!values) return;
     } else {
       reads_before({source}, from, set, tail, false);
+      const bool known = out_.verdict == Verdict::effects && !out_.before_may_miss;
+      if (!known) keep_rows(from, set, tail, assigned, ignore);
     }
     if (ignore || limited || !may_be_keyed() || !repeatable(assigned)) return;
     Key key = pinned_key(tail);
     if (!key) return;
-    set_effects(&out_, *table_, Verb::update);
+    if (!moves) out_.keeping.clear();
+    set_effects(&out_, *table_, moves ? Verb::move : Verb::update);
     out_.reason.clear();
     keyed(std::move(key));
+  }
+
+  /// Effects by rows that the statement itself keeps: nothing is asked that it does not see. A
+  /// trigger, and what is set by every UPDATE, come after the last assignment.
+  void keep_rows(std::size_t from, std::size_t set, std::size_t tail,
+                 const std::vector<Assignment>& assigned, bool ignore) {
+    const Column* carrier = carrier_of(assigned);
+    if (ignore || carrier == nullptr || !table_->triggers.empty() || !all_set_here(assigned))
+      return;
+    if (out_.verdict != Verdict::effects) {
+      set_effects(&out_, *table_, Verb::move);
+      out_.reason.clear();
+    }
+    const std::string qualifier = backticked(name_) + '.';
+    const std::vector<std::string> row = exact_row(qualifier);
+    const std::vector<std::string> key(row.begin(), row.begin() + out_.key_count);
+    const auto [first, last] = mariadb_keeping(qualifier + backticked(carrier->name), key, row);
+    TextParts text(text_);
+    text.add(text_.original().substr(0, text_.tokens[from].offset)).copy(from, set + 1);
+    text.add(" " + first + ", ").copy(set + 1, tail).add(", " + last + " ");
+    text.copy(tail, text_.tokens.size()).add(text_.original().substr(text_.end()));
+    out_.keeping = text.text();
+  }
+
+  /// What can be assigned to itself without a change or a complaint. One that the statement writes
+  /// anyway, if possible: the account may, and it is not the reason for another plan.
+  [[nodiscard]] const Column* carrier_of(const std::vector<Assignment>& assigned) const {
+    const auto carries = [](const Column& column) {
+      const std::string_view base = mariadb_base_type(column.type);
+      for (const std::string_view type :
+           {"decimal", "double", "char", "varchar", "binary", "varbinary"}) {
+        if (base == type) return !column.generated;
+      }
+      const bool whole = base.ends_with("int") || base.ends_with("text") || base.ends_with("blob");
+      return whole && !column.generated;
+    };
+    for (const Assignment& one : assigned) {
+      if (carries(table_->columns[one.column])) return &table_->columns[one.column];
+    }
+    for (std::uint32_t i = 0; i < table_->columns.size(); ++i) {
+      if (carries(table_->columns[i]) && !key_position(i) && !in_unique(i)) {
+        return &table_->columns[i];
+      }
+    }
+    return nullptr;
   }
 
   void update_several(const std::vector<Source>& sources, std::size_t from, std::size_t set) {
@@ -558,14 +656,21 @@ class MariadbAnalyzer : private Recogniser {
 
   std::size_t target_token_ = 0;
   bool double_quotes_ = false;
+  bool elsewhere_ = false;
+  bool qualified_ = false;  // the statement names the database of its table
 };
 
 }  // namespace
 
+bool looks_elsewhere(const SearchPath& path, const Catalog& catalog) {
+  return path.kind == SearchPath::Kind::given &&
+         (catalog.search_path.empty() || path.schemas != std::vector{catalog.search_path.front()});
+}
+
 void analyze_mariadb(const TokenizedText& text, const Catalog& catalog, const SearchPath& path,
                      Analysis* analysis) {
-  if (path.kind != SearchPath::Kind::usual) return set_opaque(analysis, "search-path");
-  MariadbAnalyzer(text, catalog, analysis).run();
+  if (path.kind == SearchPath::Kind::unknown) return set_opaque(analysis, "search-path");
+  MariadbAnalyzer(text, catalog, analysis).run(looks_elsewhere(path, catalog));
 }
 
 }  // namespace understudy::sql

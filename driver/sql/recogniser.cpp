@@ -217,14 +217,17 @@ std::size_t Recogniser::end_of_expression(std::size_t from) const {
 }
 
 bool Recogniser::replaces_one_row() const {
-  if (!table_->unique_keys.empty() || !table_->triggers.empty()) return false;
+  return table_->unique_keys.empty() && table_->triggers.empty() && !is_referred_to();
+}
+
+bool Recogniser::is_referred_to() const {
   const std::string name = ascii_lower(table_->name);
   for (const Table& other : catalog_.tables) {
     for (const ForeignKey& reference : other.foreign_keys) {
-      if (ascii_lower(reference.parent_table) == name) return false;
+      if (ascii_lower(reference.parent_table) == name) return true;
     }
   }
-  return true;
+  return false;
 }
 
 // ---- expressions; recursion is bounded by kNestingMax ----

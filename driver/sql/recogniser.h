@@ -84,6 +84,8 @@ class Recogniser {
   /// Whether REPLACE can remove no other row than the one with the new row's key, and nothing
   /// follows from that removal.
   [[nodiscard]] bool replaces_one_row() const;
+  /// Whether a foreign key refers to the table.
+  [[nodiscard]] bool is_referred_to() const;
   /// The key when the condition behind WHERE, at this token, names one row by it.
   [[nodiscard]] Key pinned_key(std::size_t where) const;
 

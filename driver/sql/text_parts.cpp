@@ -22,4 +22,10 @@ TextParts& TextParts::copy(std::size_t from, std::size_t to) {
   return *this;
 }
 
+TextParts& TextParts::append(const TextParts& other) {
+  out_ += other.out_;
+  parameters_.insert(parameters_.end(), other.parameters_.begin(), other.parameters_.end());
+  return *this;
+}
+
 }  // namespace understudy::sql

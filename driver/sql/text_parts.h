@@ -19,6 +19,9 @@ class TextParts {
   /// Tokens, and what stands between them.
   TextParts& copy(std::size_t from, std::size_t to);
 
+  /// Another text of the same statement's parts.
+  TextParts& append(const TextParts& other);
+
   /// A hint may be put in here; see RowsQuery.
   TextParts& hint() {
     hint_at_ = out_.size();

@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
+#include <optional>
+#include <span>
 #include <stdexcept>
 #include <unordered_map>
 #include <utility>
@@ -70,6 +73,14 @@ bool outside_the_statement(const odbc::Error& error, Dialect dialect) {
   const std::string_view state(error.sqlstate());
   return std::any_of(std::begin(kClasses), std::end(kClasses),
                      [&](std::string_view one) { return state.starts_with(one); });
+}
+
+// A key that is there already, after which the transaction goes on.
+bool collides(const odbc::Error& error, Dialect dialect) {
+  constexpr long kSqliteConstraint = 19;
+  constexpr long kMariadbDuplicate = 1062;
+  return (dialect == Dialect::sqlite && error.native() == kSqliteConstraint) ||
+         (dialect == Dialect::mariadb && error.native() == kMariadbDuplicate);
 }
 
 bool runs_alone(const FeedTransaction& transaction) {
@@ -157,6 +168,8 @@ struct Applier::Impl {
   ApplyFigures figures;
   std::map<std::pair<std::string, std::string>, std::size_t> divergence_index;
 
+  class OwnSettings;
+
   void read_position();
   void write_position(std::uint64_t seq);
   void add(FeedTransaction&& transaction);
@@ -185,12 +198,41 @@ struct Applier::Impl {
                      bool by_rows, Tally& tally);
   void run_rows(const FeedTransaction& transaction, const StatementEntry& statement, bool as_put,
                 Tally& tally);
+  void run_in_some_order(std::span<const RowEffect> rows,
+                         const std::function<void(const RowEffect&)>& run_one);
   bool is_there(ShapePlan& plan, const RowEffect& row);
   std::size_t run_moves(ShapePlan& plan, std::span<const RowEffect> rows, bool* as_expected);
   long long run_row(ShapePlan& plan, Verb verb, const RowEffect& row);
   void count(const FeedTransaction& transaction, const StatementEntry& statement, Tally& tally);
   void note(const FeedTransaction& transaction, const Note& note, Tally& tally);
   long long run(std::string_view text, const std::vector<odbc::Bind>& parameters);
+};
+
+// MariaDB: exact texts are written under the settings that they were read under, whatever the
+// application's session has set.
+class Applier::Impl::OwnSettings {
+ public:
+  explicit OwnSettings(Impl& impl) : impl_(impl) {
+    if (impl_.dialect.kind() != Dialect::mariadb || impl_.context.clean()) return;
+    impl_.shadow.run(
+        "SET @understudy_zone = @@SESSION.time_zone, @understudy_mode = @@SESSION.sql_mode");
+    set_ = true;
+    impl_.dialect.prepare_session(impl_.shadow);
+  }
+  ~OwnSettings() {
+    if (!set_) return;
+    try {
+      impl_.shadow.run("SET SESSION time_zone = @understudy_zone, sql_mode = @understudy_mode");
+    } catch (const odbc::Error&) {
+      impl_.context.changed(Verdict::context);  // the connection is gone, or is going to be reset
+    }
+  }
+  OwnSettings(const OwnSettings&) = delete;
+  OwnSettings& operator=(const OwnSettings&) = delete;
+
+ private:
+  Impl& impl_;
+  bool set_ = false;
 };
 
 // --- position --------------------------------------------------------------------------------
@@ -361,6 +403,7 @@ void Applier::Impl::join_statement(const FeedTransaction& transaction,
   if (statement.verdict == Verdict::effects) {
     if (statement.rows.empty()) throw Surprise{};
     auto& plan = plans.plan(statement.shape, transaction.text(statement.shape));
+    const OwnSettings own(*this);
     bool as_expected = plan.missing_columns() == 0;
     const bool moves = statement.rows.front().verb == Verb::move;
     if (moves) run_joined();
@@ -510,6 +553,7 @@ long long Applier::Impl::run_row(ShapePlan& plan, Verb verb, const RowEffect& ro
 void Applier::Impl::run_rows(const FeedTransaction& transaction, const StatementEntry& statement,
                              bool as_put, Tally& tally) {
   auto& plan = plans.plan(statement.shape, transaction.text(statement.shape));
+  const OwnSettings own(*this);
   const auto report = [&](const char* kind) {
     tally.divergence(fingerprint(transaction.text(statement.text)), kind, transaction.seq);
   };
@@ -517,7 +561,7 @@ void Applier::Impl::run_rows(const FeedTransaction& transaction, const Statement
   bool as_expected = true;
   const std::size_t moved = as_put ? 0 : run_moves(plan, statement.rows, &as_expected);
   if (!as_expected) report("row-count");
-  for (const auto& row : std::span(statement.rows).subspan(moved)) {
+  const auto run_one = [&](const RowEffect& row) {
     const bool removes = row.verb == Verb::remove;
     const bool changes = row.verb == Verb::update || row.verb == Verb::move;
     const bool puts = as_put && !plan.whole_row() && (changes || row.verb == Verb::insert);
@@ -529,6 +573,30 @@ void Applier::Impl::run_rows(const FeedTransaction& transaction, const Statement
     } else if (rows == 0 && removes && !as_put) {
       report("row-count");
     }
+  };
+  run_in_some_order(std::span(statement.rows).subspan(moved), run_one);
+}
+
+// Rows of one statement that collide with each other, as when numbers move up by one: production
+// took them in an order in which they do not, which is found by trying.
+void Applier::Impl::run_in_some_order(std::span<const RowEffect> rows,
+                                      const std::function<void(const RowEffect&)>& run_one) {
+  std::vector<const RowEffect*> left;
+  for (const RowEffect& row : rows) left.push_back(&row);
+  while (!left.empty()) {
+    std::vector<const RowEffect*> later;
+    std::optional<odbc::Error> error;
+    for (const RowEffect* row : left) {
+      try {
+        run_one(*row);
+      } catch (const odbc::Error& one) {
+        if (left.size() == 1 || !collides(one, dialect.kind())) throw;
+        error = one;
+        later.push_back(row);
+      }
+    }
+    if (later.size() == left.size()) throw odbc::Error(*error);
+    left = std::move(later);
   }
 }
 

@@ -228,6 +228,18 @@ class SqliteDialect final : public WrittenDialect {
             [](std::uint32_t) { return std::string("?"); }};
   }
 
+  // Values are equal when their exact texts are: 1 and 1.0, 'a' and 'A' may compare as equal.
+  [[nodiscard]] std::string whole_row(const Table& table,
+                                      const std::vector<std::uint32_t>& columns) const override {
+    const auto equal = [&](std::uint32_t c) {
+      return sqlite_exact_text(quote(table.columns[c].name)) + " IS (SELECT " +
+             sqlite_exact_text("understudy_v") + " FROM (SELECT ? AS understudy_v))";
+    };
+    const std::string name = rowid(table);
+    return " WHERE " + name + " = (SELECT " + name + " FROM " + qualified(table) + " WHERE " +
+           join(columns, " AND ", equal) + " LIMIT 1)";
+  }
+
   static bool has_table(odbc::Connection& db, std::string_view name) {
     return db.scalar("SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = " +
                      quoted(name, '\'')) != "0";

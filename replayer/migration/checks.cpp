@@ -133,13 +133,19 @@ Check check_triggers(const Sides& sides) {
     for (const Table& table : catalog.tables) {
       for (const std::string& trigger : table.triggers)
         found.push_back(fmt::format("{} {}.{}", side, table.display_name(), trigger));
+      for (const ForeignKey& key : table.foreign_keys) {
+        if (!key.cascades) continue;
+        found.push_back(
+            fmt::format("{} {} changes with {}", side, table.display_name(), key.parent_table));
+      }
     }
   };
   add(sides.production_catalog, "production");
   add(sides.shadow_catalog, "shadow");
-  if (found.empty()) return passed("no triggers");
+  if (found.empty()) return passed("no triggers and no foreign keys that cascade");
   return {"", CheckVerdict::warn, names(found),
-          "see that the shadow has the same triggers: their effects are made there by its own",
+          "see that the shadow has the same triggers and foreign keys: their effects are made there"
+          " by its own",
           false};
 }
 

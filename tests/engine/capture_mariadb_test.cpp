@@ -427,8 +427,8 @@ TEST_F(CaptureMariadb, KnowsThatNamesMeanOtherTablesAfterTheDatabaseWasChanged) 
   }
   const auto seen = production_.drain();
   ASSERT_EQ(seen.transactions.size(), 2u);
-  EXPECT_EQ(seen.transactions[0].statements.at(0).verdict, Verdict::opaque);
-  EXPECT_EQ(seen.transactions[1].statements.at(0).verdict, Verdict::opaque);
+  EXPECT_EQ(seen.transactions[0].notes, std::vector<std::string>{"other-database"});
+  EXPECT_EQ(seen.transactions[1].statements.at(0).verdict, Verdict::keyed);
 }
 
 // Another session that holds the second of two rows.

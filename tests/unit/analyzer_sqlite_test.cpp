@@ -34,6 +34,7 @@ constexpr const char* kSchema = R"(
   CREATE TABLE setting (name TEXT PRIMARY KEY NOT NULL, value TEXT);
   CREATE TABLE triggered (id INT PRIMARY KEY NOT NULL, a INT);
   CREATE TABLE keyless (a INT);
+  CREATE TABLE pair (a INT, b TEXT, v, PRIMARY KEY (a, b)) WITHOUT ROWID;
   CREATE VIEW view AS SELECT 1 AS a;
 )";
 
@@ -61,9 +62,11 @@ Catalog catalog() {
   Table triggered = table("triggered", {column("id", "INT"), column("a", "INT")}, {0});
   triggered.triggers = {"g"};
   const Table keyless = table("keyless", {column("a", "INT")}, {});
+  Table pair = table("pair", {column("a", "INT"), column("b", "TEXT"), column("v", "")}, {0, 1});
+  pair.columns[0].nullable = pair.columns[1].nullable = false;
   Table view = table("view", {column("a", "INT")}, {0});
   view.is_view = true;
-  c.tables = {account, line, event, name, child, setting, triggered, keyless, view};
+  c.tables = {account, line, event, name, child, setting, triggered, keyless, pair, view};
   return c;
 }
 
@@ -152,6 +155,20 @@ void expect_effects(std::string_view text, Verb verb) {
   EXPECT_EQ(static_cast<int>(a.verb), static_cast<int>(verb)) << text;
   EXPECT_TRUE(a.key.empty()) << text;
   expect_runs(text, a);
+}
+
+/// Places and old keys are asked for before it; it returns rows and places.
+void expect_moves(std::string_view text) {
+  const Analysis a = look(text);
+  EXPECT_EQ(a.verdict, Verdict::effects) << text << ": " << a.reason;
+  EXPECT_EQ(static_cast<int>(a.verb), static_cast<int>(Verb::move)) << text;
+  ASSERT_EQ(a.before.size(), 1u) << text;
+  int columns = 0;
+  EXPECT_EQ(prepared(a.rewritten, &columns), "") << a.rewritten;
+  EXPECT_EQ(static_cast<std::size_t>(columns), a.columns.size() + 1) << a.rewritten;
+  EXPECT_EQ(prepared(a.before[0].text, &columns), "") << a.before[0].text;
+  EXPECT_EQ(static_cast<std::size_t>(columns), a.key_count + 1) << a.before[0].text;
+  EXPECT_EQ(prepared(a.before[0].lock, &columns), "") << a.before[0].lock;
 }
 
 void expect_keyed(std::string_view text) {
@@ -249,6 +266,15 @@ TEST(SqliteAnalyzer, ADeleteByItsWholeKeyIsKeyed) {
   expect_effects("DELETE FROM account", Verb::remove);
 }
 
+TEST(SqliteAnalyzer, WhatIsReturnedStandsBeforeALimit) {
+  EXPECT_EQ(look("DELETE FROM account WHERE id > 1 ORDER BY id LIMIT 1").rewritten,
+            "WITH understudy_q AS (SELECT 1) DELETE FROM account WHERE id > 1 "
+            "RETURNING quote(`id`) ORDER BY id LIMIT 1");
+  expect_effects("DELETE FROM account LIMIT 1", Verb::remove);
+  expect_effects("UPDATE account SET owner = 'x' WHERE id = 1 ORDER BY id LIMIT 1", Verb::update);
+  expect_moves("UPDATE keyless SET a = 1 ORDER BY a LIMIT ?");
+}
+
 TEST(SqliteAnalyzer, AnInsertOfOneFullyGivenRowIsKeyed) {
   for (const char* text :
        {"INSERT INTO account (id, owner) VALUES (7, ?)",
@@ -295,20 +321,62 @@ TEST(SqliteAnalyzer, ReplacePutsWhereItCanRemoveOnlyTheRowItself) {
   expect_opaque("REPLACE INTO triggered VALUES (?, ?)", "replace");
 }
 
+TEST(SqliteAnalyzer, AnUpdateOfKeysMovesRows) {
+  for (const char* text :
+       {"UPDATE account SET id = ? WHERE id = ?",
+        "UPDATE account SET (owner, note) = (1, 2), id = 5",
+        "UPDATE line SET (amount, item) = (1, 2)",
+        "UPDATE account AS a SET id = a.id + 1, owner = datetime('now') WHERE a.id BETWEEN 1 AND ?",
+        "UPDATE line SET item = item * 2, amount = 1 WHERE amount IS DISTINCT FROM 7",
+        "WITH y AS (SELECT 5 AS z) UPDATE pair SET a = a + (SELECT max(z) FROM y) WHERE v > 0",
+        "UPDATE pair SET b = upper(b), a = ?, v = random() FROM event WHERE event.id = pair.a",
+        "UPDATE setting SET name = 'x' || name FROM event AS e NATURAL JOIN child WHERE at = name",
+        "UPDATE OR IGNORE setting SET name = random()"}) {
+    expect_moves(text);
+  }
+}
+
+TEST(SqliteAnalyzer, RefusesKeysThatAQueryBeforeWouldNotKnow) {
+  for (const char* text :
+       {"UPDATE pair SET a = random()", "UPDATE account SET (owner, id) = (1, 2)",
+        "UPDATE account SET id = id + 1 WHERE balance < random()",
+        "UPDATE account SET id = id + 1 WHERE note < CURRENT_TIMESTAMP",
+        "UPDATE pair SET a = (SELECT id FROM event LIMIT 1)"}) {
+    expect_opaque(text, "key-assigned");
+  }
+}
+
+TEST(SqliteAnalyzer, TheQueryBeforeAMoveTakesTheParametersOfItsParts) {
+  const Analysis a = look("UPDATE account SET owner = ?, id = id + ? WHERE balance > ?");
+  ASSERT_EQ(a.before.size(), 1u);
+  EXPECT_EQ(a.before[0].parameters, (std::vector<std::uint32_t>{1, 2}));
+}
+
+TEST(SqliteAnalyzer, RowsOfATableWithoutAKeyAreWhole) {
+  expect_effects("INSERT INTO keyless VALUES (1)", Verb::insert);
+  expect_effects("DELETE FROM keyless WHERE a = ?", Verb::remove);
+  expect_moves("UPDATE keyless SET a = random() WHERE a > 1");
+  expect_opaque("REPLACE INTO keyless VALUES (1)", "no-key");
+}
+
+TEST(SqliteAnalyzer, KnowsWhatBecomesOfCollisions) {
+  expect_effects("UPDATE OR IGNORE account SET owner = ?", Verb::update);
+  expect_effects("UPDATE OR REPLACE account SET owner = ? WHERE id = ?", Verb::update);
+  expect_effects("UPDATE OR REPLACE name SET name = ? WHERE id = 1", Verb::replace);
+  expect_opaque("UPDATE OR REPLACE account SET id = ?", "update-or");
+  expect_opaque("UPDATE OR FAIL account SET owner = ?", "update-or");
+  expect_opaque("UPDATE OR ROLLBACK account SET owner = ?", "update-or");
+}
+
 TEST(SqliteAnalyzer, RefusesWhatRowsCannotTell) {
   expect_opaque("INSERT INTO nowhere VALUES (1)", "unknown-table");
   expect_opaque("INSERT INTO temp.account VALUES (1)", "unknown-table");
-  expect_opaque("INSERT INTO keyless VALUES (1)", "no-key");
   expect_opaque("INSERT INTO view VALUES (1)", "view");
   expect_opaque("INSERT INTO account (rowid) VALUES (1)", "unknown-column");
-  expect_opaque("UPDATE account SET id = ? WHERE id = ?", "key-assigned");
-  expect_opaque("UPDATE account SET (owner, id) = (1, 2)", "key-assigned");
   expect_opaque("UPDATE account SET rowid = ? WHERE id = ?", "unknown-column");
   expect_opaque("INSERT INTO event VALUES (1, 2) ON CONFLICT DO UPDATE SET id = 2", "key-assigned");
   expect_opaque("WITH x AS (SELECT 1) DELETE FROM account RETURNING id", "own-returning");
   expect_opaque("DELETE FROM account RETURNING id + ?", "own-returning");
-  expect_opaque("DELETE FROM account ORDER BY id LIMIT 1", "limit");
-  expect_opaque("UPDATE OR IGNORE account SET owner = ?", "update-or");
   expect_opaque("INSERT OR ROLLBACK INTO account VALUES (1, 2, 3, 4)", "insert-or");
   expect_opaque("INSERT OR FAIL INTO account VALUES (1, 2, 3, 4)", "insert-or");
   expect_opaque("UPDATE account SET owner = writefile('x', 'y')", "unknown-function");

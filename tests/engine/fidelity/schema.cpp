@@ -83,12 +83,7 @@ Table make_table(Engine engine, int number, Random& random) {
     column.name = quoted(engine, (i == 1 ? "Spalte " : "c") + std::to_string(i));
     column.kind = i == 0 ? Kind::integer : static_cast<Kind>(random.below(9));
     column.nullable = i == 0 || random.chance(80);
-    // Opaque on SQLite, and so replayed as it stands.
-    if (out.key == Key::none && engine == Engine::sqlite) {
-      column.kind = i == 0 ? Kind::integer : i % 2 == 0 ? Kind::text : Kind::bytes;
-    } else if (random.chance(40)) {
-      column.fallback = fallback_of(engine, column.kind, random);
-    }
+    if (random.chance(40)) column.fallback = fallback_of(engine, column.kind, random);
     out.columns.push_back(std::move(column));
   }
   if (out.key == Key::generated && out.parent.empty()) out.unique = quoted(engine, "u");

@@ -180,10 +180,8 @@ class Generator {
     if (!table_.one_integer_key()) return update_range();
     const std::string& key = table_.key_columns[0];
     const std::string start = "UPDATE " + table_.name + " SET " + key + " = ";
-    // On SQLite the statement is opaque: a value of random() would be another on the shadow.
-    const bool plain = engine_ == Engine::sqlite || random_.chance(60);
-    const std::string more = plain ? "" : ", " + assignment();
-    if (engine_ == Engine::mariadb || random_.chance(50)) {
+    const std::string more = random_.chance(60) ? "" : ", " + assignment();
+    if (random_.chance(50)) {
       return {start + key_value(table_, random_) + " WHERE " + by_key(), {}};
     }
     return {start + key + " + " + std::to_string(random_.below(9) - 4) + more + " WHERE " + range(),
@@ -199,8 +197,6 @@ class Generator {
             {std::to_string(random_.below(2000)), std::to_string(1 + random_.below(kKeysMax))}};
   }
   Sql update_range() {
-    // Not exact at READ COMMITTED, and reported as opaque.
-    if (engine_ == Engine::mariadb && table_.key == Key::none) return delete_range();
     std::string out = "UPDATE " + table_.name + " SET " + assignment() + " WHERE " + range();
     if (engine_ == Engine::mariadb && random_.chance(30)) {
       out += " ORDER BY " + number() + " LIMIT 2";

@@ -1,0 +1,382 @@
+// Statements on SQLite and MariaDB, each written through the driver and replayed: the shadow holds
+// the same rows, and no more of them are opaque than are known to be.
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tests/engine/databases.h"
+#include "tests/engine/recording.h"
+#include "tests/support/live_migration.h"
+
+namespace understudy {
+namespace {
+
+using Texts = std::vector<std::string_view>;
+
+/// A migration between two equal databases.
+class ExactStatements : public testing::Test {
+ protected:
+  explicit ExactStatements(Dialect dialect) : dialect_(dialect) {}
+
+  void begin(const Texts& schema) {
+    const bool sqlite = dialect_ == Dialect::sqlite;
+    const auto side = [&](const std::string& name) {
+      return sqlite ? "Database=" + folder_.path() + "/" + name + ".db;Timeout=20000;"
+                    : MariaDbServer::shared().new_database();
+    };
+    const std::string production = side("p");
+    database_ = sqlite ? "" : MariaDbServer::shared().database();
+    migration_ = std::make_unique<LiveMigration>(
+        "Understudy Unicode", sqlite ? "SQLite3" : "MariaDB Unicode", production, side("s"));
+    for (const auto& where : {migration_->production(), migration_->shadow()}) {
+      odbc::Connection db(where);
+      if (sqlite) db.run("PRAGMA journal_mode = WAL");
+      run_all(db, schema);
+    }
+    migration_->create_and_start();
+    app_ = std::make_unique<Application>(migration_->application());
+  }
+
+  /// Each succeeds.
+  void send(const Texts& statements) {
+    for (const std::string_view one : statements) {
+      raw::Statement stmt(*app_);
+      const SQLRETURN ret = stmt.run(std::string(one));
+      EXPECT_TRUE(SQL_SUCCEEDED(ret) || ret == SQL_NO_DATA) << one << ": " << stmt.problems();
+    }
+  }
+
+  void expect_equal(int opaque, int uncaptured = 0) {
+    app_.reset();
+    migration_->expect_tool({"verify"});
+    const auto status = migration_->status();
+    EXPECT_EQ(status["rows_different"], 0) << status.dump(1);
+    EXPECT_EQ(status["divergences"], 0) << status.dump(1);
+    EXPECT_EQ(status["opaque"], opaque);
+    EXPECT_EQ(status["uncaptured_writes"], uncaptured);
+    EXPECT_GT(status["rows_compared"], 0);
+    if (HasFailure()) {
+      std::printf("%s",
+                  LiveMigration::tool({"journal", "dump", migration_->journal(), "--show-values"})
+                      .output.c_str());
+    }
+    migration_->expect_tool({"cancel"});
+  }
+
+  const Dialect dialect_;
+  TempDir folder_;
+  std::string database_;
+  std::unique_ptr<LiveMigration> migration_;
+  std::unique_ptr<Application> app_;
+};
+
+// --- SQLite ---
+
+class ExactSqlite : public ExactStatements {
+ protected:
+  ExactSqlite() : ExactStatements(Dialect::sqlite) {}
+};
+
+TEST_F(ExactSqlite, KeysThatChange) {
+  begin({"CREATE TABLE a (id INTEGER PRIMARY KEY, v)",
+         "CREATE TABLE p (a INT, b TEXT, v, PRIMARY KEY (a, b)) WITHOUT ROWID",
+         "CREATE TABLE n (k TEXT PRIMARY KEY, v)",
+         "CREATE TABLE u (id INT PRIMARY KEY NOT NULL, v REAL UNIQUE)",
+         "INSERT INTO a VALUES (1, 'a'), (2, 'b'), (3, 'c'), (4, NULL)",
+         "INSERT INTO p VALUES (1, 'x', 1), (2, 'y', 2), (3, 'z', 3)",
+         "INSERT INTO n VALUES ('x', 1), ('y', 2)", "INSERT INTO u VALUES (1, 1), (2, 2), (3, 3)"});
+  send({"UPDATE a SET id = id + 10 WHERE id > 1", "UPDATE a SET id = id - 1",
+        "UPDATE a SET id = '7', v = random() WHERE id = 0", "UPDATE a SET id = -id WHERE v > 'a'",
+        "UPDATE p SET a = a * 2, b = upper(b) || a WHERE v > 1", "UPDATE p SET a = 5.0 WHERE v = 1",
+        "UPDATE p SET a = a + v, v = hex(randomblob(4)) ORDER BY a DESC LIMIT 2",
+        "UPDATE n SET k = k || random()", "UPDATE u SET id = id + 100 WHERE v > 1.5",
+        "UPDATE u SET id = a.id FROM a WHERE a.id > 0 AND u.id = 1",
+        "UPDATE u SET v = v + 1 WHERE id > 0 ORDER BY v DESC LIMIT 9"});
+  expect_equal(0);
+}
+
+TEST_F(ExactSqlite, KeysThatChangeInATransactionAndBesideOpenCursors) {
+  begin({"CREATE TABLE a (id INTEGER PRIMARY KEY, v)", "CREATE TABLE k (a, b)",
+         "INSERT INTO a VALUES (1, 'a'), (2, 'b'), (3, 'c')",
+         "INSERT INTO k VALUES (1, 1), (1, 1)"});
+  app_->autocommit(false);
+  raw::Statement cursor(*app_);
+  EXPECT_EQ(cursor.run("SELECT id FROM a"), SQL_SUCCESS);
+  EXPECT_EQ(SQLFetch(cursor.handle), SQL_SUCCESS);
+  send({"UPDATE a SET id = id + 10", "SAVEPOINT s", "UPDATE a SET id = id + 10",
+        "UPDATE k SET b = random()", "ROLLBACK TO s", "UPDATE k SET a = 7 WHERE b = 1"});
+  EXPECT_EQ(run(*app_, "UPDATE a SET id = 11"), SQL_ERROR);
+  send({"UPDATE a SET v = 'z', id = 5 WHERE id = 12"});
+  EXPECT_EQ(app_->commit(), SQL_SUCCESS);
+  send({"UPDATE k SET a = 8"});
+  EXPECT_EQ(app_->rollback(), SQL_SUCCESS);
+  expect_equal(0);
+}
+
+TEST_F(ExactSqlite, RowsWithoutAKeyWhoseValuesAreEqualButNotTheSame) {
+  begin({"CREATE TABLE k (a, b TEXT COLLATE NOCASE, c REAL, d NUMERIC, e BLOB, f INTEGER)"});
+  send(
+      {"INSERT INTO k (a, b) VALUES (1, 'a'), (1.0, 'A'), ('1', 'a'), (x'31', 'a'), (1, 'a'),"
+       " (NULL, ''), ('', NULL), (-0.0, 'a'), (0.0, 'a'), (9e999, 'i'), (-9e999, 'i'),"
+       " (9223372036854775807, 'x'), (-9223372036854775808, 'x'), (9223372036854775808, 'x'),"
+       " ('a' || char(0) || 'b', 'nul'), (0.1 + 0.2, 'r'), (zeroblob(3), x'00'), (1e-320, 'd')",
+       "INSERT INTO k (c, d, e, f) VALUES ('12', '12', 12, '12'), ('x', '1e3', '12', 3.0),"
+       " (5, 5.0, 5, 5), ('5.5', '0x10', 5.5, 'y')",
+       "UPDATE k SET c = random(), d = 1.0 WHERE a = 1", "UPDATE k SET b = b || 'ü' WHERE b = 'A'",
+       "UPDATE k SET f = f + 1, e = a", "DELETE FROM k WHERE a = 1 LIMIT 2",
+       "DELETE FROM k WHERE a IS NULL AND b IS NULL", "UPDATE k SET a = a ORDER BY b LIMIT 3",
+       "INSERT INTO k SELECT * FROM k WHERE a > 0", "DELETE FROM k WHERE typeof(a) = 'real'"});
+  expect_equal(0);
+}
+
+TEST_F(ExactSqlite, WhatBecomesOfCollisions) {
+  begin({"CREATE TABLE t (id INTEGER PRIMARY KEY, u INT UNIQUE, v TEXT NOT NULL DEFAULT 'd')",
+         "CREATE TABLE s (k TEXT PRIMARY KEY NOT NULL, v)",
+         "INSERT INTO t VALUES (1, 1, 'a'), (2, 2, 'b'), (3, 3, 'c'), (4, 4, 'd')",
+         "INSERT INTO s VALUES ('x', 1)"});
+  send({"INSERT OR IGNORE INTO t VALUES (1, 9, 'z'), (9, 1, 'z'), (8, 8, 'y')",
+        "INSERT OR REPLACE INTO t VALUES (7, 1, 'r'), (2, 3, 'q')",
+        "INSERT OR ABORT INTO t VALUES (20, 20, 'z')", "REPLACE INTO s VALUES ('x', 2), ('y', 3)",
+        "UPDATE OR IGNORE t SET u = 8", "UPDATE OR REPLACE t SET u = 8, v = 'last' WHERE id = 20",
+        "UPDATE OR REPLACE s SET v = random()",
+        "INSERT INTO t VALUES (20, 30, 'n') ON CONFLICT (id) DO UPDATE SET v = v || 'u' WHERE u > "
+        "100",
+        "INSERT INTO t VALUES (20, 30, 'n') ON CONFLICT (id) DO UPDATE SET v = v || 'u' WHERE u < "
+        "100",
+        "INSERT INTO t (u, v) VALUES (8, 'o') ON CONFLICT (u) DO UPDATE SET v = excluded.v || "
+        "random()",
+        "INSERT INTO s VALUES ('y', 9), ('z', 1) ON CONFLICT DO NOTHING",
+        "UPDATE OR REPLACE t SET v = NULL WHERE id = 20"});
+  EXPECT_EQ(run(*app_, "INSERT OR ABORT INTO t VALUES (41, 41, 'x'), (42, 41, 'x')"), SQL_ERROR);
+  send({"INSERT OR FAIL INTO t VALUES (51, 51, 'f')",
+        "INSERT OR ROLLBACK INTO t VALUES (52, 52, 'f')"});
+  expect_equal(2);
+}
+
+TEST_F(ExactSqlite, GeneratedColumnsAndKeysAndReturning) {
+  begin(
+      {"CREATE TABLE g (id INTEGER PRIMARY KEY AUTOINCREMENT, a INT, b INT AS (a * 2) STORED,"
+       " c TEXT AS ('<' || a || '>'), at TEXT DEFAULT CURRENT_TIMESTAMP)",
+       "CREATE TABLE \"Größe \"\"x\"\"\" (\"Schlüssel \" TEXT PRIMARY KEY NOT NULL, [order] INT)"});
+  send({"INSERT INTO g (a) VALUES (1), (2), (NULL)", "UPDATE g SET a = a + 1, id = id * 10",
+        "DELETE FROM g WHERE b = 6", "INSERT INTO g (a) VALUES (7) RETURNING id, b",
+        "UPDATE g SET a = random() % 100 WHERE c = '<7>' RETURNING *",
+        "INSERT INTO \"Größe \"\"x\"\"\" VALUES ('ä', 1), ('', 2)",
+        "UPDATE \"Größe \"\"x\"\"\" SET \"Schlüssel \" = \"Schlüssel \" || 'ß', [order] = 5",
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500)"
+        " INSERT INTO g (a) SELECT i FROM n"});
+  expect_equal(0);
+}
+
+TEST_F(ExactSqlite, TriggersDoOnTheShadowWhatTheyDidOnProduction) {
+  begin({"CREATE TABLE t (id INTEGER PRIMARY KEY, v INT)", "CREATE TABLE log (id INT, v INT)",
+         "CREATE TRIGGER after_t AFTER UPDATE ON t BEGIN INSERT INTO log VALUES (old.id, new.id); "
+         "END",
+         "CREATE TRIGGER gone AFTER DELETE ON t BEGIN DELETE FROM log WHERE id = old.id; END",
+         "INSERT INTO t VALUES (1, 1), (2, 2), (3, 3)"});
+  send({"UPDATE t SET v = v + 1 WHERE v > 1", "UPDATE t SET id = id + 10",
+        "DELETE FROM t WHERE id = 12"});
+  expect_equal(0);
+}
+
+TEST_F(ExactSqlite, AViewWithATriggerInsteadIsOpaque) {
+  begin({"CREATE TABLE t (id INTEGER PRIMARY KEY, v INT)", "CREATE VIEW w AS SELECT id, v FROM t",
+         "CREATE TRIGGER w_in INSTEAD OF INSERT ON w BEGIN INSERT INTO t VALUES (new.id, new.v); "
+         "END"});
+  send({"INSERT INTO w VALUES (1, 5), (2, 6)"});
+  expect_equal(1);
+}
+
+// --- MariaDB ---
+
+class ExactMariadb : public ExactStatements {
+ protected:
+  ExactMariadb() : ExactStatements(Dialect::mariadb) {}
+};
+
+TEST_F(ExactMariadb, KeysThatChange) {
+  begin({"CREATE TABLE a (id INT PRIMARY KEY, v INT, u INT UNIQUE)",
+         "CREATE TABLE p (a VARCHAR(20), b BIGINT UNSIGNED, v DOUBLE, PRIMARY KEY (a, b))",
+         "CREATE TABLE d (k DOUBLE PRIMARY KEY, v TEXT)",
+         "CREATE TABLE kid (id INT PRIMARY KEY, a INT, FOREIGN KEY (a) REFERENCES a (id)"
+         " ON UPDATE CASCADE ON DELETE SET NULL)",
+         "INSERT INTO a VALUES (1, 1, 1), (2, 2, 2), (3, 3, 3), (4, 4, 4)",
+         "INSERT INTO p VALUES ('x', 1, 1), ('y', 18446744073709551615, 2)",
+         "INSERT INTO d VALUES (0.1, 'a'), (1e300, 'b')", "INSERT INTO kid VALUES (1, 1), (2, 2)"});
+  send({"UPDATE a SET id = id + 1 ORDER BY id DESC",
+        "UPDATE a SET id = id - 1 WHERE v > 2 ORDER BY id",
+        "UPDATE a SET u = u + 1 ORDER BY u DESC",
+        "UPDATE a SET id = FLOOR(100 + RAND() * 100000) LIMIT 1",
+        "UPDATE p SET a = CONCAT(a, 'ß'), b = b - 1", "UPDATE p SET a = UUID() WHERE v = 1",
+        "UPDATE d SET k = k + 0.1", "UPDATE d SET v = CONCAT(v, 'x') WHERE k < 1",
+        "UPDATE a SET id = 2 * id, v = id WHERE u > 3", "DELETE FROM a WHERE u = 3"});
+  expect_equal(0);
+}
+
+TEST_F(ExactMariadb, TheCheckNamesTriggersAndCascades) {
+  begin({"CREATE TABLE a (id INT PRIMARY KEY)",
+         "CREATE TABLE kid (id INT PRIMARY KEY, a INT, FOREIGN KEY (a) REFERENCES a (id)"
+         " ON DELETE CASCADE)",
+         "CREATE TRIGGER loud AFTER INSERT ON a FOR EACH ROW SET @x = 1"});
+  const Finished check = LiveMigration::tool({"check", migration_->name()});
+  EXPECT_NE(check.output.find("production a.loud"), std::string::npos) << check.output;
+  EXPECT_NE(check.output.find("production kid changes with a"), std::string::npos) << check.output;
+  send({"INSERT INTO a VALUES (1), (2)", "INSERT INTO kid VALUES (1, 1), (2, 2)",
+        "DELETE FROM a WHERE id = 1"});
+  expect_equal(0);
+}
+
+TEST_F(ExactMariadb, RowsWithoutAKey) {
+  begin({"CREATE TABLE k (a INT, b VARCHAR(20), c FLOAT)",
+         "CREATE TABLE o (a INT, ts TIMESTAMP NULL)",
+         "INSERT INTO k VALUES (1, 'x', 1.1), (1, 'x', 1.1), (2, 'X', 2.5), (3, NULL, NULL)",
+         "INSERT INTO o VALUES (1, NULL), (2, '2020-01-01 00:00:00')"});
+  send({"UPDATE k SET c = RAND() WHERE a = 1", "UPDATE k SET a = a + 1, b = CONCAT(b, a)",
+        "UPDATE k SET b = '' WHERE b IS NULL", "UPDATE k SET a = 9 ORDER BY b LIMIT 2",
+        "UPDATE k SET b = 'same' WHERE a = 9", "UPDATE k SET b = 'same' WHERE a = 9",
+        "UPDATE k SET a = (@n := COALESCE(@n, 0) + 1)", "UPDATE o SET ts = NOW()",
+        "UPDATE o SET a = a + 5", "DELETE FROM k WHERE a > 2 LIMIT 1"});
+  expect_equal(0);
+}
+
+TEST_F(ExactMariadb, VariablesAndSubqueriesOfAnUpdate) {
+  begin({"CREATE TABLE t (id INT PRIMARY KEY, v INT, w VARCHAR(20))",
+         "CREATE TABLE o (id INT PRIMARY KEY, v INT)",
+         "INSERT INTO t SELECT seq, seq, 'x' FROM seq_1_to_20",
+         "INSERT INTO o VALUES (1, 5), (2, 7)"});
+  send({"SET @from = 3, @step = 2", "UPDATE t SET v = v + @step WHERE id > @from",
+        "UPDATE t SET v = (@n := COALESCE(@n, 100) + 1) ORDER BY id DESC",
+        "UPDATE t SET w = 'y' WHERE (@m := COALESCE(@m, 0) + 1) < 4 ORDER BY id"});
+  app_->autocommit(false);
+  send({"SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ"});
+  EXPECT_EQ(app_->commit(), SQL_SUCCESS);
+  send({"SELECT COUNT(*) FROM o"});
+  {
+    Application other(migration_->application());
+    EXPECT_EQ(run(other, "UPDATE o SET v = 12 WHERE id = 1"), SQL_SUCCESS);
+  }
+  send({"UPDATE t SET w = 'z' WHERE id = (SELECT MAX(v) FROM o)",
+        "INSERT INTO t SELECT v + 100, v, 'new' FROM o",
+        "DELETE FROM t WHERE id IN (SELECT v FROM o)"});
+  EXPECT_EQ(app_->commit(), SQL_SUCCESS);
+  expect_equal(0);
+}
+
+constexpr std::string_view kAllTypes =
+    "CREATE TABLE every (id INT PRIMARY KEY, de DECIMAL(65,30), bu BIGINT UNSIGNED, f FLOAT,"
+    " d DOUBLE, b BIT(64), y YEAR, t TIME(6), dt DATETIME(6), ts TIMESTAMP(6) NULL, da DATE,"
+    " j JSON, e ENUM('a','Ä'), s SET('x','y','z'), lt LONGTEXT, lb LONGBLOB, g GEOMETRY,"
+    " i INET6, u UUID, c CHAR(5) COLLATE utf8mb4_bin, l VARCHAR(9) CHARACTER SET latin1,"
+    " vb VARBINARY(9), bo BOOLEAN)";
+constexpr std::string_view kExtremes =
+    " VALUES (1, 99999999999999999999999999999999999.999999999999999999999999999999,"
+    " 18446744073709551615, 3.402823e38, 1.7976931348623157e308,"
+    " b'1111111111111111111111111111111111111111111111111111111111111111', 2155,"
+    " '838:59:59.999999', '9999-12-31 23:59:59.999999', '2038-01-19 03:14:07.999999',"
+    " '9999-12-31', '{\"a\": [1, 2.50, null]}', 'Ä', 'x,z', REPEAT('ä😀', 30000),"
+    " REPEAT(x'00ff', 30000), ST_GeomFromText('POLYGON((0 0,1 0,1 1,0 0))'), '::ffff:1.2.3.4',"
+    " '123e4567-e89b-12d3-a456-426655440000', 'ä b', 'é', x'0001', TRUE),"
+    " (2, -0.000000000000000000000000000001, 0, -1.17549435e-38, -0.0, b'0', 1901,"
+    " '-838:59:59', '1000-01-01 00:00:00', '1970-01-01 00:00:01', '1000-01-01', 'null', 'a', '',"
+    " '', '', POINT(1, -2), '::', '00000000-0000-0000-0000-000000000000', '', '', '', FALSE),"
+    " (3, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,"
+    " NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)";
+
+TEST_F(ExactMariadb, EveryTypeAtItsExtremes) {
+  std::string keyless(kAllTypes);
+  keyless.replace(keyless.find("every"), 5, "loose").replace(keyless.find(" PRIMARY KEY"), 12, "");
+  const std::string insert = "INSERT INTO every" + std::string(kExtremes);
+  const std::string loose = "INSERT INTO loose" + std::string(kExtremes);
+  begin({kAllTypes, keyless});
+  send({insert, loose, "UPDATE every SET bo = NOT bo, c = CONCAT(c, 'x') WHERE id > 0",
+        "UPDATE every SET id = id + 10, vb = CONCAT(vb, x'ff')", "UPDATE loose SET id = id + 10",
+        "UPDATE loose SET d = d / 3, f = f / 3, de = de / 3", "DELETE FROM loose WHERE id = 12",
+        "REPLACE INTO every (id, l) VALUES (13, 'ß')",
+        "INSERT INTO every (id, c) VALUES (11, 'n') ON DUPLICATE KEY UPDATE c = 'dup'"});
+  expect_equal(0);
+}
+
+TEST_F(ExactMariadb, ZonesModesAndCharactersOfTheSession) {
+  begin(
+      {"CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY, ts TIMESTAMP(3) NULL DEFAULT NULL,"
+       " dt DATETIME NULL, v VARCHAR(20))",
+       "CREATE TABLE k (ts TIMESTAMP NULL, v VARCHAR(20))"});
+  send({"SET time_zone = '+05:30'",
+        "INSERT INTO t (ts, v) VALUES ('2020-01-01 00:00:00', 'a'), (NOW(3), 'b')",
+        "INSERT INTO t (id, ts) VALUES (50, '2021-06-01 12:00:00')",
+        "UPDATE t SET ts = ts + INTERVAL 1 HOUR",
+        "UPDATE t SET ts = '2022-02-02 02:02:02' WHERE id = 50",
+        "INSERT INTO k VALUES ('2020-01-01 00:00:00', 'a'), (NULL, 'b')",
+        "UPDATE k SET ts = '2020-06-01 00:00:00'", "DELETE FROM k WHERE v = 'b'",
+        "REPLACE INTO t (id, ts) VALUES (60, '2020-01-01 00:00:00')", "SET time_zone = '-08:00'",
+        "UPDATE t SET v = 'west' WHERE ts < '2020-06-01 00:00:00'",
+        "SET SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO'",
+        "INSERT INTO t (id, v) VALUES (0, 'zero')", "SET SESSION sql_mode = ''",
+        "UPDATE t SET id = 7 WHERE id = 0",
+        "INSERT INTO t (dt, ts, v) VALUES ('0000-00-00 00:00:00', 0, 'zero'), ('2020-00-01', NULL, "
+        "'part')",
+        "UPDATE t SET v = CONCAT(v, '!') WHERE v LIKE 'z%'"});
+  expect_equal(0);
+}
+
+TEST_F(ExactMariadb, NamesAfterAnotherDatabaseWasChosen) {
+  begin({"CREATE TABLE t (id INT PRIMARY KEY, v INT)"});
+  const std::string ours = database_;
+  MariaDbServer::shared().new_database();
+  const std::string other = MariaDbServer::shared().database();
+  MariaDbServer::shared().sql(other, "CREATE TABLE t (id INT PRIMARY KEY, v INT)");
+  const std::string use_other = "USE " + other;
+  const std::string use_ours = "USE `" + ours + "`";
+  const std::string qualified = "INSERT INTO `" + ours + "`.t VALUES (2, 2)";
+  send({"INSERT INTO t VALUES (1, 1)", use_other, "INSERT INTO t VALUES (9, 9)", qualified,
+        use_ours, "INSERT INTO t VALUES (3, 3)", "UPDATE t SET v = v + 1"});
+  app_.reset();
+  migration_->expect_tool({"verify"});
+  const auto status = migration_->status();
+  EXPECT_EQ(status["rows_different"], 0);
+  EXPECT_EQ(status["opaque"], 0);
+  EXPECT_EQ(status["uncaptured_writes"], 1);  // what went to another database
+  migration_->expect_tool({"cancel"});
+}
+
+TEST_F(ExactMariadb, WhatTheServerMakesOfARow) {
+  begin(
+      {"CREATE TABLE g (id INT AUTO_INCREMENT PRIMARY KEY, a INT, b INT AS (a * 2) STORED,"
+       " c VARCHAR(20) AS (CONCAT('<', a)) VIRTUAL, h INT INVISIBLE DEFAULT 5,"
+       " r DOUBLE DEFAULT (RAND()), changed DATETIME(6) DEFAULT NOW(6) ON UPDATE NOW(6))",
+       "CREATE TABLE part (id INT PRIMARY KEY, v INT) PARTITION BY HASH (id) PARTITIONS 3",
+       "CREATE SEQUENCE seq START WITH 100",
+       "CREATE TABLE numbered (id INT PRIMARY KEY DEFAULT NEXTVAL(seq), v INT)"});
+  send({"INSERT INTO g (a) VALUES (1), (2), (3)", "UPDATE g SET a = a + 1 WHERE a > 1",
+        "UPDATE g SET h = 7 WHERE id = 1", "INSERT INTO g SET a = 9",
+        "INSERT INTO g (a) SELECT a FROM g", "INSERT IGNORE INTO g (id, a) VALUES (1, 1), (77, 7)",
+        "INSERT INTO part SELECT seq, seq FROM seq_1_to_9",
+        "UPDATE part SET id = id + 10 ORDER BY id DESC", "UPDATE part SET v = 0 WHERE id > 15",
+        "DELETE FROM part WHERE id = 12 RETURNING id, v",
+        "INSERT INTO numbered (v) VALUES (1), (2)", "INSERT INTO numbered VALUES (NEXTVAL(seq), 3)",
+        "INSERT INTO numbered (v) WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n "
+        "WHERE i < 5) SELECT i FROM n"});
+  expect_equal(0);
+}
+
+TEST_F(ExactMariadb, TriggersViewsAndWhatIsPutTogetherOnTheServer) {
+  begin({"CREATE TABLE t (id INT PRIMARY KEY, v INT)",
+         "CREATE TABLE log (id INT AUTO_INCREMENT PRIMARY KEY, v INT)",
+         "CREATE TRIGGER t_log AFTER UPDATE ON t FOR EACH ROW INSERT INTO log (v) VALUES (NEW.v)",
+         "CREATE TABLE c (id INT PRIMARY KEY, v INT)",
+         "CREATE TRIGGER c_clip BEFORE INSERT ON c FOR EACH ROW SET NEW.v = LEAST(NEW.v, 10)",
+         "CREATE VIEW w AS SELECT id, v FROM t",
+         "CREATE PROCEDURE p(n INT) INSERT INTO t VALUES (n, n)"});
+  send({"INSERT INTO t VALUES (1, 1), (2, 2)", "UPDATE t SET v = v + 1",
+        "UPDATE t SET v = 7 WHERE id = 1", "INSERT INTO c VALUES (1, 5), (2, 50)",
+        "UPDATE w SET v = 3 WHERE id = 2", "CALL p(9)",
+        "PREPARE q FROM 'INSERT INTO t VALUES (?, 1)'", "EXECUTE q USING 20",
+        "REPLACE INTO c SELECT id + 10, v FROM t"});
+  expect_equal(-1);
+}
+
+}  // namespace
+}  // namespace understudy
