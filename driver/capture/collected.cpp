@@ -44,6 +44,11 @@ std::vector<std::optional<std::string_view>> take_collected_row(std::string_view
   return row;
 }
 
+bool begin_collecting(Session& session) {
+  return session.dialect != Dialect::mariadb ||
+         SQL_SUCCEEDED(session.send_aside(sql::mariadb_collect_begin_sql()));
+}
+
 SQLLEN collect_rows(Statement& stmt, Session& session, const Plan& plan) {
   OwnStatement question(stmt);
   std::string rows;

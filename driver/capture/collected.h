@@ -10,6 +10,9 @@
 
 namespace understudy::capture {
 
+/// Before a statement that keeps rows. False: they would not be known.
+bool begin_collecting(Session& session);
+
 /// Fetches the rows that the execution of `plan` left behind and appends them to the open entry.
 /// Returns their number, or -1 when they are not there or were more than the server kept.
 SQLLEN collect_rows(Statement& stmt, Session& session, const Plan& plan);

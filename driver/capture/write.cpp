@@ -213,6 +213,7 @@ void remember_rows(const Work& work, SQLRETURN ret) {
 }
 
 SQLRETURN record_on_own(const Work& work, Slice slice, const RunsSlice& run) {
+  if (work.plan.collects) (void)begin_collecting(work.session);
   const SQLRETURN ret = run(slice);
   Execution& execution = work.execution();
   if (ret == SQL_NEED_DATA) return ret;
@@ -298,6 +299,7 @@ using TakesBack = std::function<bool()>;
 // taken back.
 std::optional<SQLRETURN> record_kept(const Work& work, Slice slice, const RunsSlice& run,
                                      const TakesBack& back) {
+  if (!begin_collecting(work.session)) return std::nullopt;
   const SQLRETURN ret = run(slice);
   if (!done(ret)) {
     forget_collected(work.stmt, work.session);

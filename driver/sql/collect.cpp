@@ -89,6 +89,10 @@ KeepingAssignments mariadb_marking(const std::string& column,
   return out;
 }
 
+std::string mariadb_collect_begin_sql() {
+  return "SET @understudy_rows = NULL, @understudy_was = NULL, @understudy_key = NULL";
+}
+
 std::string mariadb_collect_sql() {
   return "SELECT @understudy_rows, @understudy_rows := NULL";
 }

@@ -28,6 +28,10 @@ std::string collect_sql();
 std::string mariadb_collecting_expression(const std::vector<std::string>& text_expressions);
 std::string mariadb_collect_sql();
 
+/// Runs before each statement that keeps something: a variable that is not there yet when the
+/// statement begins reads as NULL for its first rows, whatever it was assigned.
+std::string mariadb_collect_begin_sql();
+
 /// Of an UPDATE of MariaDB, which returns no rows: two more assignments of a column to itself, as
 /// the first and the last one, which keep the old key and the new row of each row that differs
 /// afterwards. Assignments are evaluated from the left to the right, once for each row.

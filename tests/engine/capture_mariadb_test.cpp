@@ -19,6 +19,15 @@ std::string first_value(Application& app, const std::string& sql) {
   return length == SQL_NULL_DATA ? "NULL" : value;
 }
 
+std::string rows_of(const SeenStatement& statement) {
+  std::string out;
+  for (const SeenRow& row : statement.effects) {
+    out += row.verb == Verb::remove ? '-' : row.verb == Verb::put ? '=' : '+';
+    for (const auto& value : row.values) out += value.value_or("NULL") + ' ';
+  }
+  return out;
+}
+
 class CaptureMariadb : public testing::Test {
  protected:
   void begin(const std::vector<std::string_view>& schema) {
@@ -124,6 +133,15 @@ TEST_F(CaptureMariadb, RecordsTheRowsOfAReturningThatTheApplicationReads) {
   EXPECT_EQ(gone.effects[0].values[0], made.effects[1].values[0]);
 }
 
+TEST_F(CaptureMariadb, RecordsAllRowsOfTheFirstReturningOfASession) {
+  begin({"CREATE TABLE t (id INT PRIMARY KEY)", "INSERT INTO t VALUES (1), (2), (3)"});
+  Application app(production_.through());
+  EXPECT_EQ(first_value(app, "DELETE FROM t RETURNING id"), "1");
+  const auto seen = production_.drain();
+  ASSERT_EQ(seen.transactions.size(), 1u);
+  EXPECT_EQ(rows_of(seen.transactions[0].statements.at(0)), "-1 -2 -3 ");
+}
+
 TEST_F(CaptureMariadb, RecordsPreparedInsertsAndArraysRowByRow) {
   begin({"CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY, v INT)"});
   Application app(production_.through());
@@ -191,15 +209,6 @@ TEST_F(CaptureMariadb, RecordsKeyedStatementsWithTheirValues) {
   EXPECT_EQ(verdicts, (std::vector<Verdict>{Verdict::keyed, Verdict::keyed, Verdict::effects,
                                             Verdict::effects}));
   EXPECT_EQ(seen.transactions[3].statements[0].effects.at(0).values.at(0), "1");
-}
-
-std::string rows_of(const SeenStatement& statement) {
-  std::string out;
-  for (const SeenRow& row : statement.effects) {
-    out += row.verb == Verb::remove ? '-' : row.verb == Verb::put ? '=' : '+';
-    for (const auto& value : row.values) out += value.value_or("NULL") + ' ';
-  }
-  return out;
 }
 
 TEST_F(CaptureMariadb, RecordsTheRowsThatAnUpdateHasChanged) {

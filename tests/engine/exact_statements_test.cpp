@@ -16,7 +16,7 @@ namespace {
 
 using Texts = std::vector<std::string_view>;
 
-/// A migration between two equal databases.
+/// A migration between two equal databases; rows of the schema are production's.
 class ExactStatements : public testing::Test {
  protected:
   explicit ExactStatements(Dialect dialect) : dialect_(dialect) {}
@@ -34,7 +34,9 @@ class ExactStatements : public testing::Test {
     for (const auto& where : {migration_->production(), migration_->shadow()}) {
       odbc::Connection db(where);
       if (sqlite) db.run("PRAGMA journal_mode = WAL");
-      run_all(db, schema);
+      for (const std::string_view one : schema) {
+        if (!one.starts_with("INSERT") || where == migration_->production()) db.run(one);
+      }
     }
     migration_->create_and_start();
     app_ = std::make_unique<Application>(migration_->application());
@@ -94,7 +96,7 @@ TEST_F(ExactSqlite, KeysThatChange) {
         "UPDATE p SET a = a + v, v = hex(randomblob(4)) ORDER BY a DESC LIMIT 2",
         "UPDATE n SET k = k || random()", "UPDATE u SET id = id + 100 WHERE v > 1.5",
         "UPDATE u SET id = a.id FROM a WHERE a.id > 0 AND u.id = 1",
-        "UPDATE u SET v = v + 1 WHERE id > 0 ORDER BY v DESC LIMIT 9"});
+        "UPDATE u SET v = -v WHERE id > 0 ORDER BY v DESC LIMIT 9"});
   expect_equal(0);
 }
 
@@ -199,7 +201,7 @@ class ExactMariadb : public ExactStatements {
 
 TEST_F(ExactMariadb, KeysThatChange) {
   begin({"CREATE TABLE a (id INT PRIMARY KEY, v INT, u INT UNIQUE)",
-         "CREATE TABLE p (a VARCHAR(20), b BIGINT UNSIGNED, v DOUBLE, PRIMARY KEY (a, b))",
+         "CREATE TABLE p (a VARCHAR(40), b BIGINT UNSIGNED, v DOUBLE, PRIMARY KEY (a, b))",
          "CREATE TABLE d (k DOUBLE PRIMARY KEY, v TEXT)",
          "CREATE TABLE kid (id INT PRIMARY KEY, a INT, FOREIGN KEY (a) REFERENCES a (id)"
          " ON UPDATE CASCADE ON DELETE SET NULL)",
@@ -207,7 +209,7 @@ TEST_F(ExactMariadb, KeysThatChange) {
          "INSERT INTO p VALUES ('x', 1, 1), ('y', 18446744073709551615, 2)",
          "INSERT INTO d VALUES (0.1, 'a'), (1e300, 'b')", "INSERT INTO kid VALUES (1, 1), (2, 2)"});
   send({"UPDATE a SET id = id + 1 ORDER BY id DESC",
-        "UPDATE a SET id = id - 1 WHERE v > 2 ORDER BY id",
+        "UPDATE a SET id = id - 1 WHERE v < 3 ORDER BY id",
         "UPDATE a SET u = u + 1 ORDER BY u DESC",
         "UPDATE a SET id = FLOOR(100 + RAND() * 100000) LIMIT 1",
         "UPDATE p SET a = CONCAT(a, 'ß'), b = b - 1", "UPDATE p SET a = UUID() WHERE v = 1",
@@ -268,7 +270,7 @@ TEST_F(ExactMariadb, VariablesAndSubqueriesOfAnUpdate) {
 constexpr std::string_view kAllTypes =
     "CREATE TABLE every (id INT PRIMARY KEY, de DECIMAL(65,30), bu BIGINT UNSIGNED, f FLOAT,"
     " d DOUBLE, b BIT(64), y YEAR, t TIME(6), dt DATETIME(6), ts TIMESTAMP(6) NULL, da DATE,"
-    " j JSON, e ENUM('a','Ä'), s SET('x','y','z'), lt LONGTEXT, lb LONGBLOB, g GEOMETRY,"
+    " j JSON, e ENUM('a','Ö'), s SET('x','y','z'), lt LONGTEXT, lb LONGBLOB, g GEOMETRY,"
     " i INET6, u UUID, c CHAR(5) COLLATE utf8mb4_bin, l VARCHAR(9) CHARACTER SET latin1,"
     " vb VARBINARY(9), bo BOOLEAN)";
 constexpr std::string_view kExtremes =
@@ -276,8 +278,8 @@ constexpr std::string_view kExtremes =
     " 18446744073709551615, 3.402823e38, 1.7976931348623157e308,"
     " b'1111111111111111111111111111111111111111111111111111111111111111', 2155,"
     " '838:59:59.999999', '9999-12-31 23:59:59.999999', '2038-01-19 03:14:07.999999',"
-    " '9999-12-31', '{\"a\": [1, 2.50, null]}', 'Ä', 'x,z', REPEAT('ä😀', 30000),"
-    " REPEAT(x'00ff', 30000), ST_GeomFromText('POLYGON((0 0,1 0,1 1,0 0))'), '::ffff:1.2.3.4',"
+    " '9999-12-31', '{\"a\": [1, 2.50, null]}', 'Ö', 'x,z', REPEAT('ä😀', 3000),"
+    " REPEAT(x'00ff', 3000), ST_GeomFromText('POLYGON((0 0,1 0,1 1,0 0))'), '::ffff:1.2.3.4',"
     " '123e4567-e89b-12d3-a456-426655440000', 'ä b', 'é', x'0001', TRUE),"
     " (2, -0.000000000000000000000000000001, 0, -1.17549435e-38, -0.0, b'0', 1901,"
     " '-838:59:59', '1000-01-01 00:00:00', '1970-01-01 00:00:01', '1000-01-01', 'null', 'a', '',"
@@ -297,6 +299,13 @@ TEST_F(ExactMariadb, EveryTypeAtItsExtremes) {
         "REPLACE INTO every (id, l) VALUES (13, 'ß')",
         "INSERT INTO every (id, c) VALUES (11, 'n') ON DUPLICATE KEY UPDATE c = 'dup'"});
   expect_equal(0);
+}
+
+TEST_F(ExactMariadb, MoreThanTheServerKeepsIsOpaque) {
+  begin({"CREATE TABLE k (a INT, v LONGTEXT)",
+         "INSERT INTO k VALUES (1, REPEAT('x', 300000)), (2, '')"});
+  send({"UPDATE k SET a = a + 1 WHERE a = 1", "UPDATE k SET a = 7 WHERE v = ''"});
+  expect_equal(1);
 }
 
 TEST_F(ExactMariadb, ZonesModesAndCharactersOfTheSession) {
@@ -372,10 +381,8 @@ TEST_F(ExactMariadb, TriggersViewsAndWhatIsPutTogetherOnTheServer) {
          "CREATE PROCEDURE p(n INT) INSERT INTO t VALUES (n, n)"});
   send({"INSERT INTO t VALUES (1, 1), (2, 2)", "UPDATE t SET v = v + 1",
         "UPDATE t SET v = 7 WHERE id = 1", "INSERT INTO c VALUES (1, 5), (2, 50)",
-        "UPDATE w SET v = 3 WHERE id = 2", "CALL p(9)",
-        "PREPARE q FROM 'INSERT INTO t VALUES (?, 1)'", "EXECUTE q USING 20",
-        "REPLACE INTO c SELECT id + 10, v FROM t"});
-  expect_equal(-1);
+        "UPDATE w SET v = 3 WHERE id = 2", "CALL p(9)", "REPLACE INTO c SELECT id + 10, v FROM t"});
+  expect_equal(3);
 }
 
 }  // namespace
