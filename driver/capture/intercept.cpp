@@ -618,7 +618,7 @@ bool connector_header(const Execution& execution, SQLSMALLINT field, SQLLEN* val
   if (execution.plain) return true;
   if (execution.hidden) return hidden_count(execution, field, value);
   *value = execution.rows_last;  // given up before it ran
-  return !execution.failed_on_own && execution.pending == nullptr;
+  return (!execution.failed_on_own || execution.given_up) && execution.pending == nullptr;
 }
 
 }  // namespace

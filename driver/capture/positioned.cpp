@@ -350,6 +350,10 @@ SQLRETURN fetch_with_keys(Statement& stmt, Session& session, const SQLULEN* rows
   const bool count_here = rows == nullptr && !buffers.fetched();
   if (count_here) count_rows_at(stmt, &cursor->rows_fetched);
   const SQLRETURN ret = fetch();
+  // What it tells would be cleared by the next call.
+  if (count_here && ret != SQL_SUCCESS && ret != SQL_NO_DATA) {
+    take_diagnostics(*stmt.library, SQL_HANDLE_STMT, stmt.real, stmt.connection.wide, stmt);
+  }
   if (count_here) count_rows_at(stmt, nullptr);
   if (SQL_SUCCEEDED(ret)) cursor->fetched(buffers, rows);
   return ret;

@@ -209,6 +209,7 @@ class Execution {
   SQLHSTMT given_to = SQL_NULL_HSTMT;  // the real statement of the application that ran that text
   bool stands_in = false;  // the last execution ran, or waits for data, on `own`, without a result
   bool plain = false;      // without parameters
+  bool given_up = false;   // the real driver refused it before it ran
   SQLLEN rows_last = -1;   // of the last execution on `own`, as libsqliteodbc remembers it
   bool asked_since = false;    // something else was asked since it ran
   bool failed_on_own = false;  // it ran on `own` and failed there

@@ -194,9 +194,18 @@ bool record_visible(const Work& work, SQLRETURN ret) {
   return true;
 }
 
-// libsqliteodbc refuses these before it forgets how many rows the last execution changed.
-bool refused_before_it_ran(const Diagnostic& told) {
-  return told.native < 0 && std::string_view(told.sqlstate) != "07009";
+// What the real driver refuses before it forgets how many rows the last execution changed.
+bool refused_before_it_ran(const Work& work) {
+  const auto state = [](const Diagnostic& one) { return std::string_view(one.sqlstate); };
+  if (work.session.dialect == Dialect::sqlite) {
+    const std::vector<Diagnostic>& told = work.stmt.diagnostics;
+    return !told.empty() && told.front().native < 0 && state(told.front()) != "07009";
+  }
+  if (work.session.dialect != Dialect::mariadb) return false;
+  Handle seen(HandleKind::statement);
+  take_diagnostics(*work.stmt.library, SQL_HANDLE_STMT, work.stmt.current.load(),
+                   work.stmt.connection.wide, seen);
+  return !seen.diagnostics.empty() && state(seen.diagnostics.front()) == "07002";
 }
 
 // How the real drivers remember an execution on the application's own statement.
@@ -204,10 +213,10 @@ void remember_rows(const Work& work, SQLRETURN ret) {
   // A text that ours was refused with has run as it is, on the application's own.
   if (work.stmt.current.load() == work.stmt.real) return;
   Execution& execution = work.execution();
-  const std::vector<Diagnostic>& told = work.stmt.diagnostics;
   execution.stands_in = true;
   execution.plain = work.bound.count() == 0 && work.stmt.parameters.empty();
-  if (!done(ret) && !told.empty() && refused_before_it_ran(told.front())) return;
+  execution.given_up = !done(ret) && refused_before_it_ran(work);
+  if (execution.given_up) return;
   // Of an array that failed, what the sets before have changed.
   execution.rows_last = execution.counts.empty() ? 0 : execution.counts.back();
 }
@@ -332,6 +341,13 @@ std::optional<SQLRETURN> record_kept(const Work& work, Slice slice, const RunsSl
   return record_opaque(work, slice, run, ret, count);
 }
 
+// The question failed as the statement would have.
+SQLRETURN told_by_question(const Work& work) {
+  work.execution().failed_on_own = true;
+  remember_rows(work, SQL_ERROR);
+  return SQL_ERROR;
+}
+
 // The engine does not return what it changed, or not all of it: that is asked for.
 SQLRETURN record_asked(const Work& work, Slice slice, const RunsSlice& run, bool saved,
                        const TakesBack& back) {
@@ -346,10 +362,7 @@ SQLRETURN record_asked(const Work& work, Slice slice, const RunsSlice& run, bool
   const bool once = session.dialect == Dialect::sqlite;
   for (int left = once ? 1 : kChangedRowsTries;; --left) {
     const ChangedRows::Found found = rows.read_before(slice.first);
-    if (found == ChangedRows::Found::error) {
-      work.execution().failed_on_own = true;
-      return SQL_ERROR;
-    }
+    if (found == ChangedRows::Found::error) return told_by_question(work);
     if (found == ChangedRows::Found::no && session.dialect == Dialect::postgresql) back();
     if (found == ChangedRows::Found::no || left == 0) return record_opaque(work, slice, run);
     const SQLRETURN ret = run(slice);
