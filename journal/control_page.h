@@ -13,7 +13,7 @@
 namespace understudy {
 
 inline constexpr char kControlMagic[8] = {'U', 'N', 'D', 'R', 'S', 'T', 'D', 'Y'};
-inline constexpr std::uint32_t kControlVersion = 1;
+inline constexpr std::uint32_t kControlVersion = 2;
 inline constexpr std::uint32_t kSlotCount = 4096;              // connections per migration
 inline constexpr std::uint64_t kRingBytesDefault = 64u << 20;  // a power of two
 inline constexpr std::uint64_t kRingBytesMin = 64u << 10;
@@ -32,16 +32,21 @@ enum class Writing : std::uint32_t {
   recorded = 2,    // it writes under capture; a hold waits for its end
 };
 
-/// Why a session cannot be moved to the shadow; bits of Slot::pinned.
+/// Why a session cannot be moved to the other side; bits of Slot::pinned.
 enum PinnedBit : std::uint32_t {
   kPinnedTemporaryTable = 1u << 0,
   kPinnedLock = 1u << 1,
   kPinnedDescriptor = 1u << 2,
   kPinnedRealDriver =
-      1u << 3,  // the shadow could not be reached with the application's credentials
+      1u << 3,  // the other side could not be reached with the application's credentials
 };
 
-enum class SlotRoute : std::uint32_t { production = 0, prepared = 1, shadow = 2 };
+enum class SlotRoute : std::uint32_t {
+  production = 0,
+  prepared = 1,  // on production, the shadow's connection open
+  shadow = 2,
+  prepared_back = 3,  // on the shadow, production's connection open
+};
 
 /// One connection. Written by its session; cleared by journald when the session's process is dead.
 struct alignas(128) Slot {
@@ -84,7 +89,7 @@ struct ControlHeader {
   std::atomic<std::uint64_t> gate_deadline_ns;       // after it any waiter may open the gate
   std::atomic<std::uint64_t> hold_deadline_ns;       // after it any waiter may end the hold
   std::atomic<std::uint32_t> catalog_generation;     // grows when the catalog file was replaced
-  std::atomic<std::uint32_t> prepare_route;          // 1: sessions open their shadow connection
+  std::atomic<std::uint32_t> prepare_route;          // 1: sessions connect to the other side
   std::atomic<std::uint64_t> next_session_id;
   std::atomic<std::uint32_t> gate_clear;        // futex; bumped when a mark is cleared
   std::atomic<std::uint32_t> durability_power;  // 1: COMMIT waits for durable_position

@@ -76,7 +76,7 @@ void Gate::enter(Slot& slot) {
   for (;;) {
     slot.in_flight.store(1);
     std::uint32_t gate = header.commit_gate.load();
-    if (!closed(gate) || mode_of(header.mode_word.load()) == Mode::invalid) return;
+    if (!closed(gate) || recording_ended(mode_of(header.mode_word.load()))) return;
     slot.in_flight.store(0);
     wake_closer(header);
     const std::uint64_t deadline = std::min(header.gate_deadline_ns.load(), patience);
@@ -98,7 +98,7 @@ Result<std::uint32_t> Gate::close(std::uint64_t deadline_ns) {
   const std::uint64_t limit = std::min(deadline_ns, monotonic_ns() + kGateNsMax);
   const std::uint64_t announced = header.gate_deadline_ns.load();
   std::uint32_t gate = header.commit_gate.load();
-  if (mode_of(header.mode_word.load()) == Mode::invalid)
+  if (recording_ended(mode_of(header.mode_word.load())))
     return Status(Code::invalid, "the migration is invalid; the commit gate stays open");
   if (closed(gate) || !announce(header.gate_deadline_ns, announced, limit) ||
       !header.commit_gate.compare_exchange_strong(gate, gate + 1))
@@ -134,10 +134,6 @@ Status Gate::open(std::uint32_t token) {
 
 namespace {
 
-bool held(Mode mode) {
-  return mode == Mode::hold || mode == Mode::switching;
-}
-
 void clear_writing(ControlHeader& header, Slot& slot) {
   const std::uint32_t before = slot.writing.exchange(word_of(Writing::none));
   const Mode mode = mode_of(header.mode_word.load());
@@ -153,9 +149,8 @@ void mark_writing(Slot& slot, Writing writing) {
 /// Ends a hold seen as `word`, whose deadline has passed.
 void end_expired_hold(ControlHeader& header, std::uint32_t word) {
   std::uint32_t expected = word;
-  if (header.mode_word.compare_exchange_strong(expected,
-                                               mode_word(Mode::record, epoch_of(word) + 1)))
-    futex_wake_all(header.mode_word);
+  const std::uint32_t wanted = mode_word(let_go(mode_of(word)), epoch_of(word) + 1);
+  if (header.mode_word.compare_exchange_strong(expected, wanted)) futex_wake_all(header.mode_word);
 }
 
 /// Counts the time sessions spend waiting under a hold.
@@ -186,7 +181,7 @@ Waited wait_under_hold(ControlHeader& header, std::uint32_t word, std::uint64_t 
                        std::uint64_t patience_ns) {
   const std::uint64_t now = monotonic_ns();
   const std::uint64_t hold_deadline = std::min(header.hold_deadline_ns.load(), patience_ns);
-  const bool switching = mode_of(word) == Mode::switching;
+  const bool switching = being_decided(mode_of(word));
   if (!switching && now >= hold_deadline) {
     end_expired_hold(header, word);
     return Waited::look_again;
@@ -210,15 +205,15 @@ BeginWrite Hold::begin_write(Slot& slot, std::uint64_t deadline_ns, bool* timed_
   for (;;) {
     const std::uint32_t word = header.mode_word.load();
     const Mode mode = mode_of(word);
-    const bool passing = mode == Mode::idle || mode >= Mode::invalid;
-    mark_writing(slot, passing ? Writing::unrecorded : Writing::recorded);
+    mark_writing(slot, records(mode) ? Writing::recorded : Writing::unrecorded);
     // Marked first, then looked: either this sees the new mode or its closer sees the mark.
     if (header.mode_word.load() != word) continue;
-    if (mode == Mode::idle || mode == Mode::invalid) return BeginWrite::unrecorded;
-    if (mode == Mode::record || (mode == Mode::switched && on_shadow)) return BeginWrite::recorded;
-    if (mode > Mode::invalid) return BeginWrite::invalid;
+    if (!known_mode(mode)) return BeginWrite::invalid;
+    const bool elsewhere = shadow_in_use(mode) != on_shadow;
+    if (!held(mode) && !elsewhere)
+      return records(mode) ? BeginWrite::recorded : BeginWrite::unrecorded;
     clear_writing(header, slot);
-    if (mode == Mode::switched) return BeginWrite::moved;
+    if (!held(mode)) return BeginWrite::moved;
     figure.begin();
     if (wait_under_hold(header, word, deadline_ns, patience) == Waited::timed_out) {
       *timed_out = true;
@@ -236,8 +231,11 @@ Result<std::uint32_t> Hold::begin(std::uint64_t deadline_ns) {
   const std::uint64_t limit = std::min(deadline_ns, monotonic_ns() + kHoldNsMax);
   const std::uint64_t announced = header.hold_deadline_ns.load();
   std::uint32_t word = header.mode_word.load();
-  const std::uint32_t wanted = mode_word(Mode::hold, epoch_of(word) + 1);
-  if (mode_of(word) != Mode::record || !announce(header.hold_deadline_ns, announced, limit) ||
+  const Mode mode = mode_of(word);
+  const Mode next = mode == Mode::switched ? Mode::hold_back : Mode::hold;
+  const std::uint32_t wanted = mode_word(next, epoch_of(word) + 1);
+  if ((mode != Mode::record && mode != Mode::switched) ||
+      !announce(header.hold_deadline_ns, announced, limit) ||
       !header.mode_word.compare_exchange_strong(word, wanted))
     return Status(Code::invalid, "the migration is not recording, so nothing can be held");
   futex_wake_all(header.mode_word);
@@ -260,9 +258,11 @@ Status Hold::wait_clear(Writing writing, std::uint64_t deadline_ns) {
 
 Result<std::uint32_t> Hold::finish(std::uint32_t hold_word, Mode next) {
   ControlHeader& header = map_.header();
-  if (mode_of(hold_word) != Mode::hold || (next != Mode::record && next != Mode::switching))
-    return Status(Code::invalid, "a hold ends in record or switching");
-  const bool late = next == Mode::switching && monotonic_ns() >= header.hold_deadline_ns.load();
+  const Mode mode = mode_of(hold_word);
+  const Mode decision = mode == Mode::hold_back ? Mode::returning : Mode::switching;
+  if ((mode != Mode::hold && mode != Mode::hold_back) || (next != let_go(mode) && next != decision))
+    return Status(Code::invalid, "a hold ends in record or switching, or switched or returning");
+  const bool late = next == decision && monotonic_ns() >= header.hold_deadline_ns.load();
   if (late) end_expired_hold(header, hold_word);
   const std::uint32_t wanted = mode_word(next, epoch_of(hold_word) + 1);
   std::uint32_t word = hold_word;
@@ -270,15 +270,14 @@ Result<std::uint32_t> Hold::finish(std::uint32_t hold_word, Mode next) {
     futex_wake_all(header.mode_word);
     return wanted;
   }
-  if (mode_of(header.mode_word.load()) == Mode::invalid)
-    return Status(Code::invalid, "the migration became invalid during the hold");
-  return Status(Code::timeout, "the hold's deadline passed; production stays in use");
+  if (recording_ended(mode_of(header.mode_word.load())))
+    return Status(Code::invalid, "recording ended during the hold");
+  return Status(Code::timeout, "the hold's deadline passed");
 }
 
 Status Hold::decide(std::uint32_t switching_word, Mode next) {
   ControlHeader& header = map_.header();
-  if (mode_of(switching_word) != Mode::switching ||
-      (next != Mode::record && next != Mode::switched))
+  if (!being_decided(mode_of(switching_word)) || (next != Mode::record && next != Mode::switched))
     return Status(Code::invalid, "a switch ends in switched or record");
   std::uint32_t word = switching_word;
   if (!header.mode_word.compare_exchange_strong(word,

@@ -5,8 +5,9 @@
 // once `wait_clear` returns, every transaction sealed so far has its outcome and none can be sealed
 // until the gate opens. Gate word: even open, odd closed; the closer's word is its token.
 //
-// Hold. The same with Slot::writing and Mode::hold: a session sets writing before it looks at the
-// mode; the closer sets the mode, then waits for all writing marks to clear.
+// Hold. The same with Slot::writing and Mode::hold (Mode::hold_back while the shadow is in use): a
+// session sets writing before it looks at the mode; the closer sets the mode, then waits for all
+// writing marks to clear.
 //
 // Whoever waits may end a gate or a hold whose deadline has passed; the closer notices, because its
 // own compare-and-swap fails. So a closer that died or stalls costs the application at most the
@@ -63,30 +64,31 @@ class Hold {
   explicit Hold(SegmentMap& map) : map_(map) {}
 
   // --- sessions: call before the first modifying statement of a transaction ---
-  /// Marks the slot as writing and says how: `unrecorded` (mode idle or invalid: not captured),
-  /// `recorded`, or `moved` (mode switched: mark cleared, the session must be routed first unless
-  /// it already is on the shadow). While held it waits, at most until `deadline_ns` (the
-  /// statement's own query timeout; 0: the hold's deadline), then ends an expired hold itself.
-  /// `timed_out` is set when the session's own deadline passed first; the mark is then cleared and
-  /// the result says nothing. Nobody may end `switching` but its closer, so there the wait ends
-  /// with `timed_out` (deadline 0: kSwitchGraceNs after the hold's deadline). `invalid`: the mode
-  /// word is no mode; treat as unrecorded.
+  /// Marks the slot as writing and says how: `unrecorded` (mode idle, invalid or one_way: not
+  /// captured), `recorded`, or `moved` (the other side than `on_shadow` says is in use: mark
+  /// cleared, the session must be routed first, then ask again). While held it waits, at most until
+  /// `deadline_ns` (the statement's own query timeout; 0: the hold's deadline), then ends an
+  /// expired hold itself. `timed_out` is set when the session's own deadline passed first; the mark
+  /// is then cleared and the result says nothing. Nobody may end `switching` or `returning` but its
+  /// closer, so there the wait ends with `timed_out` (deadline 0: kSwitchGraceNs after the hold's
+  /// deadline). `invalid`: the mode word is no mode; treat as unrecorded.
   BeginWrite begin_write(Slot& slot, std::uint64_t deadline_ns, bool* timed_out, bool on_shadow);
   /// The transaction ended.
   void end_write(Slot& slot);
 
   // --- the closer ---
-  /// record -> hold, for kHoldNsMax at most. Returns the hold's mode word (for `finish`).
-  /// Code::invalid in another mode.
+  /// record -> hold, or switched -> hold_back, for kHoldNsMax at most. Returns the hold's mode word
+  /// (for `finish`). Code::invalid in another mode.
   Result<std::uint32_t> begin(std::uint64_t deadline_ns);
   /// Waits until no live session writes, `writing` being the kind waited for (unrecorded at start,
   /// recorded under a hold). Code::timeout names the pid and for how long it has been writing.
   Status wait_clear(Writing writing, std::uint64_t deadline_ns);
-  /// hold -> `next` (record or switching); Code::timeout when a waiter ended the hold before, or
-  /// its deadline has passed and `next` is switching (the hold is then ended); Code::invalid when
-  /// the migration became invalid.
+  /// hold -> `next` (record or switching), hold_back -> `next` (switched or returning);
+  /// Code::timeout when a waiter ended the hold before, or its deadline has passed and `next` is a
+  /// decision (the hold is then ended); Code::invalid when recording has ended.
   Result<std::uint32_t> finish(std::uint32_t hold_word, Mode next);
-  /// switching -> switched or record. Code::invalid when the mode is not `switching_word`.
+  /// switching or returning -> switched or record. Code::invalid when the mode is not
+  /// `switching_word`.
   Status decide(std::uint32_t switching_word, Mode next);
 
  private:

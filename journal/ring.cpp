@@ -83,7 +83,7 @@ Result<Ring::Claim> Ring::claim(std::uint32_t slot, RingKind kind, std::uint64_t
     const std::uint64_t to_end = map_.ring_bytes() - (tail & mask_);
     const std::uint64_t padding = need > to_end ? to_end : 0;
     if (tail - head + padding + need > map_.ring_bytes()) {
-      const bool ended = mode_of(header.mode_word.load()) == Mode::invalid;
+      const bool ended = recording_ended(mode_of(header.mode_word.load()));
       if (ended || monotonic_ns() >= deadline_ns ||
           !futex_wait_until(header.space_wake, space, deadline_ns))
         return Status(Code::full,
@@ -142,7 +142,7 @@ Status Ring::wait_durable(const Claim& claim, std::uint64_t deadline_ns) {
   for (;;) {
     const std::uint32_t seen = header.durable_wake.load();
     if (header.durable_position.load() > claim.position) return {};
-    if (mode_of(header.mode_word.load()) == Mode::invalid)
+    if (recording_ended(mode_of(header.mode_word.load())))
       return Status(Code::invalid, "recording ended before the transaction was on disk");
     if (monotonic_ns() >= deadline_ns || !futex_wait_until(header.durable_wake, seen, deadline_ns))
       return Status(Code::timeout,

@@ -730,14 +730,15 @@ void bump(std::atomic<std::uint32_t>& word) {
   futex_wake_all(word);
 }
 
-/// False when the mode is one that must stay.
+/// The side in use stays in use. False while a decision about it is being written down.
 bool set_invalid(std::atomic<std::uint32_t>& word) {
   std::uint32_t seen = word.load();
   for (;;) {
     const Mode mode = mode_of(seen);
-    if (mode == Mode::switching || mode == Mode::switched) return false;
-    if (mode == Mode::invalid) return true;
-    if (word.compare_exchange_weak(seen, mode_word(Mode::invalid, epoch_of(seen) + 1))) return true;
+    if (being_decided(mode)) return false;
+    if (recording_ended(mode)) return true;
+    const Mode next = shadow_in_use(mode) ? Mode::one_way : Mode::invalid;
+    if (word.compare_exchange_weak(seen, mode_word(next, epoch_of(seen) + 1))) return true;
   }
 }
 

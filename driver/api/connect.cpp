@@ -112,12 +112,28 @@ SQLRETURN connect_real(Connection& dbc, std::string text, bool wide, Manner mann
     real::wipe(text);
   }
   const SQLRETURN ret = work();
+  const bool began_browsing = dbc.browsing;
   dbc.browsing = ret == SQL_NEED_DATA;
+  if (ret == SQL_ERROR && !began_browsing && capture::connected_elsewhere(dbc)) {
+    dbc.connected = true;
+    return SQL_SUCCESS;
+  }
   if (!SQL_SUCCEEDED(ret)) return ret;
   dbc.connected = true;
   read_autocommit(dbc, ret);
   capture::connected(dbc);
   return manner == Manner::browses ? ret : with_version_warning(dbc, manner, ret);
+}
+
+// The completed connection string of a connection that was made elsewhere is not the application's
+// to see: it may name another data source.
+template <class Character>
+SQLRETURN without_text(const Connection& dbc, SQLRETURN ret, Character* out, SQLSMALLINT capacity,
+                       SQLSMALLINT* length) {
+  if (!SQL_SUCCEEDED(ret) || !capture::began_elsewhere(dbc)) return ret;
+  if (out != nullptr && capacity > 0) *out = 0;
+  if (length != nullptr) *length = 0;
+  return ret;
 }
 
 SQLRETURN connect_narrowed(Connection& dbc, const NarrowText& dsn, const NarrowText& user,
@@ -185,10 +201,11 @@ UNDERSTUDY_ENTRY_POINT SQLDriverConnect(SQLHDBC handle, SQLHWND window, SQLCHAR*
                                         SQLSMALLINT out_capacity, SQLSMALLINT* out_length,
                                         SQLUSMALLINT completion) {
   return api::on<Connection>(handle, [&](Connection& dbc) {
-    return connect_real(dbc, narrow_argument(in, in_length), false, Manner::connects_by_text, [&] {
+    const SQLRETURN ret = connect_real(dbc, narrow_argument(in, in_length), false, Manner::connects_by_text, [&] {
       return api::forward(dbc, api::entries(dbc).DriverConnect, dbc.real, window, in, in_length,
                           out, out_capacity, out_length, completion);
     });
+    return without_text(dbc, ret, out, out_capacity, out_length);
   });
 }
 
@@ -199,7 +216,7 @@ UNDERSTUDY_ENTRY_POINT SQLDriverConnectW(SQLHDBC handle, SQLHWND window, SQLWCHA
   return api::on<Connection>(handle, [&](Connection& dbc) {
     const NarrowText text(in, in_length);
     if (!text.ok()) return api::refuse(dbc, text);
-    return connect_real(dbc, text.text(), true, Manner::connects_by_text, [&]() -> SQLRETURN {
+    const SQLRETURN ret = connect_real(dbc, text.text(), true, Manner::connects_by_text, [&]() -> SQLRETURN {
       const real::Entries& fn = api::entries(dbc);
       if (fn.DriverConnectW != nullptr) {
         return fn.DriverConnectW(dbc.real, window, in, in_length, out, out_capacity, out_length,
@@ -211,6 +228,7 @@ UNDERSTUDY_ENTRY_POINT SQLDriverConnectW(SQLHDBC handle, SQLHWND window, SQLWCHA
                             text.short_length(), to, bytes, length, completion);
       });
     });
+    return without_text(dbc, ret, out, out_capacity, out_length);
   });
 }
 

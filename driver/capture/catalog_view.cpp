@@ -30,8 +30,9 @@ Views& views() {
 }  // namespace
 
 std::shared_ptr<CatalogView> CatalogView::get(const std::string& home, const std::string& migration,
-                                              std::uint32_t generation) {
-  const std::string path = home + "/" + migration + "/catalog";
+                                              Side side, std::uint32_t generation) {
+  const char* file = side == Side::shadow ? "/shadow.catalog" : "/catalog";
+  const std::string path = home + "/" + migration + file;
   Views& all = views();
   const std::lock_guard lock(all.mutex);
   auto& [known_generation, view] = all.latest[path];

@@ -11,6 +11,7 @@
 
 #include "driver/sql/analyzer.h"
 #include "journal/catalog.h"
+#include "journal/record.h"
 
 namespace understudy::capture {
 
@@ -21,11 +22,11 @@ inline constexpr std::size_t kAnalysisTextBytesMax = 65536;  // longer texts are
 /// that holds an analysis holds the view. Thread safe.
 class CatalogView {
  public:
-  /// The view of this generation, loaded from the migration's home when it is the first. Null when
-  /// the file is missing or damaged (told to syslog once for each generation): then every modifying
-  /// statement is opaque.
+  /// The view of this generation of one side's tables, loaded from the migration's home when it is
+  /// the first. Null when the file is missing or damaged (told to syslog once for each generation):
+  /// then every modifying statement is opaque.
   static std::shared_ptr<CatalogView> get(const std::string& home, const std::string& migration,
-                                          std::uint32_t generation);
+                                          Side side, std::uint32_t generation);
 
   [[nodiscard]] const Catalog& catalog() const { return catalog_; }
   [[nodiscard]] std::uint32_t generation() const { return generation_; }

@@ -288,6 +288,21 @@ void connected(Connection& dbc) {
   dbc.session = Session::join(dbc);
 }
 
+bool connected_elsewhere(Connection& dbc) {
+  if (!valid_migration_name(dbc.settings.migration)) return false;
+  // Looked at before anything is made: most refused connections have nothing to do with a switch.
+  const auto map = SegmentMap::open(understudy_home(), dbc.settings.migration);
+  if (!map.ok() || !shadow_in_use(mode_of((*map)->header().mode_word.load()))) return false;
+  std::unique_ptr<Session> session = Session::join(dbc, false);
+  if (session == nullptr || !route::begin_on_shadow(*session)) return false;
+  dbc.session = std::move(session);
+  return true;
+}
+
+bool began_elsewhere(const Connection& dbc) {
+  return dbc.session != nullptr && dbc.session->on_shadow;
+}
+
 void disconnecting(Connection& dbc) {
   if (dbc.session == nullptr) return;
   const std::lock_guard lock(dbc.write_mutex);

@@ -25,6 +25,11 @@ struct SqlText {
 
 /// The real connection is up and the pre-connect attributes are set: joins the migration's segment.
 void connected(Connection& dbc);
+/// The real driver refused to connect. Where the migration has the shadow in use and production may
+/// be gone, the connection is made there. False: nothing has changed.
+bool connected_elsewhere(Connection& dbc);
+/// Just after connecting: it was made there.
+bool began_elsewhere(const Connection& dbc);
 /// Before and after the real SQLDisconnect. An open transaction is dropped only after it succeeded.
 void disconnecting(Connection& dbc);
 void disconnected(Connection& dbc);

@@ -12,7 +12,7 @@ namespace understudy::capture {
 
 bool Session::recording_still() const {
   const Mode mode = mode_of(header().mode_word.load(std::memory_order_seq_cst));
-  return mode == Mode::record || mode == Mode::hold || mode == Mode::switching;
+  return records(mode) && shadow_in_use(mode) == on_shadow;
 }
 
 std::uint64_t Session::full_deadline_ns() const {
@@ -27,6 +27,7 @@ void Session::prepare_head(TransactionHead* head) {
   head->session_id = slot().session_id.load(std::memory_order_relaxed);
   head->entries = transaction.entries.entries();
   head->chunks = transaction.chunks;
+  head->side = on_shadow ? Side::shadow : Side::production;
   head->flags = transaction.flags;
 }
 
@@ -121,7 +122,7 @@ SQLRETURN Session::commit(const EndsTransaction& commit, bool goes_on) {
     transaction.ended();
   }
   if (schema_changed && committed) {
-    map->invalidate(kSchemaChanged);
+    map->invalidate(this->schema_changed());
   }
   return ret;
 }
@@ -167,7 +168,7 @@ SQLRETURN Session::perhaps_end(const EndsTransaction& end, bool commits) {
   } else if (sealed) {
     end_write();
     transaction.ended();
-    if (schema_changed && ended) map->invalidate(kSchemaChanged);
+    if (schema_changed && ended) map->invalidate(this->schema_changed());
   } else {
     lost();
   }

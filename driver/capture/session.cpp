@@ -46,7 +46,7 @@ Dialect dialect_of(const Connection& dbc) {
 
 }  // namespace
 
-std::unique_ptr<Session> Session::join(Connection& dbc) {
+std::unique_ptr<Session> Session::join(Connection& dbc, bool up) {
   const std::string& name = dbc.settings.migration;
   if (name.empty() || std::getenv("UNDERSTUDY_BYPASS") != nullptr) return nullptr;
   if (!valid_migration_name(name)) {
@@ -67,7 +67,7 @@ std::unique_ptr<Session> Session::join(Connection& dbc) {
     return nullptr;
   }
   std::unique_ptr<Session> session(new Session(dbc, home, std::move(*map), *slot));
-  session->dialect = dialect_of(dbc);
+  if (up) session->dialect = dialect_of(dbc);
   return session;
 }
 
@@ -127,9 +127,17 @@ void Session::check_process() {
 
 std::shared_ptr<CatalogView> Session::catalog() {
   const std::uint32_t generation = header().catalog_generation.load(std::memory_order_acquire);
-  if (view_ != nullptr && view_->generation() == generation) return view_;
-  view_ = CatalogView::get(home, migration, generation);
+  const Side side = on_shadow ? Side::shadow : Side::production;
+  if (view_ != nullptr && view_->generation() == generation && view_side_ == side) return view_;
+  view_ = CatalogView::get(home, migration, side, generation);
+  view_side_ = side;
   return view_;
+}
+
+void Session::changed_sides() {
+  on_shadow = !on_shadow;
+  dialect = dialect_of(dbc);
+  prepared_texts.forget();
 }
 
 BeginWrite Session::begin_write(std::uint64_t deadline_ns, bool* timed_out) {

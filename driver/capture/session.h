@@ -29,6 +29,8 @@ inline constexpr std::uint64_t kDurableWaitNs =
     10'000'000'000;  // Durability=power, then invalidate
 inline constexpr char kSchemaChanged[] =
     "the application changed the schema of production during the migration";
+inline constexpr char kShadowSchemaChanged[] =
+    "the application changed the schema of the shadow after the switch";
 inline constexpr std::size_t kContextMax = 256;      // context statements of a session
 inline constexpr std::size_t kTemporaryMax = 10000;  // names of temporary tables of a session
 /// Of a result that psqlodbc has no row count for: SQLRowCount leaves the place as it is.
@@ -45,8 +47,8 @@ using EndsTransaction = std::function<SQLRETURN()>;
 class Session {
  public:
   /// Null when the connection belongs to no migration, or its segment cannot be had (told to
-  /// syslog): then it is a pass-through. The real connection must be up.
-  static std::unique_ptr<Session> join(Connection& dbc);
+  /// syslog): then it is a pass-through. `up`: the real connection is.
+  static std::unique_ptr<Session> join(Connection& dbc, bool up = true);
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -79,9 +81,17 @@ class Session {
   route::State route;
 
   [[nodiscard]] ControlHeader& header() const { return map->header(); }
+  [[nodiscard]] Mode mode() const {
+    return mode_of(header().mode_word.load(std::memory_order_acquire));
+  }
   [[nodiscard]] Slot& slot() const { return map->slot(slot_); }
-  /// The present catalog; null when there is none.
+  /// The present catalog of the side the session is on; null when there is none.
   std::shared_ptr<CatalogView> catalog();
+  /// The session is on the other real connection of `dbc` now.
+  void changed_sides();
+  [[nodiscard]] const char* schema_changed() const {
+    return on_shadow ? kShadowSchemaChanged : kSchemaChanged;
+  }
   /// Whether each statement is a transaction of its own on the server.
   [[nodiscard]] bool autocommitting() const { return dbc.autocommit && !transaction.by_text; }
 
@@ -170,6 +180,7 @@ class Session {
   bool zone_changed_ = false;
   bool settings_lost_ = false;  // there were more than are kept
   std::shared_ptr<CatalogView> view_;
+  Side view_side_ = Side::production;
   SQLHSTMT question_ = SQL_NULL_HSTMT;
 };
 

@@ -638,7 +638,7 @@ SQLRETURN run_whole_array(const Work& work, bool implicit, const RunsSlice& run,
 SQLRETURN run_ddl(Session& session, const RunsUnchanged& unchanged) {
   const SQLRETURN ret = unchanged();
   session.lost();
-  if (done(ret)) session.map->invalidate(kSchemaChanged);
+  if (done(ret)) session.map->invalidate(session.schema_changed());
   return ret;
 }
 
@@ -791,7 +791,7 @@ SQLRETURN finish_settling(Statement& stmt, Session& session, SQLRETURN ret) {
 bool begin_marked(Statement& stmt, Session& session, BeginWrite* how, SQLRETURN* ret) {
   bool timed_out = false;
   *how = session.begin_write(statement_deadline_ns(stmt), &timed_out);
-  if (!timed_out && *how == BeginWrite::moved) {
+  while (!timed_out && *how == BeginWrite::moved) {
     if (!route::move(session, ret, stmt)) return false;
     *how = session.begin_write(statement_deadline_ns(stmt), &timed_out);
   }

@@ -51,12 +51,20 @@ std::string written(const std::string& value) {
   return out + "}";
 }
 
+std::string as_connect_text(const std::string& configured) {
+  return configured.find('=') == std::string::npos ? "DSN=" + configured : configured;
+}
+
+bool names_account(const std::string& configured) {
+  const Pairs named = real::parse_connect_text(as_connect_text(configured));
+  return !credential(named, value_of(named, {"DSN"}), kUserKeys).empty();
+}
+
 // The migration's connection string for the shadow, with the application's own credentials unless
 // it names others.
 std::string shadow_text(const Session& session, const std::string& configured) {
-  std::string text = configured.find('=') == std::string::npos ? "DSN=" + configured : configured;
-  const Pairs named = real::parse_connect_text(text);
-  if (!credential(named, value_of(named, {"DSN"}), kUserKeys).empty()) return text;
+  std::string text = as_connect_text(configured);
+  if (names_account(configured)) return text;
   const Connection& dbc = session.dbc;
   const Pairs given = real::parse_connect_text(dbc.connect_text);
   const std::string user = credential(given, dbc.settings.dsn, kUserKeys);
@@ -119,54 +127,76 @@ void hang_up(const real::Library& library, SQLHDBC dbc) {
   free_connection(library, dbc);
 }
 
-Status open_shadow(Session& session, Handle& reporter) {
+// What has happened, for the application.
+std::string switched_to(const Session& session) {
+  return session.on_shadow ? "the application went back to production; "
+                           : "production was switched to the shadow; ";
+}
+
+// Where the other side is, with the application's own credentials; wiped by the caller.
+Result<std::string> text_of_other_side(Session& session) {
+  if (session.on_shadow) return session.dbc.connect_text;  // as the application once connected
   const std::shared_ptr<capture::CatalogView> view = session.catalog();
   if (view == nullptr || view->catalog().shadow_connection.empty()) {
-    return {Code::not_found, "the migration's catalog names no shadow"};
+    return Status(Code::not_found, "the migration's catalog names no shadow");
   }
-  std::string text = shadow_text(session, view->catalog().shadow_connection);
-  const Result<const real::Library*> library = shadow_library(text);
+  return shadow_text(session, view->catalog().shadow_connection);
+}
+
+Status connect_other_side(Session& session, const std::string& text, Handle& reporter) {
+  const std::string side = session.on_shadow ? "production" : "the shadow";
+  const Result<const real::Library*> library =
+      session.on_shadow ? real::load(session.dbc.settings.real_driver) : shadow_library(text);
   if (!library.ok()) return library.status();
   const real::Entries& fn = (*library)->fn;
   Connection& dbc = session.dbc;
   SQLHENV env = dbc.environment.real_environment(**library, reporter);
   if (env == SQL_NULL_HENV || fn.AllocHandle == nullptr) {
-    return {Code::unsupported, "the shadow's driver gives no environment"};
+    return {Code::unsupported, "the driver of " + side + " gives no environment"};
   }
   SQLHDBC opened = SQL_NULL_HDBC;
   if (!SQL_SUCCEEDED(fn.AllocHandle(SQL_HANDLE_DBC, env, &opened))) {
-    return {Code::unsupported, "the shadow's driver gives no connection handle"};
+    return {Code::unsupported, "the driver of " + side + " gives no connection handle"};
   }
   const Attribute* timeout = find_attribute(dbc.attributes, SQL_ATTR_LOGIN_TIMEOUT);
   if (timeout != nullptr) set_connect_attribute(**library, opened, *timeout);
   const SQLRETURN ret = connect_with(**library, opened, text, dbc.wide);
-  real::wipe(text);
   if (!SQL_SUCCEEDED(ret)) {
     Handle refused(HandleKind::connection);
     capture::take_diagnostics(**library, SQL_HANDLE_DBC, opened, dbc.wide, refused);
     free_connection(**library, opened);
     const std::string state =
         refused.diagnostics.empty() ? "HY000" : refused.diagnostics.front().sqlstate;
-    return {Code::io, "the shadow refuses the application's connection with SQLSTATE " + state};
+    return {Code::io, side + " refuses the application's connection with SQLSTATE " + state};
   }
-  session.route.shadow = opened;
-  session.route.shadow_library = *library;
+  session.route.ahead = opened;
+  session.route.ahead_library = *library;
   return {};
 }
 
-// Opens the shadow's connection ahead of the switch.
+Status open_other_side(Session& session, Handle& reporter) {
+  Result<std::string> text = text_of_other_side(session);
+  if (!text.ok()) return text.status();
+  Status opened = connect_other_side(session, *text, reporter);
+  real::wipe(*text);
+  return opened;
+}
+
+// Opens the other side's connection ahead of the switch.
 void prepare(Session& session, Handle& reporter) {
   State& state = session.route;
-  const Status opened = open_shadow(session, reporter);
-  reporter.diagnostics.clear();  // production is still in use: this is not the application's error
+  const Status opened = open_other_side(session, reporter);
+  // The present side is still in use: this is not the application's error.
+  reporter.diagnostics.clear();
   state.failed.store(!opened.ok());
   state.ready.store(opened.ok());
   if (opened.ok()) {
-    session.slot().route.store(static_cast<std::uint32_t>(SlotRoute::prepared));
+    const SlotRoute route = session.on_shadow ? SlotRoute::prepared_back : SlotRoute::prepared;
+    session.slot().route.store(static_cast<std::uint32_t>(route));
     return;
   }
   session.slot().pinned.fetch_or(kPinnedRealDriver);
-  capture::tell_operator("a session cannot move to the shadow", opened.message());
+  capture::tell_operator("a session cannot move to the other side", opened.message());
 }
 
 void replay_attributes(Session& session) {
@@ -193,6 +223,12 @@ bool replay_context(Session& session, std::string* state) {
   return true;
 }
 
+// Whether another side is in use than the one the session is on. Of a word that is no mode nothing
+// is concluded.
+bool belongs_elsewhere(const Session& session, Mode mode) {
+  return known_mode(mode) && shadow_in_use(mode) != session.on_shadow;
+}
+
 bool reads_committed(const Session& session) {
   if (session.dialect == Dialect::sqlite) return !session.transaction.by_text;
   const Attribute* level = find_attribute(session.dbc.attributes, SQL_ATTR_TXN_ISOLATION);
@@ -201,28 +237,52 @@ bool reads_committed(const Session& session) {
   return value == SQL_TXN_READ_COMMITTED || value == SQL_TXN_READ_UNCOMMITTED;
 }
 
+// The connection opened ahead becomes the session's own.
+void take_ahead(Session& session) {
+  State& state = session.route;
+  session.dbc.library = state.ahead_library;
+  session.dbc.real = state.ahead;
+  state.ahead = SQL_NULL_HDBC;
+  state.ready.store(false);
+  state.failed.store(false);
+  session.slot().pinned.fetch_and(~kPinnedRealDriver);
+  session.changed_sides();
+}
+
 void swap_sides(Session& session) {
   Connection& dbc = session.dbc;
   State& state = session.route;
   session.drop_question();
-  state.production = dbc.real;
-  state.production_library = dbc.library;
+  Behind behind{dbc.real, dbc.library, 0};
   {
     const std::lock_guard lock(dbc.children_mutex);
-    state.left_behind.store(dbc.statements.size());
+    for (const Statement* stmt : dbc.statements) behind.statements += stmt->home == dbc.real;
   }
-  dbc.library = state.shadow_library;
-  dbc.real = state.shadow;
-  state.shadow = SQL_NULL_HDBC;
-  session.on_shadow = true;
-  session.prepared_texts.forget();
+  {
+    const std::lock_guard lock(state.behind_mutex);
+    state.behind.push_back(behind);
+  }
+  take_ahead(session);
 }
 
-void leave_production(Session& session) {
-  State& state = session.route;
-  if (state.production == SQL_NULL_HDBC) return;
-  hang_up(*state.production_library, state.production);
-  state.production = SQL_NULL_HDBC;
+// A statement has left the connection it lived on.
+void left(State& state, SQLHDBC home) {
+  const std::lock_guard lock(state.behind_mutex);
+  for (Behind& one : state.behind) {
+    if (one.dbc == home && one.statements > 0) --one.statements;
+  }
+}
+
+void hang_up_where_nothing_is_left(State& state) {
+  std::vector<Behind> done;
+  {
+    const std::lock_guard lock(state.behind_mutex);
+    const auto first = std::partition(state.behind.begin(), state.behind.end(),
+                                      [](const Behind& one) { return one.statements > 0; });
+    done.assign(first, state.behind.end());
+    state.behind.erase(first, state.behind.end());
+  }
+  for (const Behind& one : done) hang_up(*one.library, one.dbc);
 }
 
 // Descriptors whose fields were set directly carry more than the bindings we know of.
@@ -262,42 +322,60 @@ void bind_again(Statement& stmt, SQLHSTMT real) {
 }  // namespace
 
 bool move(Session& session, SQLRETURN* ret, Handle& reporter) {
-  if (session.on_shadow) return true;
+  if (!belongs_elsewhere(session, session.mode())) return true;
   State& state = session.route;
-  if (state.shadow == SQL_NULL_HDBC) {
-    const Status opened = open_shadow(session, reporter);
+  if (state.ahead == SQL_NULL_HDBC) {
+    const Status opened = open_other_side(session, reporter);
     if (!opened.ok()) {
-      *ret = reporter.fail("08S01", "production was switched to the shadow; " + opened.message());
+      *ret = reporter.fail("08S01", switched_to(session) + opened.message());
       return false;
     }
   }
   if (session.slot().pinned.load(std::memory_order_relaxed) & kPinnedTemporaryTable) {
-    *ret = reporter.fail("08S01",
-                         "production was switched to the shadow; this session's temporary tables "
-                         "stayed behind: connect again");
+    *ret = reporter.fail("08S01", switched_to(session) +
+                                      "this session's temporary tables stayed behind: connect "
+                                      "again");
     return false;
   }
+  const std::string switched = switched_to(session);
   swap_sides(session);
   replay_attributes(session);
   std::string failed;
   if (!replay_context(session, &failed)) {
-    *ret =
-        reporter.fail("08S01", "production was switched to the shadow, which refuses: " + failed);
+    *ret = reporter.fail("08S01", switched + "that side refuses: " + failed);
     return false;
   }
   session.transaction.ended();
+  const SlotRoute route = session.on_shadow ? SlotRoute::shadow : SlotRoute::production;
+  session.slot().route.store(static_cast<std::uint32_t>(route));
+  hang_up_where_nothing_is_left(state);
+  return true;
+}
+
+bool begin_on_shadow(Session& session) {
+  const std::shared_ptr<capture::CatalogView> view = session.catalog();
+  if (session.on_shadow || view == nullptr || names_account(view->catalog().shadow_connection)) {
+    return false;
+  }
+  Handle unheard(HandleKind::connection);
+  if (!open_other_side(session, unheard).ok()) return false;
+  Connection& dbc = session.dbc;
+  const real::Library& production = *dbc.library;
+  const SQLHDBC refused = dbc.real;
+  take_ahead(session);
+  free_connection(production, refused);
+  replay_attributes(session);
   session.slot().route.store(static_cast<std::uint32_t>(SlotRoute::shadow));
-  if (state.left_behind.load() == 0) leave_production(session);
   return true;
 }
 
 SQLRETURN at_boundary(Connection& dbc, Session& session, Handle& reporter) {
   const ControlHeader& header = session.header();
-  const Mode mode = mode_of(header.mode_word.load(std::memory_order_acquire));
-  if (mode == Mode::switched) {
-    if (session.on_shadow) return SQL_SUCCESS;
+  const bool elsewhere = belongs_elsewhere(session, session.mode());
+  if (elsewhere) {
+    // Below, under the lock.
   } else if (header.prepare_route.load(std::memory_order_relaxed) == 0) {
-    // A cutover that was given up: the next one may find the shadow within reach.
+    // A cutover that was given up: the next one may find the other side within reach.
     if (session.route.failed.load(std::memory_order_relaxed) &&
         session.route.failed.exchange(false))
       session.slot().pinned.fetch_and(~kPinnedRealDriver);
@@ -307,20 +385,20 @@ SQLRETURN at_boundary(Connection& dbc, Session& session, Handle& reporter) {
   }
   const std::lock_guard lock(dbc.write_mutex);
   session.slot().last_call_ns.store(monotonic_ns(), std::memory_order_relaxed);
-  if (mode != Mode::switched) {
-    if (session.route.shadow == SQL_NULL_HDBC && !session.route.failed.load())
+  if (!elsewhere) {
+    if (session.route.ahead == SQL_NULL_HDBC && !session.route.failed.load())
       prepare(session, reporter);
     return SQL_SUCCESS;
   }
   capture::Transaction& transaction = session.transaction;
-  if (session.on_shadow || transaction.writing) return SQL_SUCCESS;
+  if (transaction.writing || !belongs_elsewhere(session, session.mode())) return SQL_SUCCESS;
   const bool has_read = transaction.has_read.load(std::memory_order_relaxed);
   if (!session.autocommitting() && has_read && !reads_committed(session)) {
     capture::real_end_tran(dbc, SQL_ROLLBACK);
     transaction.ended();
-    return reporter.fail("40001",
-                         "production was switched to the shadow during this transaction, "
-                         "which has only read: run it again");
+    return reporter.fail("40001", switched_to(session) +
+                                      "the transaction, which has only read, cannot go on: run it "
+                                      "again");
   }
   SQLRETURN ret = SQL_SUCCESS;
   return move(session, &ret, reporter) ? static_cast<SQLRETURN>(SQL_SUCCESS) : ret;
@@ -332,14 +410,14 @@ bool rehome(Statement& stmt, Session& session, SQLRETURN* ret) {
   if (stmt.execution != nullptr) stmt.execution->drop_own();
   SQLHSTMT fresh = SQL_NULL_HSTMT;
   if (!SQL_SUCCEEDED(capture::real_alloc_statement(dbc, &fresh))) {
-    *ret = stmt.fail("08S01", "the shadow gives no statement handle");
+    *ret = stmt.fail("08S01", "the side that is in use now gives no statement handle");
     return false;
   }
   const real::Library& old_library = *stmt.library;
   if (!copy_descriptors(stmt, stmt.real, fresh, old_library)) {
     capture::real_free_statement(*dbc.library, fresh);
     *ret = stmt.fail("08S01",
-                     "production was switched to the shadow; this statement's descriptors "
+                     "the connection moved to the other database; this statement's descriptors "
                      "stayed behind: allocate the statement again");
     return false;
   }
@@ -354,25 +432,31 @@ bool rehome(Statement& stmt, Session& session, SQLRETURN* ret) {
     capture::real_prepare(*dbc.library, fresh, stmt.prepared_text, stmt.prepared_wide);
   const SQLHSTMT old = stmt.real;
   stmt.real = fresh;
-  stmt.home = dbc.real;
+  {
+    const std::lock_guard lock(dbc.children_mutex);  // a switch counts who lives where
+    left(session.route, stmt.home);
+    stmt.home = dbc.real;
+  }
   stmt.library = dbc.library;
   stmt.current.store(fresh, std::memory_order_release);
   for (auto& descriptor : stmt.implicit) descriptor->real = SQL_NULL_HDESC;
   capture::real_free_statement(old_library, old);
-  if (session.route.left_behind.fetch_sub(1) == 1) leave_production(session);
+  hang_up_where_nothing_is_left(session.route);
   return true;
 }
 
 void leaving(Statement& stmt, Session& session) {
   // The connection itself is closed later: the statement's real handle is still to be freed.
-  if (session.on_shadow && stmt.home != session.dbc.real) session.route.left_behind.fetch_sub(1);
+  if (stmt.home != session.dbc.real) left(session.route, stmt.home);
 }
 
 void close(Session& session) {
   State& state = session.route;
-  if (state.shadow != SQL_NULL_HDBC) hang_up(*state.shadow_library, state.shadow);
-  if (state.production != SQL_NULL_HDBC) hang_up(*state.production_library, state.production);
-  state.shadow = state.production = SQL_NULL_HDBC;
+  if (state.ahead != SQL_NULL_HDBC) hang_up(*state.ahead_library, state.ahead);
+  state.ahead = SQL_NULL_HDBC;
+  const std::lock_guard lock(state.behind_mutex);
+  for (const Behind& one : state.behind) hang_up(*one.library, one.dbc);
+  state.behind.clear();
 }
 
 }  // namespace understudy::route

@@ -159,6 +159,11 @@ struct Applier::Impl {
   bool position_known = false;
   bool position_row = false;
   bool broken = false;
+  bool older = false;  // columns that the target lacks are new ones of the other side
+
+  [[nodiscard]] bool lacks_columns(const ShapePlan& plan) const {
+    return !older && plan.missing_columns() != 0;
+  }
 
   Batch batch;
   std::size_t batch_bytes = 0;
@@ -240,7 +245,7 @@ class Applier::Impl::OwnSettings {
 void Applier::Impl::read_position() {
   if (position_known) return;
   shadow.set_autocommit(true);
-  dialect.make_position_table(shadow);
+  dialect.need_position_table(shadow);
   shadow.set_autocommit(false);
   odbc::Statement select(shadow);
   // The server may still be at work on the last transaction of a replayer that was killed: its row
@@ -284,7 +289,7 @@ void Applier::Impl::write_position(std::uint64_t seq) {
     if (rows == 1) return;
     broken = true;
     throw std::runtime_error(
-        fmt::format("the position of migration {} on the shadow is no longer {}: something else "
+        fmt::format("the stored position of migration {} is no longer {}: something else "
                     "applies to it; stop that, then start the replayer again",
                     migration, position));
   }
@@ -386,7 +391,7 @@ bool Applier::Impl::joinable(std::string_view text, const TextId& id,
 void Applier::Impl::join_row(const FeedTransaction& transaction, const StatementEntry& statement,
                              const RowEffect& row) {
   auto& plan = plans.plan(statement.shape, transaction.text(statement.shape));
-  if (plan.missing_columns() != 0) throw Surprise{};
+  if (lacks_columns(plan)) throw Surprise{};
   const bool simple =
       row.verb == Verb::insert || row.verb == Verb::update || row.verb == Verb::remove;
   if (!joins || !simple) {
@@ -404,7 +409,7 @@ void Applier::Impl::join_statement(const FeedTransaction& transaction,
     if (statement.rows.empty()) throw Surprise{};
     auto& plan = plans.plan(statement.shape, transaction.text(statement.shape));
     const OwnSettings own(*this);
-    bool as_expected = plan.missing_columns() == 0;
+    bool as_expected = !lacks_columns(plan);
     const bool moves = statement.rows.front().verb == Verb::move;
     if (moves) run_joined();
     const std::size_t moved = moves ? run_moves(plan, statement.rows, &as_expected) : 0;
@@ -557,7 +562,7 @@ void Applier::Impl::run_rows(const FeedTransaction& transaction, const Statement
   const auto report = [&](const char* kind) {
     tally.divergence(fingerprint(transaction.text(statement.text)), kind, transaction.seq);
   };
-  if (plan.missing_columns() != 0) report("no such column");
+  if (lacks_columns(plan)) report("no such column");
   bool as_expected = true;
   const std::size_t moved = as_put ? 0 : run_moves(plan, statement.rows, &as_expected);
   if (!as_expected) report("row-count");
@@ -791,6 +796,10 @@ Applier::~Applier() {
   } catch (const odbc::Error&) {
     // The connection is gone, and with it what was open.
   }
+}
+
+void Applier::target_is_older() {
+  impl_->older = true;
 }
 
 std::uint64_t Applier::stored_position() {

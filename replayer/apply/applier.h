@@ -64,6 +64,9 @@ class Applier {
           const Catalog& shadow_catalog, std::string migration);
   ~Applier();
 
+  /// The journal was recorded on the newer schema: columns that are not here are left out, and that
+  /// is no divergence.
+  void target_is_older();
   /// The position stored on the shadow; 0 when none.
   [[nodiscard]] std::uint64_t stored_position();
   /// Sets it (after the copy), in its own transaction.

@@ -11,6 +11,43 @@ std::string SqlDialect::qualified(const Table& table) const {
   return quote(table.schema) + "." + quote(table.name);
 }
 
+namespace {
+
+bool position_table_is_there(odbc::Connection& db) {
+  try {
+    (void)db.scalar("SELECT seq FROM " + std::string(kPositionTable) + " WHERE 1 = 0");
+    return true;
+  } catch (const odbc::Error& error) {
+    if (error.connection_lost()) throw;
+    return false;
+  }
+}
+
+}  // namespace
+
+void SqlDialect::need_position_table(odbc::Connection& db) const {
+  if (!position_table_is_there(db)) make_position_table(db);
+}
+
+bool SqlDialect::may_make_position_table(odbc::Connection& db) const {
+  const bool there = position_table_is_there(db);
+  if (!there && !tables_roll_back()) return may_create_tables(db);
+  const std::string table = kPositionTable;
+  bool allowed = true;
+  db.set_autocommit(false);
+  try {
+    if (!there) make_position_table(db);
+    db.run("INSERT INTO " + table + " SELECT migration, seq FROM " + table + " WHERE 1 = 0");
+    db.run("UPDATE " + table + " SET seq = seq WHERE 1 = 0");
+  } catch (const odbc::Error& error) {
+    if (error.connection_lost()) throw;
+    allowed = false;
+  }
+  db.rollback();
+  db.set_autocommit(true);
+  return allowed;
+}
+
 const SqlDialect& sql_dialect(Dialect dialect) {
   switch (dialect) {
     case Dialect::postgresql:

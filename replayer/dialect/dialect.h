@@ -129,6 +129,18 @@ class SqlDialect {
 
   /// CREATE TABLE IF NOT EXISTS understudy_position(migration PRIMARY KEY, seq, ...).
   virtual void make_position_table(odbc::Connection& shadow) const = 0;
+  /// The same, but nothing is asked of the server where the table is there: an account that may not
+  /// create tables can use one that was made for it. In autocommit.
+  void need_position_table(odbc::Connection& db) const;
+  /// Whether need_position_table would succeed; nothing stays changed. In autocommit.
+  [[nodiscard]] bool may_make_position_table(odbc::Connection& db) const;
+  /// Whether CREATE TABLE is undone by ROLLBACK.
+  [[nodiscard]] virtual bool tables_roll_back() const { return true; }
+  /// What the account's own privileges say, where it cannot be tried.
+  [[nodiscard]] virtual bool may_create_tables(odbc::Connection& db) const {
+    (void)db;
+    return true;
+  }
   [[nodiscard]] virtual bool can_resolve() const = 0;  // txn_status knows
   virtual TxnStatus txn_status(odbc::Connection& production, std::uint64_t server_txid) const = 0;
 };

@@ -274,6 +274,20 @@ class MariadbDialect final : public WrittenDialect {
                " ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin");
   }
 
+  [[nodiscard]] bool tables_roll_back() const override { return false; }
+
+  // Privileges that come through a role are not seen here: then the answer is no.
+  [[nodiscard]] bool may_create_tables(odbc::Connection& db) const override {
+    const std::string own =
+        "PRIVILEGE_TYPE = 'CREATE' AND GRANTEE = CONCAT('''', SUBSTRING_INDEX(CURRENT_USER(), '@', "
+        "1), '''@''', SUBSTRING_INDEX(CURRENT_USER(), '@', -1), '''')";
+    return db
+        .scalar("SELECT 1 FROM information_schema.USER_PRIVILEGES WHERE " + own +
+                " UNION SELECT 1 FROM information_schema.SCHEMA_PRIVILEGES WHERE " + own +
+                " AND DATABASE() LIKE TABLE_SCHEMA")
+        .has_value();
+  }
+
   [[nodiscard]] bool can_resolve() const override { return false; }
 
   TxnStatus txn_status(odbc::Connection& /*db*/, std::uint64_t /*server_txid*/) const override {

@@ -39,7 +39,7 @@ bool anybody_on_shadow(SegmentMap& map) {
   for (std::uint32_t i = 0; i < kSlotCount; ++i) {
     Slot& slot = map.slot(i);
     if (slot.state.load() == static_cast<std::uint32_t>(SlotState::active) &&
-        slot.route.load() == static_cast<std::uint32_t>(SlotRoute::shadow) &&
+        slot.route.load() >= static_cast<std::uint32_t>(SlotRoute::shadow) &&
         map.liveness(i) == Liveness::alive)
       return true;
   }

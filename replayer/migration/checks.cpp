@@ -239,6 +239,21 @@ Check check_sequences(const Sides& sides) {
       fmt::format("{} sequences can be read; the cutover sets the shadow's", sequences.size()));
 }
 
+Check check_reverse_position(const Sides& sides) {
+  const Database& production = *sides.production;
+  if (production.sql().may_make_position_table(production.db()))
+    return passed(
+        fmt::format("the cutover makes {} in production, for the way back", kPositionTable));
+  return {"", CheckVerdict::warn,
+          fmt::format("the account of `production` may not create {} there: there would be no way "
+                      "back after the switch",
+                      kPositionTable),
+          fmt::format("let an administrator create {} (migration: text of 255, primary key; seq: "
+                      "64-bit integer, not null) and grant SELECT, INSERT and UPDATE on it",
+                      kPositionTable),
+          false};
+}
+
 }  // namespace
 
 std::string_view verdict_word(Check::Verdict verdict) {
@@ -260,7 +275,8 @@ const std::vector<std::string>& check_names() {
                                                   "weak_spots",
                                                   "disk_room",
                                                   "shared_memory_room",
-                                                  "sequences"};
+                                                  "sequences",
+                                                  "reverse_position"};
   return kNames;
 }
 
@@ -298,6 +314,7 @@ std::vector<Check> run_checks(const Home& home, const Settings& settings, const 
   report.run("shared_memory_room", "see that /dev/shm is mounted",
              [&] { return check_shared_memory(home, settings); });
   run("sequences", [&] { return check_sequences(sides); });
+  run("reverse_position", [&] { return check_reverse_position(sides); });
   return report.checks;
 }
 

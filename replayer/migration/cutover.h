@@ -1,6 +1,7 @@
 // `cutover`: production's writers are held, the rest is replayed, and the state file says
-// `switched`. Before that line is on disk every failure and every timeout leaves production in use;
-// behind it nothing goes back.
+// `switched`. Before that line is on disk every failure and every timeout leaves production in use.
+// `reverse`: the same back, until the state file says `replaying`; before that the shadow stays in
+// use.
 #pragma once
 
 #include <string>
@@ -21,11 +22,13 @@ struct CutoverOptions {
 
 inline constexpr double kTimeoutSecondsMax = 3600;
 inline constexpr std::uint64_t kPrepareNs =
-    2 * kNsPerSecond;  // for sessions to connect to the shadow
+    2 * kNsPerSecond;  // for sessions to connect to the other side
 inline constexpr std::uint64_t kRecentCallNs = 1 * kNsPerSecond;  // such a session is busy
 
 /// Throws Failure: 1 a guardrail is not met or the time is up, 2 an unknown guardrail, 3 failed.
 void cut_over(Migration& migration, Worker& worker, const CutoverOptions& options, const Say& say);
+/// The same.
+void cut_back(Migration& migration, Worker& worker, const CutoverOptions& options, const Say& say);
 
 /// When a replayer process begins: what one before it left of a hold or a switch is ended as the
 /// state file says.

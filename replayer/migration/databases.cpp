@@ -21,10 +21,22 @@ Database open_shadow(const Settings& settings) {
 }
 
 Database open_shadow_for_applying(const Settings& settings) {
-  Database plain = open(settings.shadow);
+  return open_target_for_applying(settings, Way::there);
+}
+
+Database open_source(const Settings& settings, Way way) {
+  return open(way == Way::back ? settings.shadow : settings.production);
+}
+
+Database open_target(const Settings& settings, Way way) {
+  return open(way == Way::back ? settings.production : settings.shadow);
+}
+
+Database open_target_for_applying(const Settings& settings, Way way) {
+  Database plain = open_target(settings, way);
   const std::string options = plain.sql().apply_options(plain.db().info(SQL_DRIVER_NAME));
   if (options.empty()) return plain;
-  return open(with_options(settings.shadow, options));
+  return open(with_options(way == Way::back ? settings.production : settings.shadow, options));
 }
 
 }  // namespace understudy

@@ -6,6 +6,7 @@
 
 #include "replayer/dialect/dialect.h"
 #include "replayer/migration/settings.h"
+#include "replayer/migration/way.h"
 #include "replayer/odbc/odbc.h"
 
 namespace understudy {
@@ -23,5 +24,11 @@ Database open_production(const Settings& settings);
 Database open_shadow(const Settings& settings);
 /// With the driver options that applying needs.
 Database open_shadow_for_applying(const Settings& settings);
+
+/// The side in use.
+Database open_source(const Settings& settings, Way way);
+/// The side that is kept equal.
+Database open_target(const Settings& settings, Way way);
+Database open_target_for_applying(const Settings& settings, Way way);
 
 }  // namespace understudy

@@ -33,9 +33,9 @@ std::optional<std::uint64_t> session_of(JournalReader& reader, std::uint64_t seq
 
 }  // namespace
 
-const Database& DoubtResolver::production() {
-  if (!production_ || production_->db().dead()) production_ = open_production(migration_.settings);
-  return *production_;
+const Database& DoubtResolver::source() {
+  if (!source_ || source_->db().dead()) source_ = open_source(migration_.settings, way_);
+  return *source_;
 }
 
 void DoubtResolver::record(std::uint64_t txn_id, Outcome outcome) {
@@ -44,7 +44,7 @@ void DoubtResolver::record(std::uint64_t txn_id, Outcome outcome) {
 }
 
 std::optional<Outcome> DoubtResolver::ask_server(std::uint64_t server_txid) {
-  switch (production().sql().txn_status(production().db(), server_txid)) {
+  switch (source().sql().txn_status(source().db(), server_txid)) {
     case TxnStatus::committed:
       return Outcome::committed;
     case TxnStatus::rolled_back:
@@ -59,9 +59,9 @@ std::optional<Outcome> DoubtResolver::ask_server(std::uint64_t server_txid) {
   return std::nullopt;
 }
 
-std::optional<Outcome> DoubtResolver::compare_rows(const FeedWait& wait, const Database& shadow,
-                                                   const Catalog& shadow_catalog) {
-  const Dialect kind = production().sql().kind();
+std::optional<Outcome> DoubtResolver::compare_rows(const FeedWait& wait, const Database& target,
+                                                   const Catalog& target_catalog) {
+  const Dialect kind = source().sql().kind();
   if (kind != Dialect::sqlite && kind != Dialect::mariadb) {
     reason_ = "the server cannot be asked how it ended; cancel the migration and start a new one";
     return std::nullopt;
@@ -74,23 +74,23 @@ std::optional<Outcome> DoubtResolver::compare_rows(const FeedWait& wait, const D
   }
   CommonPointOptions options;
   options.doubt_allowed = true;
-  const CommonPoint point = take_common_point(migration_, production(), options);
+  const CommonPoint point = take_common_point(migration_, source(), options);
   (void)find_marker(migration_, point);
   const auto outcome =
-      outcome_by_rows(*reader, wait.seq, point.marker_id, production(), shadow, shadow_catalog);
-  production().sql().close_snapshot(production().db());
+      outcome_by_rows(*reader, wait.seq, point.marker_id, source(), target, target_catalog);
+  source().sql().close_snapshot(source().db());
   if (!outcome)
     reason_ = "its rows do not tell how it ended; cancel the migration and start a new one";
   return outcome;
 }
 
-bool DoubtResolver::settle(const FeedWait& wait, const Database& shadow,
-                           const Catalog& shadow_catalog) {
+bool DoubtResolver::settle(const FeedWait& wait, const Database& target,
+                           const Catalog& target_catalog) {
   if (settled_.contains(wait.txn_id)) return true;
   if (asked_txn_ == wait.txn_id && monotonic_ns() - asked_ns_ < kAskAgainNs) return false;
-  const bool by_server = wait.server_txid != 0 && production().sql().can_resolve();
+  const bool by_server = wait.server_txid != 0 && source().sql().can_resolve();
   const auto outcome =
-      by_server ? ask_server(wait.server_txid) : compare_rows(wait, shadow, shadow_catalog);
+      by_server ? ask_server(wait.server_txid) : compare_rows(wait, target, target_catalog);
   asked_txn_ = wait.txn_id;
   asked_ns_ = monotonic_ns();
   if (!outcome) return false;
@@ -99,7 +99,7 @@ bool DoubtResolver::settle(const FeedWait& wait, const Database& shadow,
 }
 
 void DoubtResolver::settle_all_by_server() {
-  if (!production().sql().can_resolve()) return;
+  if (!source().sql().can_resolve()) return;
   auto reader = require(JournalReader::open(migration_.home.journal()));
   struct Open {
     std::uint64_t server_txid = 0;

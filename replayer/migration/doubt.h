@@ -17,29 +17,32 @@ namespace understudy {
 inline constexpr std::uint64_t kAskAgainNs = 200'000'000;     // for one that is still in progress
 inline constexpr std::uint64_t kLaterRecordsMax = 1'000'000;  // read behind the one in doubt
 
-/// One thread. Opens a connection to production of its own when it is first needed.
+/// One thread. Opens a connection of its own to the source, the side in use, when it is first
+/// needed.
 class DoubtResolver {
  public:
-  explicit DoubtResolver(Migration& migration) : migration_(migration) {}
+  explicit DoubtResolver(Migration& migration, Way way = Way::there)
+      : migration_(migration), way_(way) {}
 
   /// Tries to settle the transaction that holds the feed back; true when its outcome was put into
-  /// the ring. `shadow` holds everything before it, committed. Asks at most every kAskAgainNs.
-  /// Throws odbc::Error when production cannot be reached.
-  bool settle(const FeedWait& wait, const Database& shadow, const Catalog& shadow_catalog);
+  /// the ring. `target` holds everything before it, committed. Asks at most every kAskAgainNs.
+  /// Throws odbc::Error when the source cannot be reached.
+  bool settle(const FeedWait& wait, const Database& target, const Catalog& target_catalog);
   /// Before the alignment, where the shadow holds nothing: settles all by the server's word alone.
   void settle_all_by_server();
   /// Why the last one could not be settled.
   [[nodiscard]] const std::string& reason() const { return reason_; }
 
  private:
-  const Database& production();
+  const Database& source();
   std::optional<Outcome> ask_server(std::uint64_t server_txid);
-  std::optional<Outcome> compare_rows(const FeedWait& wait, const Database& shadow,
-                                      const Catalog& shadow_catalog);
+  std::optional<Outcome> compare_rows(const FeedWait& wait, const Database& target,
+                                      const Catalog& target_catalog);
   void record(std::uint64_t txn_id, Outcome outcome);
 
   Migration& migration_;
-  std::optional<Database> production_;
+  const Way way_;
+  std::optional<Database> source_;
   std::set<std::uint64_t> settled_;
   std::uint64_t asked_txn_ = 0;
   std::uint64_t asked_ns_ = 0;

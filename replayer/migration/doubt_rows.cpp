@@ -157,6 +157,20 @@ std::optional<Key> look_up(const Database& side, const Table& table, const Touch
   return out;
 }
 
+/// The row in the columns that the table has: the schema it was recorded on may have more.
+TouchedRow in_columns_of(const Table& table, TouchedRow row) {
+  std::vector<std::string> columns;
+  Key image;
+  for (std::size_t i = 0; i < row.shape.columns.size(); ++i) {
+    if (i >= row.shape.key_count && !table.column(row.shape.columns[i])) continue;
+    columns.push_back(row.shape.columns[i]);
+    if (row.image) image.push_back((*row.image)[i]);
+  }
+  row.shape.columns = std::move(columns);
+  if (row.image) row.image = std::move(image);
+  return row;
+}
+
 struct Votes {
   int committed = 0;
   int rolled_back = 0;
@@ -212,7 +226,8 @@ std::optional<Outcome> outcome_by_rows(JournalReader& journal, std::uint64_t seq
       all_seen = false;
       return;
     }
-    vote(row, look_up(production, *table, row), look_up(shadow, *table, row), votes);
+    const TouchedRow common = in_columns_of(*table, row);
+    vote(common, look_up(production, *table, common), look_up(shadow, *table, common), votes);
   };
   for (const auto& [name, row] : mine.images) look(row, vote_by_image);
   for (const TouchedRow& row : mine.statements) look(row, vote_by_statement);

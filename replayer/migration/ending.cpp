@@ -13,13 +13,14 @@ namespace {
 constexpr std::uint64_t kEndNs = 10 * kNsPerSecond;
 constexpr std::uint64_t kLookNs = 10'000'000;
 
-void drop_position(Migration& migration, const Say& say) {
+void drop_position(Migration& migration, Way way, const Say& say) {
+  const char* side = target_name(way);
   try {
-    const Database shadow = open_shadow(migration.settings);
-    shadow.db().run(fmt::format("DROP TABLE IF EXISTS {}", kPositionTable));
-    say(fmt::format("dropped {} on the shadow", kPositionTable));
+    const Database target = open_target(migration.settings, way);
+    target.db().run(fmt::format("DROP TABLE IF EXISTS {}", kPositionTable));
+    say(fmt::format("dropped {} on {}", kPositionTable, side));
   } catch (const odbc::Error& error) {
-    say(fmt::format("could not drop {} on the shadow ({}); drop it yourself", kPositionTable,
+    say(fmt::format("could not drop {} on {} ({}); drop it yourself", kPositionTable, side,
                     error.what()));
   }
 }
@@ -31,7 +32,7 @@ void change_any_mode(Migration& migration, Mode to) {
 
 }  // namespace
 
-void complete_migration(Migration& migration, const Say& say) {
+void complete_migration(Migration& migration) {
   const State state = migration.state->get();
   if (state.phase != Phase::switched)
     throw Failure(kExitNo, fmt::format("migration {} is {}, not switched; `understudy cutover {}` "
@@ -41,7 +42,17 @@ void complete_migration(Migration& migration, const Say& say) {
   migration.state->change([](State& next) {
     next.enter(Phase::completed, "the shadow is production now; there is no way back");
   });
-  drop_position(migration, say);
+  // Nothing is recorded any more; sessions stay on the shadow.
+  change_any_mode(migration, Mode::one_way);
+}
+
+void drop_positions(Migration& migration, const Say& say) {
+  const State state = migration.state->get();
+  const bool completed = state.phase == Phase::completed;
+  // Rows that were copied stay on the shadow after `cancel`, and the table with them.
+  if (completed) drop_position(migration, Way::there, say);
+  if (state.direction_at_us != 0) drop_position(migration, Way::back, say);
+  if (!completed) return;
   say("point the data source at the new database before the host restarts: until then its drivers "
       "are led there by shared memory");
 }

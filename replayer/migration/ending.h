@@ -6,9 +6,13 @@
 
 namespace understudy {
 
-/// After the switch only, otherwise Failure (1). Drops the position table on the shadow. Drivers
-/// that still use the old data source stay on the shadow as long as the segment is there.
-void complete_migration(Migration& migration, const Say& say);
+/// After the switch only, otherwise Failure (1). Nothing is recorded any more and there is no way
+/// back. Drivers that still use the old data source stay on the shadow as long as the segment is
+/// there.
+void complete_migration(Migration& migration);
+/// Afterwards, once nothing is applied any more: drops the table of positions where it is of no
+/// more use, and says so.
+void drop_positions(Migration& migration, const Say& say);
 /// Before the switch only, otherwise Failure (1). Drivers pass through to production again.
 void cancel_migration(Migration& migration, const Say& say);
 /// Waits until the process that holds kLockJournald or kLockReplayer has seen the end and stopped.

@@ -10,8 +10,9 @@ namespace understudy {
 namespace {
 
 std::string_view mode_word_of(Mode mode) {
-  constexpr std::string_view kWords[] = {"idle",      "record",   "hold",
-                                         "switching", "switched", "invalid"};
+  constexpr std::string_view kWords[] = {"idle",      "record",    "hold",
+                                         "switching", "switched",  "invalid",
+                                         "hold_back", "returning", "one_way"};
   const auto index = static_cast<std::size_t>(mode);
   return index < std::size(kWords) ? kWords[index] : "damaged";
 }
@@ -21,7 +22,7 @@ std::string pinned_words(std::uint32_t bits) {
   if (bits & kPinnedTemporaryTable) out.push_back("temporary table");
   if (bits & kPinnedLock) out.push_back("lock held");
   if (bits & kPinnedDescriptor) out.push_back("explicit descriptor");
-  if (bits & kPinnedRealDriver) out.push_back("shadow not reachable with its credentials");
+  if (bits & kPinnedRealDriver) out.push_back("the other side not reachable with its credentials");
   return fmt::format("{}", fmt::join(out, ", "));
 }
 
@@ -50,9 +51,8 @@ void collect_sessions(SegmentMap& map, Figures& out) {
   for (auto& [age, line] : writing) out.writing.push_back(std::move(line));
 }
 
-/// Behind the switch the journal records the other way; nothing of it is waited for.
 bool has_backlog(Phase phase) {
-  return phase >= Phase::copying && phase <= Phase::switching;
+  return phase >= Phase::copying && phase <= Phase::reversing;
 }
 
 }  // namespace
@@ -81,7 +81,8 @@ Figures collect_figures(SegmentMap* map, const State& state, bool replayer_alive
   out.in_doubt = less(header.in_doubt.load(), state.doubt_at_alignment);
   out.opaque = header.opaque.load();
   out.uncaptured_writes =
-      std::max(state.uncaptured, header.uncaptured.load()) + state.bypassed_rows();
+      std::max(state.uncaptured, less(header.uncaptured.load(), state.uncaptured_before)) +
+      state.bypassed_rows();
   out.ring_used_bytes = less(header.tail.load(), header.head.load());
   out.journal_bytes = header.journal_bytes.load();
   collect_sessions(*map, out);
@@ -95,30 +96,49 @@ Figures collect_figures(const Home& home) {
   return collect_figures(map->get(), load_state(home), alive);
 }
 
-const std::vector<std::string>& guardrail_names() {
-  static const std::vector<std::string> kNames = {
+const std::vector<std::string>& guardrail_names(Way way) {
+  static const std::vector<std::string> kThere = {
       "phase",    "journald",    "replayer",          "shadow",   "backlog",
       "in_doubt", "divergences", "uncaptured_writes", "verified", "sessions"};
-  return kNames;
+  static const std::vector<std::string> kBack = {
+      "phase",    "journald",    "replayer",          "production", "backlog",
+      "in_doubt", "divergences", "uncaptured_writes", "verified",   "sessions"};
+  return way == Way::back ? kBack : kThere;
 }
 
-std::vector<Guardrail> guardrails(const Home& home, const Figures& figures) {
+std::vector<Guardrail> guardrails(const Home& home, const Figures& figures, Way way) {
   const State& state = figures.state;
+  const bool back = way == Way::back;
   const std::string start = "run `understudy start " + home.name + "`";
   const std::string verify = "run `understudy verify " + home.name + "`";
-  const std::string anew = "run `understudy cancel " + home.name + "` and begin a new migration";
+  const std::string anew =
+      back ? "stay on the shadow, and run `understudy complete " + home.name + "`"
+           : "run `understudy cancel " + home.name + "` and begin a new migration";
   std::vector<Guardrail> out;
   const auto add = [&](const char* name, bool met, std::string value, std::string remedy) {
     out.push_back({name, met, std::move(value), met ? "" : std::move(remedy)});
   };
-  const bool phase =
-      (state.phase == Phase::replaying || state.phase == Phase::ready) && figures.mode == "record";
+  const bool phase = back ? state.phase == Phase::switched && figures.mode == "switched"
+                          : (state.phase == Phase::replaying || state.phase == Phase::ready) &&
+                                figures.mode == "record";
   add("phase", phase, fmt::format("{}, drivers {}", phase_name(state.phase), figures.mode),
-      "wait until the phase is replaying or ready");
+      !back                       ? "wait until the phase is replaying or ready"
+      : figures.mode == "one_way" ? anew
+                                  : "there is a way back in the phase switched only");
   add("journald", figures.journald_alive, figures.journald_alive ? "runs" : "does not run", start);
   add("replayer", figures.replayer_alive, figures.replayer_alive ? "runs" : "does not run", start);
-  add("shadow", state.shadow_reachable, state.shadow_reachable ? "reachable" : "not reachable",
-      "see that the shadow's server runs");
+  if (back) {
+    const bool open = state.production_reachable && state.way_back.empty();
+    add("production", open,
+        open                     ? "reachable"
+        : state.way_back.empty() ? "not reachable yet"
+                                 : state.way_back,
+        "see that production's server runs and that its account may create and write the table "
+        "understudy_position");
+  } else {
+    add("shadow", state.shadow_reachable, state.shadow_reachable ? "reachable" : "not reachable",
+        "see that the shadow's server runs");
+  }
   add("backlog", figures.backlog_seconds <= kBacklogSecondsMax,
       fmt::format("{} transactions, {:.1f} s", figures.backlog_transactions,
                   figures.backlog_seconds),

@@ -1,5 +1,6 @@
 // The figures of `status`, read from the control page and the state file: they are there whether or
-// not the migration's processes run. And the guardrails of a cutover, judged from the same figures.
+// not the migration's processes run. And the guardrails of cutover and reverse, judged from the
+// same figures.
 #pragma once
 
 #include <cstdint>
@@ -47,7 +48,8 @@ struct Guardrail {
 inline constexpr double kBacklogSecondsMax = 5;
 inline constexpr std::int64_t kVerifiedFreshUs = 24ll * 3600 * 1'000'000;
 
-std::vector<Guardrail> guardrails(const Home& home, const Figures& figures);
-const std::vector<std::string>& guardrail_names();
+/// Of `cutover` (there) or `reverse` (back).
+std::vector<Guardrail> guardrails(const Home& home, const Figures& figures, Way way = Way::there);
+const std::vector<std::string>& guardrail_names(Way way = Way::there);
 
 }  // namespace understudy

@@ -42,7 +42,7 @@ class Commands {
  private:
   Answer start(const json& request, const Say& say) {
     const State before = migration_.state->get();
-    if (before.phase >= Phase::switched)
+    if (before.phase >= Phase::completed)
       throw Failure(kExitNo, fmt::format("migration {} is {}: {}", migration_.home.name,
                                          phase_name(before.phase), before.reason));
     worker_.start(request.value("skip", std::vector<std::string>()),
@@ -67,7 +67,10 @@ class Commands {
       if (replaying && !follow)
         return {kExitDone,
                 fmt::format("replaying; next: `understudy verify {}`", migration_.home.name)};
-      if (state.phase >= Phase::switched) return {kExitDone, std::string(phase_name(state.phase))};
+      if (state.phase >= Phase::completed) return {kExitDone, std::string(phase_name(state.phase))};
+      const bool back = way_of(state.phase) == Way::back;
+      if (back && !follow && (state.production_reachable || !state.way_back.empty()))
+        return {kExitDone, fmt::format("{}: {}", phase_name(state.phase), state.reason)};
       if (migration_.stop) return {kExitFailed, "the replayer was stopped"};
       migration_.wait_for_journal(migration_.journal_token(), kFollowLookNs);
     }
@@ -89,25 +92,32 @@ class Commands {
               fmt::format("{} rows compared, {} different", result.rows_compared,
                           result.rows_different)};
     }
-    if (command == "cutover") {
+    if (command == "cutover" || command == "reverse") {
       CutoverOptions options;
       options.dry_run = request.value("dry_run", false);
       options.timeout_s = request.value("timeout", options.timeout_s);
       options.skip = request.value("skip", std::vector<std::string>());
+      if (command == "reverse") {
+        cut_back(migration_, worker_, options, say);
+        return {kExitDone, options.dry_run ? "" : "replaying: production is in productive use"};
+      }
       cut_over(migration_, worker_, options, say);
       return {kExitDone, options.dry_run ? "" : "switched: the shadow is in productive use"};
     }
     if (command == "complete" || command == "cancel") return end(command, say);
     throw Failure(kExitUsage,
-                  "the control socket knows start, verify, cutover, complete and cancel");
+                  "the control socket knows start, verify, cutover, reverse, complete and cancel");
   }
 
   Answer end(const std::string& command, const Say& say) {
     if (command == "complete") {
-      complete_migration(migration_, say);
+      complete_migration(migration_);
     } else {
       cancel_migration(migration_, say);
     }
+    // A copy is not waited for: it looks at the state itself.
+    if (migration_.state->get().direction_at_us != 0) worker_.halt();
+    drop_positions(migration_, say);
     wait_for_end(*migration_.map, kLockJournald, migration_.home.journald_log());
     migration_.stop = true;
     worker_.wake();

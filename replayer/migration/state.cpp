@@ -98,6 +98,24 @@ bool State::verified_clean() const {
   return verified && verified->rows_different == 0;
 }
 
+Phase State::phase_in_production() const {
+  return verified_clean() && verified->at_us >= direction_at_us ? Phase::ready : Phase::replaying;
+}
+
+void State::turn(std::uint64_t seq, std::uint64_t uncaptured_now) {
+  // What was accepted as different is different still.
+  if (divergence_count() != 0 || uncaptured_now != uncaptured_before || !bypassed.empty())
+    verified.reset();
+  direction_seq = seq;
+  direction_begun = false;
+  direction_at_us = wall_clock_us();
+  uncaptured_before = uncaptured_now;
+  uncaptured = 0;
+  divergences.clear();
+  way_back.clear();
+  (way_of(phase) == Way::back ? production_reachable : shadow_reachable) = false;
+}
+
 std::string encode_state(const State& state) {
   json out = {{"version", kStateVersion},
               {"phase", phase_name(state.phase)},
@@ -115,7 +133,13 @@ std::string encode_state(const State& state) {
               {"settled", state.settled},
               {"settled_seq", state.settled_seq},
               {"oldest_unsettled_us", state.oldest_unsettled_us},
+              {"direction_seq", state.direction_seq},
+              {"direction_begun", state.direction_begun},
+              {"direction_at_us", state.direction_at_us},
+              {"uncaptured_before", state.uncaptured_before},
               {"shadow_reachable", state.shadow_reachable},
+              {"production_reachable", state.production_reachable},
+              {"way_back", state.way_back},
               {"uncaptured", state.uncaptured},
               {"bypassed", state.bypassed},
               {"divergences", state.divergences},
@@ -153,7 +177,13 @@ State decode_state(const std::string& text) {
   in.at("settled").get_to(out.settled);
   in.at("settled_seq").get_to(out.settled_seq);
   in.at("oldest_unsettled_us").get_to(out.oldest_unsettled_us);
+  in.at("direction_seq").get_to(out.direction_seq);
+  in.at("direction_begun").get_to(out.direction_begun);
+  in.at("direction_at_us").get_to(out.direction_at_us);
+  in.at("uncaptured_before").get_to(out.uncaptured_before);
   in.at("shadow_reachable").get_to(out.shadow_reachable);
+  in.at("production_reachable").get_to(out.production_reachable);
+  in.at("way_back").get_to(out.way_back);
   in.at("uncaptured").get_to(out.uncaptured);
   in.at("bypassed").get_to(out.bypassed);
   in.at("divergences").get_to(out.divergences);

@@ -13,6 +13,7 @@
 #include "journal/mode.h"
 #include "replayer/apply/applier.h"
 #include "replayer/migration/home.h"
+#include "replayer/migration/way.h"
 
 namespace understudy {
 
@@ -43,7 +44,7 @@ struct TimelineEntry {
   std::string what;
 };
 
-inline constexpr int kStateVersion = 1;
+inline constexpr int kStateVersion = 2;
 inline constexpr std::size_t kPhasesEnteredMax = 256;  // the oldest are forgotten
 
 struct State {
@@ -65,7 +66,15 @@ struct State {
   std::uint64_t settled_seq = 0;          // journal position that `settled` counts up to
   std::int64_t oldest_unsettled_us = 0;   // when the oldest of the backlog was sealed; 0: none
 
+  // The present direction: to the shadow, or after the switch back to production. See way.h.
+  std::uint64_t direction_seq = 0;      // what lies behind this journal position goes that way
+  bool direction_begun = true;          // the target's position is of this direction
+  std::int64_t direction_at_us = 0;     // when it was decided; 0: at the alignment
+  std::uint64_t uncaptured_before = 0;  // of the control page's count, in directions before
+
   bool shadow_reachable = false;
+  bool production_reachable = false;  // to apply to; known while the shadow is in use
+  std::string way_back;               // why there is none, or not now; empty: there is
   std::uint64_t uncaptured = 0;
   std::vector<BypassedTable> bypassed;  // found since the last clean comparison
   std::vector<Divergence> divergences;
@@ -84,6 +93,12 @@ struct State {
   [[nodiscard]] std::uint64_t bypassed_rows() const;
   /// Rows were compared, none differed.
   [[nodiscard]] bool verified_clean() const;
+  /// The phase while production is in use and nothing else goes on: `ready` after a clean
+  /// comparison in this direction.
+  [[nodiscard]] Phase phase_in_production() const;
+  /// The phase has just been entered in which transactions behind this position go the other way
+  /// than before; figures of troubles begin anew. `uncaptured_now` is the control page's count.
+  void turn(std::uint64_t seq, std::uint64_t uncaptured_now);
 };
 
 /// Throws std::runtime_error when the text is no state of this version.

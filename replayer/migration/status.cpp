@@ -20,11 +20,12 @@ std::string next_step(const Home& home, const Figures& figures) {
   const State& state = figures.state;
   if (ended(state.phase)) return "";
   if (state.phase == Phase::invalid) return command("cancel");
-  if (state.phase == Phase::switched) return command("complete");
+  if (state.phase == Phase::switched && figures.mode == "one_way") return command("complete");
   if (!figures.journald_alive || !figures.replayer_alive)
     return command(state.phase == Phase::preflight ? "check" : "start");
   if (state.phase == Phase::replaying) return command("verify");
   if (state.phase == Phase::ready) return command("cutover");
+  if (state.phase == Phase::switched) return command("complete");
   return command("status");
 }
 
@@ -34,14 +35,15 @@ std::string reason_of(const Figures& figures) {
   const Phase phase = figures.state.phase;
   if (phase == Phase::preflight || ended(phase) || phase == Phase::invalid) return out;
   if (figures.mode == "invalid") out += "; recording has ended";
+  if (figures.mode == "one_way") out += "; recording has ended, so there is no way back";
   if (!figures.journald_alive) out += "; journald does not run";
   if (!figures.replayer_alive) out += "; the replayer does not run";
   return out;
 }
 
-std::vector<std::string> blockers_of(const Home& home, const Figures& figures) {
+std::vector<std::string> blockers_of(const Home& home, const Figures& figures, Way way) {
   std::vector<std::string> out;
-  for (const Guardrail& rail : guardrails(home, figures)) {
+  for (const Guardrail& rail : guardrails(home, figures, way)) {
     if (!rail.met) out.push_back(rail.name + ": " + rail.value + "; " + rail.remedy);
   }
   return out;
@@ -64,12 +66,15 @@ json entered_phases(const State& state) {
 
 json status_json(const Home& home, const Figures& figures) {
   const State& state = figures.state;
-  const auto blockers = blockers_of(home, figures);
+  const auto blockers = blockers_of(home, figures, Way::there);
+  const auto reverse_blockers = blockers_of(home, figures, Way::back);
   json out = {{"name", home.name},
               {"phase", phase_name(state.phase)},
               {"reason", reason_of(figures)},
               {"can_cutover", blockers.empty()},
               {"blockers", blockers},
+              {"can_reverse", reverse_blockers.empty()},
+              {"reverse_blockers", reverse_blockers},
               {"sessions", figures.sessions},
               {"copied_rows", state.copied_rows},
               {"total_rows", state.total_rows},
@@ -115,7 +120,8 @@ json status_json(const Home& home, const Figures& figures) {
 
 std::string status_text(const Home& home, const Figures& figures) {
   const State& state = figures.state;
-  const auto blockers = blockers_of(home, figures);
+  const Way way = way_of(state.phase);
+  const auto blockers = blockers_of(home, figures, way);
   std::string out;
   const auto line = [&](const char* name, const std::string& value) {
     out += fmt::format("{:<12} {}\n", name, value);
@@ -145,8 +151,9 @@ std::string status_text(const Home& home, const Figures& figures) {
                        : "never");
   line("pauses", fmt::format("alignment {:.3f} ms, last hold {:.3f} ms", state.alignment_ms,
                              state.last_hold_ms));
-  if (state.phase < Phase::switched) {
-    line("cutover", blockers.empty() ? "possible" : "not yet possible");
+  if (!ended(state.phase) && state.phase != Phase::invalid) {
+    const char* no = way == Way::back ? "NOT POSSIBLE" : "not yet possible";
+    line(way == Way::back ? "way back" : "cutover", blockers.empty() ? "possible" : no);
     for (const std::string& blocker : blockers) line("", blocker);
   }
   if (const std::string next = next_step(home, figures); !next.empty()) line("next", next);

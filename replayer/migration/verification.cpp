@@ -46,12 +46,15 @@ std::optional<VerifyResult> compare_at_common_point(Migration& migration, Worker
   }
   const Database production = open_production(migration.settings);
   const Database shadow = open_shadow(migration.settings);
+  const Way way = way_of(migration.state->get().phase);
+  const Database& source = way == Way::back ? shadow : production;
+  const Database& target = way == Way::back ? production : shadow;
   Armed armed(worker);
   CommonPointOptions options;
   options.announce = [&](std::uint64_t id) { worker.arm(id); };
   options.doubt_ignored = migration.state->get().doubt_at_alignment;
   options.waiting = [&](const std::string& why) { say("waiting: " + why); };
-  const CommonPoint point = take_common_point(migration, production, options);
+  const CommonPoint point = take_common_point(migration, source, options);
   say(fmt::format("common point taken, the gate was closed for {:.3f} ms", point.gate_ms));
   if (!worker.wait_reached(point.marker_id, monotonic_ns() + kCatchUpNs, stop)) {
     if (stop) return std::nullopt;
@@ -59,9 +62,9 @@ std::optional<VerifyResult> compare_at_common_point(Migration& migration, Worker
                   "the replayer did not reach the common point in time; see `understudy "
                   "status` for what holds it back");
   }
-  shadow.sql().open_snapshot(shadow.db());
+  target.sql().open_snapshot(target.db());
   std::string remedy;
-  if (shadow.sql().snapshot_is_free(shadow.db(), &remedy)) armed.release();
+  if (target.sql().snapshot_is_free(target.db(), &remedy)) armed.release();
   std::string table;
   const auto progress = [&](const CopyProgress& now) {
     if (now.table == table) return;
@@ -90,13 +93,16 @@ void print(const VerifyResult& result, const Say& say) {
 
 VerifyResult verify_migration(Migration& migration, Worker& worker, const Say& say) {
   const Phase phase = migration.state->get().phase;
-  if (phase != Phase::replaying && phase != Phase::ready)
+  if (phase != Phase::replaying && phase != Phase::ready && phase != Phase::switched)
     throw Failure(kExitNo,
-                  fmt::format("migration {} is {}; it can be compared while it is replaying "
-                              "or ready",
+                  fmt::format("migration {} is {}; it can be compared while it is replaying, "
+                              "ready or switched",
                               migration.home.name, phase_name(phase)));
-  migration.state->change(
-      [](State& state) { state.enter(Phase::verifying, "comparing all tables"); });
+  const Way way = way_of(phase);
+  // The phase says which side is in use: after the switch it stays.
+  migration.state->change([&](State& state) {
+    state.enter(way == Way::back ? phase : Phase::verifying, "comparing all tables");
+  });
   VerifyResult result;
   try {
     auto compared = compare_at_common_point(migration, worker, {}, say, migration.stop);
@@ -104,6 +110,8 @@ VerifyResult verify_migration(Migration& migration, Worker& worker, const Say& s
     result = std::move(*compared);
   } catch (...) {
     migration.state->change([](State& state) {
+      if (state.phase == Phase::switched)
+        state.enter(state.phase, "the comparison did not end; run verify again");
       if (state.phase == Phase::verifying)
         state.enter(Phase::replaying, "the comparison did not end; run verify again");
     });
@@ -117,12 +125,12 @@ VerifyResult verify_migration(Migration& migration, Worker& worker, const Say& s
     state.verified = std::move(verified);
     if (result.rows_different == 0) state.bypassed.clear();
     if (state.phase == Phase::invalid) return;
-    if (result.rows_different == 0) {
-      state.enter(Phase::ready,
-                  fmt::format("{} rows compared, none different", result.rows_compared));
-    } else {
-      state.enter(Phase::replaying, fmt::format("{} rows differ", result.rows_different));
-    }
+    const bool equal = result.rows_different == 0;
+    const std::string why =
+        equal ? fmt::format("{} rows compared, none different", result.rows_compared)
+              : fmt::format("{} rows differ", result.rows_different);
+    const Phase next = equal ? Phase::ready : Phase::replaying;
+    state.enter(way == Way::back ? state.phase : next, why);
   });
   print(result, say);
   return result;

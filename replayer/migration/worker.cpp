@@ -48,14 +48,15 @@ std::vector<Divergence> merged(std::vector<Divergence> base, const std::vector<D
   return base;
 }
 
-Phase phase_when_replaying(const State& state) {
-  return state.verified_clean() ? Phase::ready : Phase::replaying;
+std::string applying(Way way) {
+  return way == Way::back ? "the shadow is in productive use; production follows, for the way back"
+                          : "applying what production commits";
 }
 
 }  // namespace
 
 bool phase_goes_on(Phase phase) {
-  return phase >= Phase::recording && phase <= Phase::switching;
+  return phase >= Phase::recording && phase <= Phase::reversing;
 }
 
 // --- control ---
@@ -81,22 +82,32 @@ void Worker::arm(std::uint64_t marker_id) {
   changed_.notify_all();
 }
 
-bool Worker::wait_reached(std::uint64_t marker_id, std::uint64_t deadline_ns,
-                          const std::atomic<bool>& give_up) {
+std::optional<std::uint64_t> Worker::wait_reached(std::uint64_t marker_id,
+                                                  std::uint64_t deadline_ns,
+                                                  const std::atomic<bool>& give_up) {
   std::unique_lock guard(mutex_);
   while (reached_ != marker_id && !migration_.stop && !give_up) {
     const std::uint64_t now = monotonic_ns();
-    if (now >= deadline_ns) return false;
+    if (now >= deadline_ns) return std::nullopt;
     changed_.wait_for(guard, std::chrono::nanoseconds(deadline_ns - now));
   }
-  return reached_ == marker_id;
+  if (reached_ != marker_id) return std::nullopt;
+  return reached_seq_;
 }
 
-void Worker::finish() {
+void Worker::turn() {
   const std::lock_guard guard(mutex_);
-  finished_ = true;
+  turned_ = true;
   armed_ = 0;
   changed_.notify_all();
+}
+
+void Worker::halt() {
+  std::unique_lock guard(mutex_);
+  halted_ = turned_ = true;
+  armed_ = 0;
+  changed_.notify_all();
+  changed_.wait_for(guard, std::chrono::nanoseconds(kHaltNs), [&] { return !busy_; });
 }
 
 void Worker::wake() {
@@ -107,7 +118,7 @@ void Worker::wake() {
 void Worker::pause(std::uint64_t ns) {
   std::unique_lock guard(mutex_);
   changed_.wait_for(guard, std::chrono::nanoseconds(ns),
-                    [&] { return migration_.stop.load() || finished_; });
+                    [&] { return migration_.stop.load() || turned_; });
 }
 
 // --- phases ---
@@ -125,7 +136,10 @@ void Worker::run() {
     } catch (const std::exception& error) {
       spdlog::error("{}", error.what());
       try {
-        migration_.state->change([&](State& state) { state.reason = error.what(); });
+        migration_.state->change([&](State& state) {
+          state.reason = error.what();
+          if (way_of(state.phase) == Way::back) state.way_back = error.what();
+        });
       } catch (const std::exception& second) {
         spdlog::error("{}", second.what());
       }
@@ -133,12 +147,16 @@ void Worker::run() {
       failure_ = error.what();
       started_ = false;
     }
+    const std::lock_guard guard(mutex_);
+    busy_ = false;
+    changed_.notify_all();
   }
 }
 
 void Worker::wait_for_start() {
   std::unique_lock guard(mutex_);
-  changed_.wait(guard, [&] { return started_ || migration_.stop.load(); });
+  changed_.wait(guard, [&] { return (started_ && !halted_) || migration_.stop.load(); });
+  busy_ = !migration_.stop;
 }
 
 void Worker::advance_one_phase() {
@@ -155,7 +173,10 @@ void Worker::advance_one_phase() {
     case Phase::ready:
     case Phase::holding:
     case Phase::switching:
-      return replay();
+      return replay(Way::there);
+    case Phase::switched:
+    case Phase::reversing:
+      return replay(Way::back);
     default:
       break;
   }
@@ -279,7 +300,7 @@ void Worker::align_and_copy() {
       [&](const CopyProgress& now) { progress(last = now); }, migration_.stop);
   production.sql().close_snapshot(production.db());
   if (!complete) return;
-  shadow.sql().make_position_table(shadow.db());
+  shadow.sql().need_position_table(shadow.db());
   Applier(shadow.db(), shadow.sql(), from, to, migration_.home.name).store_position(seq);
   migration_.state->change([&](State& state) {
     state.copied_rows = last.copied_rows;
@@ -287,6 +308,8 @@ void Worker::align_and_copy() {
     state.copying_table.clear();
     state.settled = 0;
     state.settled_seq = seq;
+    state.direction_seq = seq;
+    state.direction_begun = true;
     state.shadow_reachable = true;
     state.enter(Phase::replaying, "applying what production commits");
   });
@@ -310,10 +333,26 @@ void Worker::check_mode() {
                   migration_.home.name, why, migration_.home.name));
 }
 
+/// After the switch: the application is not harmed, but what it commits goes nowhere any more.
+void Worker::check_way_back() {
+  if (!migration_.settings.mapping.empty())
+    throw Failure(
+        kExitNo,
+        "there is no way back to production: the migration has a mapping file, and rows are "
+        "carried back by equal names only");
+  if (migration_.mode() != Mode::one_way) return;
+  std::string why = migration_.map->reason();
+  if (why.empty()) why = "recording ended without a reason";
+  throw Failure(kExitNo, fmt::format("there is no way back to production: {}; the shadow stays in "
+                                     "use, `understudy complete {}` ends the migration",
+                                     why, migration_.home.name));
+}
+
 // --- replaying ---
 
 struct Worker::Replay {
-  Database shadow;
+  Way way = Way::there;
+  Database target;
   Catalog from, to;
   std::optional<Applier> applier;
   std::optional<JournalFeed> feed;
@@ -327,32 +366,63 @@ struct Worker::Replay {
   bool doubt_named = false;  // in the state's reason
 };
 
-void Worker::replay() {
+void Worker::replay(Way way) {
   try {
-    replay_connected();
+    replay_connected(way);
     retry_ns_ = kRetryNsMin;
   } catch (const odbc::Error& error) {
     spdlog::warn("{}; next try in {} ms", error.what(), retry_ns_ / 1'000'000);
-    migration_.state->change([&](State& state) {
-      state.shadow_reachable = false;
-      state.enter(Phase::replaying, fmt::format("{}; tried again every {} s at most", error.what(),
-                                                kRetryNsMax / kNsPerSecond));
-    });
+    lost_target(way, error.what());
     pause(retry_ns_);
     retry_ns_ = std::min(2 * retry_ns_, kRetryNsMax);
   }
   const std::lock_guard guard(mutex_);
-  if (finished_) started_ = false;
+  turned_ = halted_;
 }
 
-void Worker::replay_connected() {
-  check_mode();
-  Replay replay{open_shadow_for_applying(migration_.settings),
-                require(Catalog::load(migration_.home.catalog())),
-                require(Catalog::load(migration_.home.shadow_catalog())),
+void Worker::lost_target(Way way, const std::string& why) {
+  const std::string reason =
+      fmt::format("{}; tried again every {} s at most", why, kRetryNsMax / kNsPerSecond);
+  migration_.state->change([&](State& state) {
+    if (way_of(state.phase) != way) return;  // it has turned meanwhile
+    if (way == Way::there) {
+      state.shadow_reachable = false;
+      state.enter(Phase::replaying, reason);
+      return;
+    }
+    state.production_reachable = false;
+    state.way_back = reason;
+    state.enter(state.phase, "the shadow is in productive use; no way back for now: " + reason);
+  });
+}
+
+/// The target's position, which a direction that is new has first to be told.
+std::uint64_t Worker::position_of_direction(Replay& replay) {
+  const State before = migration_.state->get();
+  if (!before.direction_begun) {
+    replay.applier->store_position(before.direction_seq);
+    migration_.state->change([](State& state) { state.direction_begun = true; });
+    return before.direction_seq;
+  }
+  const std::uint64_t position = replay.applier->stored_position();
+  if (position >= std::max(before.direction_seq, before.alignment_seq)) return position;
+  throw Failure(kExitFailed,
+                fmt::format("the table {} on {} no longer says what was applied; {} the migration",
+                            kPositionTable, target_name(replay.way),
+                            replay.way == Way::back ? "complete" : "cancel"));
+}
+
+void Worker::replay_connected(Way way) {
+  way == Way::back ? check_way_back() : check_mode();
+  const std::string from = migration_.home.catalog();
+  const std::string to = migration_.home.shadow_catalog();
+  Replay replay{way,
+                open_target_for_applying(migration_.settings, way),
+                require(Catalog::load(way == Way::back ? to : from)),
+                require(Catalog::load(way == Way::back ? from : to)),
                 {},
                 {},
-                DoubtResolver(migration_),
+                DoubtResolver(migration_, way),
                 {},
                 0,
                 0,
@@ -360,15 +430,11 @@ void Worker::replay_connected() {
                 0,
                 0,
                 false};
-  replay.shadow.sql().make_position_table(replay.shadow.db());
-  replay.applier.emplace(replay.shadow.db(), replay.shadow.sql(), replay.from, replay.to,
+  replay.applier.emplace(replay.target.db(), replay.target.sql(), replay.from, replay.to,
                          migration_.home.name);
-  const std::uint64_t position = replay.applier->stored_position();
+  if (way == Way::back) replay.applier->target_is_older();
+  const std::uint64_t position = position_of_direction(replay);
   const State before = migration_.state->get();
-  if (position < before.alignment_seq)
-    throw Failure(kExitFailed, fmt::format("the shadow's table {} no longer says what was applied; "
-                                           "cancel the migration and begin a new one",
-                                           kPositionTable));
   replay.position = position;
   replay.settled =
       before.settled + count_transactions(migration_.home.journal(), before.settled_seq, position);
@@ -376,17 +442,19 @@ void Worker::replay_connected() {
   replay.base_uncaptured = before.uncaptured;
   replay.feed.emplace(migration_.home.journal(), position);
   migration_.state->change([&](State& state) {
-    state.shadow_reachable = true;
+    (way == Way::back ? state.production_reachable : state.shadow_reachable) = true;
+    state.way_back.clear();
     state.settled = replay.settled;
     state.settled_seq = position;
-    state.enter(phase_when_replaying(state), "applying what production commits");
+    state.enter(way == Way::back ? state.phase : state.phase_in_production(), applying(way));
   });
   retry_ns_ = kRetryNsMin;
   publish(replay, true);
   for (;;) {
     {
       const std::lock_guard guard(mutex_);
-      if (migration_.stop || finished_) break;
+      if (turned_) return;
+      if (migration_.stop) break;
     }
     const std::uint32_t token = migration_.journal_token();
     if (replay_next(replay)) continue;
@@ -403,18 +471,22 @@ bool Worker::replay_next(Replay& replay) {
     item = replay.feed->next();
   } catch (const std::runtime_error& error) {
     migration_.map->invalidate(error.what());
-    check_mode();
+    if (replay.way == Way::there) check_mode();
     throw;
   }
   Applier& applier = *replay.applier;
   if (!item) {
     applier.commit();
     publish(replay, false);
-    check_mode();
+    replay.way == Way::back ? check_way_back() : check_mode();
     if (replay.feed->waiting().reason == FeedWait::Reason::in_doubt) settle_doubt(replay);
     return false;
   }
   if (item->transaction) {
+    if (item->transaction->head.side != source_of(replay.way))
+      throw Failure(kExitFailed, fmt::format("the transaction at {} of the journal was made on {} "
+                                             "itself; nothing more is applied",
+                                             item->transaction->seq, target_name(replay.way)));
     replay.open.push_back(item->transaction->seq);
     recorded_.add(*item->transaction);
     applier.apply(std::move(*item->transaction));
@@ -424,8 +496,8 @@ bool Worker::replay_next(Replay& replay) {
   }
   applier.advance(item->marker->seq);
   applier.commit();
-  publish(replay, false);
-  stand_at(item->marker->marker.id);
+  publish(replay, is_armed(item->marker->marker.id));
+  stand_at(item->marker->marker.id, item->marker->seq);
   return true;
 }
 
@@ -450,13 +522,13 @@ void Worker::publish(Replay& replay, bool force) {
     state.uncaptured = replay.base_uncaptured + figures.uncaptured;
     state.oldest_unsettled_us = replay.feed->backlog() ? replay.feed->oldest_sealed_at_us() : 0;
     if (replay.doubt_named && header.in_doubt.load() <= state.doubt_at_alignment)
-      state.enter(state.phase, "applying what production commits");
+      state.enter(state.phase, applying(replay.way));
   });
 }
 
 void Worker::settle_doubt(Replay& replay) {
   const FeedWait wait = replay.feed->waiting();
-  if (replay.doubt.settle(wait, replay.shadow, replay.to)) return;
+  if (replay.doubt.settle(wait, replay.target, replay.to)) return;
   replay.doubt_named = true;
   migration_.state->note([&](State& state) {
     state.enter(state.phase, fmt::format("the transaction at {} is in doubt: {}", wait.seq,
@@ -464,10 +536,16 @@ void Worker::settle_doubt(Replay& replay) {
   });
 }
 
-void Worker::stand_at(std::uint64_t marker_id) {
+bool Worker::is_armed(std::uint64_t marker_id) {
+  const std::lock_guard guard(mutex_);
+  return armed_ == marker_id;
+}
+
+void Worker::stand_at(std::uint64_t marker_id, std::uint64_t seq) {
   std::unique_lock guard(mutex_);
   if (armed_ != marker_id) return;
   reached_ = marker_id;
+  reached_seq_ = seq;
   changed_.notify_all();
   changed_.wait(guard, [&] { return armed_ != marker_id || migration_.stop.load(); });
 }

@@ -1,6 +1,7 @@
-// The thread that brings a migration forward: preflight, recording, aligning, copying, replaying.
-// It begins where the state file says it was. Errors end a phase with their reason in the state;
-// while replaying, a lost shadow is tried again for as long as it takes, at growing intervals.
+// The thread that brings a migration forward: preflight, recording, aligning, copying, replaying;
+// after the switch it replays back to production. It begins where the state file says it was.
+// Errors end a phase with their reason in the state; while replaying, a lost target is tried again
+// for as long as it takes, at growing intervals.
 #pragma once
 
 #include <atomic>
@@ -24,6 +25,7 @@ namespace understudy {
 inline constexpr std::uint64_t kIdleLookNs = 20'000'000;   // at the journal when nothing is new
 inline constexpr std::uint64_t kRetryNsMin = 100'000'000;  // of a lost shadow
 inline constexpr std::uint64_t kRetryNsMax = 5 * kNsPerSecond;
+inline constexpr std::uint64_t kHaltNs = 10 * kNsPerSecond;
 inline constexpr std::uint64_t kJournaldStartNs = 10 * kNsPerSecond;
 
 class Worker {
@@ -40,13 +42,17 @@ class Worker {
   /// The error that ended the last attempt, once; empty while it goes on.
   [[nodiscard]] std::string failure();
   /// Makes the worker stop at the marker with this id, everything before it committed on the
-  /// shadow. 0: lets it go on.
+  /// target and every figure in the state. 0: lets it go on.
   void arm(std::uint64_t marker_id);
-  /// False at the deadline, or when `give_up` is set and somebody wakes the waiter.
-  bool wait_reached(std::uint64_t marker_id, std::uint64_t deadline_ns,
-                    const std::atomic<bool>& give_up = kToTheEnd);
-  /// The direction ends here: nothing more is applied.
-  void finish();
+  /// The marker's journal position; nothing at the deadline, or when `give_up` is set and somebody
+  /// wakes the waiter.
+  std::optional<std::uint64_t> wait_reached(std::uint64_t marker_id, std::uint64_t deadline_ns,
+                                            const std::atomic<bool>& give_up = kToTheEnd);
+  /// The direction ended at the marker it stands at: it goes on as the state file says now.
+  void turn();
+  /// The migration has ended: applies nothing more. Returns when it has stopped, or after kHaltNs
+  /// (a database may keep it).
+  void halt();
   /// Wakes it, and who waits for it, to look at migration.stop and `give_up`.
   void wake();
   /// What it has applied or is about to.
@@ -60,13 +66,17 @@ class Worker {
   void preflight();
   void record();
   void align_and_copy();
-  void replay();
-  void replay_connected();
+  void replay(Way way);
+  void replay_connected(Way way);
+  std::uint64_t position_of_direction(Replay& replay);
+  void lost_target(Way way, const std::string& why);
   bool replay_next(Replay& replay);
   void publish(Replay& replay, bool force);
   void settle_doubt(Replay& replay);
-  void stand_at(std::uint64_t marker_id);
+  void stand_at(std::uint64_t marker_id, std::uint64_t seq);
+  bool is_armed(std::uint64_t marker_id);
   void check_mode();
+  void check_way_back();
   void require_journald();
   void pause(std::uint64_t ns);
 
@@ -77,12 +87,15 @@ class Worker {
   std::mutex mutex_;
   std::condition_variable changed_;
   bool started_ = false;
-  bool finished_ = false;
+  bool turned_ = false;
+  bool halted_ = false;
+  bool busy_ = false;
   std::vector<std::string> skip_;
   std::uint64_t writers_wait_ns_ = 0;
   std::string failure_;
   std::uint64_t armed_ = 0;
   std::uint64_t reached_ = 0;
+  std::uint64_t reached_seq_ = 0;
   std::uint64_t retry_ns_ = kRetryNsMin;
 };
 

@@ -57,11 +57,11 @@ int verify(const Given& given) {
   return ask(existing_home(given.name), {{"command", "verify"}});
 }
 
-int cutover(const Given& given) {
+int turn_over(const Given& given, const char* command) {
   if (!(given.timeout_s > 0) || given.timeout_s > kTimeoutSecondsMax)
     throw Failure(kExitUsage, fmt::format("--timeout is more than 0 and at most {} seconds",
                                           kTimeoutSecondsMax));
-  return ask(existing_home(given.name), {{"command", "cutover"},
+  return ask(existing_home(given.name), {{"command", command},
                                          {"dry_run", given.dry_run},
                                          {"timeout", given.timeout_s},
                                          {"skip", given.skip}});
@@ -79,10 +79,11 @@ int end(const std::string& name, const std::string& command) {
   Migration migration(home);
   settle_interrupted_cutover(migration);
   if (command == "complete") {
-    complete_migration(migration, say);
+    complete_migration(migration);
   } else {
     cancel_migration(migration, say);
   }
+  drop_positions(migration, say);
   wait_for_end(*migration.map, kLockJournald, home.journald_log());
   return kExitDone;
 }
@@ -91,6 +92,16 @@ CLI::App* add(CLI::App& app, const char* name, const char* what, Given& given) {
   CLI::App* command = app.add_subcommand(name, what);
   command->add_option("NAME", given.name, "the migration")->required();
   return command;
+}
+
+void add_turning_command(CLI::App& app, const char* name, const char* what, int* exit_code) {
+  const auto given = std::make_shared<Given>();
+  given->timeout_s = CutoverOptions().timeout_s;
+  CLI::App* command = add(app, name, what, *given);
+  command->add_flag("--dry-run", given->dry_run, "show guardrails and steps; change nothing");
+  command->add_option("--timeout", given->timeout_s, "seconds that writers may be held (10)");
+  command->add_option("--skip", given->skip, "guardrails that need not be met")->delimiter(',');
+  command->callback([given, name, exit_code] { *exit_code = turn_over(*given, name); });
 }
 
 }  // namespace
@@ -114,20 +125,11 @@ void add_verify_command(CLI::App& app, int* exit_code) {
 }
 
 void add_cutover_command(CLI::App& app, int* exit_code) {
-  const auto given = std::make_shared<Given>();
-  given->timeout_s = CutoverOptions().timeout_s;
-  CLI::App* command = add(app, "cutover", "hold, drain, replay, switch", *given);
-  command->add_flag("--dry-run", given->dry_run, "show guardrails and steps; change nothing");
-  command->add_option("--timeout", given->timeout_s, "seconds that writers may be held (10)");
-  command->add_option("--skip", given->skip, "guardrails that need not be met")->delimiter(',');
-  command->callback([given, exit_code] { *exit_code = cutover(*given); });
+  add_turning_command(app, "cutover", "hold, drain, replay, switch", exit_code);
 }
 
-void add_reverse_command(CLI::App& app, int*) {
-  const auto given = std::make_shared<Given>();
-  CLI::App* command = add(app, "reverse", "cut over back to production", *given);
-  command->callback(
-      [given] { throw Failure(kExitUsage, "reverse is not there yet; the shadow stays in use"); });
+void add_reverse_command(CLI::App& app, int* exit_code) {
+  add_turning_command(app, "reverse", "the same cutover back to production", exit_code);
 }
 
 void add_ending_commands(CLI::App& app, int* exit_code) {

@@ -25,6 +25,22 @@ class KilledProcesses : public ::testing::Test {
   void until_random_moment() {
     std::this_thread::sleep_for(std::chrono::milliseconds(300 + random_() % 1200));
   }
+  /// Asks for a cutover or a reverse and kills the replayer at a moment of it.
+  void turn_and_kill_replayer(const char* command) {
+    Background asked({UNDERSTUDY_PATH, command, migration_.name(), "--timeout", "60"});
+    std::this_thread::sleep_for(std::chrono::milliseconds(random_() % 400));
+    migration_.kill_process("replayer");
+    asked.wait();
+    migration_.expect_tool({"start"});
+  }
+  /// Where the application is after all, then made to be there.
+  void expect_side_then_turn(const char* command, const char* before, const char* after) {
+    std::string phase = migration_.status()["phase"];
+    if (phase == "ready") phase = "replaying";
+    EXPECT_TRUE(phase == before || phase == after) << phase;
+    std::printf("%s killed: %s\n", command, phase.c_str());
+    if (phase == before) migration_.expect_tool({command, "--timeout", "60"});
+  }
   std::vector<std::string> load(int number) {
     return {HOT_ROWS_APP_PATH, migration_.application(),     "--threads", "4",
             "--seconds",       std::to_string(kLoadSeconds), "--seed",    std::to_string(number)};
@@ -59,6 +75,62 @@ TEST_F(KilledProcesses, LoseNothingAndRepeatNothing) {
   odbc::Connection shadow(migration_.shadow());
   EXPECT_EQ(shadow.scalar("SELECT sum(ver)::text FROM hot"),
             odbc::Connection(migration_.production()).scalar("SELECT sum(ver)::text FROM hot"));
+}
+
+TEST_F(KilledProcesses, OnTheWayThereAndBackLoseNothingAndRepeatNothing) {
+  migration_.create_and_start();
+  migration_.expect_tool({"verify"});
+  Background first(load(1));
+  Background second(load(2));
+  for (int round = 0; round < 3; ++round) {
+    SCOPED_TRACE(round);
+    turn_and_kill_replayer("cutover");
+    expect_side_then_turn("cutover", "replaying", "switched");
+    EXPECT_TRUE(migration_.kill_process("journald"));
+    migration_.expect_tool({"start"});
+    turn_and_kill_replayer("reverse");
+    expect_side_then_turn("reverse", "switched", "replaying");
+  }
+  EXPECT_EQ(first.wait(), 0);
+  EXPECT_EQ(second.wait(), 0);
+
+  migration_.expect_tool({"verify"});
+  const nlohmann::json status = migration_.status();
+  EXPECT_EQ(status["rows_different"], 0) << status.dump(1);
+  EXPECT_EQ(status["in_doubt"], 0);
+  EXPECT_EQ(status["divergences"], 0) << status.dump(1);
+  EXPECT_EQ(status["uncaptured_writes"], 0);
+  EXPECT_EQ(status["applied"], status["journaled"]);
+  odbc::Connection production(migration_.production());
+  // Each version of a row was made once, whichever side it was made on.
+  EXPECT_EQ(production.scalar("SELECT count(*)::text FROM (SELECT hot_id, ver FROM audit GROUP BY "
+                              "hot_id, ver HAVING count(*) > 1) AS twice"),
+            "0");
+}
+
+TEST_F(KilledProcesses, AProgramThatDiesOnTheShadowLeavesNothingHalfApplied) {
+  migration_.create_and_start();
+  migration_.expect_tool({"verify"});
+  migration_.expect_tool({"cutover"});
+  {
+    Background victim(load(1));
+    Background other(load(2));
+    until_random_moment();
+    victim.kill(SIGKILL);
+    victim.wait();
+    until_random_moment();
+    EXPECT_TRUE(migration_.kill_process("replayer"));
+    EXPECT_TRUE(migration_.kill_process("journald"));
+    migration_.expect_tool({"start"});
+    other.kill(SIGKILL);
+    other.wait();
+  }
+  migration_.expect_tool({"verify"});
+  const nlohmann::json status = migration_.status();
+  EXPECT_EQ(status["phase"], "switched");
+  EXPECT_EQ(status["rows_different"], 0) << status.dump(1);
+  EXPECT_EQ(status["in_doubt"], 0) << status.dump(1);
+  migration_.expect_tool({"reverse"});
 }
 
 }  // namespace

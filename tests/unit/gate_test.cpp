@@ -195,6 +195,53 @@ TEST_F(HoldTest, SwitchedSessionsMoveFirstAndThenWriteRecorded) {
   EXPECT_EQ(begin(slot, 0, true), BeginWrite::recorded);
 }
 
+TEST_F(HoldTest, SessionsOnTheShadowMoveBackFirstWhenProductionIsInUse) {
+  Slot& slot = session();
+  for (const Mode mode : {Mode::record, Mode::idle, Mode::invalid}) {
+    set_mode(mode);
+    EXPECT_EQ(begin(slot, 0, true), BeginWrite::moved);
+    EXPECT_EQ(slot.writing.load(), 0u);
+  }
+}
+
+TEST_F(HoldTest, WithoutAWayBackSessionsWriteUnrecordedOnTheShadow) {
+  set_mode(Mode::one_way);
+  Slot& slot = session();
+  EXPECT_EQ(begin(slot), BeginWrite::moved);
+  EXPECT_EQ(begin(slot, 0, true), BeginWrite::unrecorded);
+  EXPECT_EQ(slot.writing.load(), static_cast<std::uint32_t>(Writing::unrecorded));
+}
+
+TEST_F(HoldTest, OnTheShadowAHoldEndsInSwitchedOrReturning) {
+  set_mode(Mode::switched);
+  const auto first = Hold(*map_).begin(soon());
+  ASSERT_TRUE(first.ok());
+  EXPECT_EQ(mode(), Mode::hold_back);
+  EXPECT_EQ(Hold(*map_).finish(*first, Mode::switching).status().code(), Code::invalid);
+  ASSERT_TRUE(Hold(*map_).finish(*first, Mode::switched).ok());
+  const auto second = Hold(*map_).begin(soon());
+  const auto returning = Hold(*map_).finish(*second, Mode::returning);
+  ASSERT_TRUE(returning.ok());
+  ASSERT_TRUE(Hold(*map_).decide(*returning, Mode::record).ok());
+  EXPECT_EQ(mode(), Mode::record);
+}
+
+TEST_F(HoldTest, ExpiredHoldOnTheShadowLeavesTheShadowInUse) {
+  set_mode(Mode::switched);
+  const auto word = Hold(*map_).begin(shortly());
+  EXPECT_EQ(begin(session(), 0, true), BeginWrite::recorded);
+  EXPECT_EQ(mode(), Mode::switched);
+  EXPECT_EQ(Hold(*map_).finish(*word, Mode::returning).status().code(), Code::timeout);
+}
+
+TEST_F(HoldTest, InvalidationDuringAHoldOnTheShadowEndsRecordingThere) {
+  set_mode(Mode::switched);
+  const auto word = Hold(*map_).begin(soon());
+  map_->invalidate("test");
+  EXPECT_EQ(begin(session(), 0, true), BeginWrite::unrecorded);
+  EXPECT_EQ(Hold(*map_).finish(*word, Mode::returning).status().code(), Code::invalid);
+}
+
 TEST_F(HoldTest, ModeWordThatIsNoModeIsReported) {
   map_->header().mode_word = 0x77;
   EXPECT_EQ(begin(session()), BeginWrite::invalid);

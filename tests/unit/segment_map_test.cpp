@@ -366,9 +366,20 @@ TEST_F(SharedSegment, InvalidateSetsModeAndKeepsTheFirstReason) {
   EXPECT_EQ(map_->reason(), "the disk is full");
 }
 
-TEST_F(SharedSegment, InvalidateDoesNotBringSwitchedSessionsBack) {
+TEST_F(SharedSegment, InvalidateEndsRecordingOnTheShadowAndSessionsStayThere) {
   create();
-  for (const Mode mode : {Mode::switching, Mode::switched}) {
+  for (const Mode mode : {Mode::switched, Mode::hold_back}) {
+    set_mode(mode);
+    map_->invalidate("the disk is full");
+    EXPECT_EQ(mode_of(map_->header().mode_word.load()), Mode::one_way);
+    EXPECT_TRUE(shadow_in_use(mode_of(map_->header().mode_word.load())));
+  }
+  EXPECT_EQ(map_->reason(), "the disk is full");
+}
+
+TEST_F(SharedSegment, InvalidateChangesNoDecisionThatIsBeingWritten) {
+  create();
+  for (const Mode mode : {Mode::switching, Mode::returning}) {
     set_mode(mode);
     map_->invalidate("too late");
     EXPECT_EQ(mode_of(map_->header().mode_word.load()), mode);

@@ -45,6 +45,31 @@ TEST_F(StateTest, IsReadAsItWasWritten) {
   EXPECT_FALSE(read.verified_clean());
 }
 
+TEST_F(StateTest, ATurnBeginsItsFiguresAnewAndKeepsACleanComparison) {
+  State state;
+  state.verified = Verified{1, 10, 0, {}};
+  state.settled = 5;
+  state.enter(Phase::switched, "decided");
+  state.turn(77, 0);
+  EXPECT_EQ(state.direction_seq, 77u);
+  EXPECT_FALSE(state.direction_begun);
+  EXPECT_EQ(state.settled, 5u);
+  EXPECT_TRUE(state.verified_clean());
+  EXPECT_EQ(state.phase_in_production(), Phase::replaying);
+  const State read = decode_state(encode_state(state));
+  EXPECT_EQ(read.direction_seq, 77u);
+  EXPECT_FALSE(read.direction_begun);
+}
+
+TEST_F(StateTest, ATurnWithAcceptedDifferencesNeedsAnotherComparison) {
+  State state;
+  state.verified = Verified{1, 10, 0, {}};
+  state.divergences.push_back({"UPDATE t", "row-count", 5, 2});
+  state.turn(77, 0);
+  EXPECT_FALSE(state.verified.has_value());
+  EXPECT_TRUE(state.divergences.empty());
+}
+
 TEST_F(StateTest, IsOnDiskWhenAChangeReturns) {
   StateFile file(home_);
   file.change([](State& state) { state.enter(Phase::switched, "decided"); });
