@@ -201,10 +201,11 @@ UNDERSTUDY_ENTRY_POINT SQLDriverConnect(SQLHDBC handle, SQLHWND window, SQLCHAR*
                                         SQLSMALLINT out_capacity, SQLSMALLINT* out_length,
                                         SQLUSMALLINT completion) {
   return api::on<Connection>(handle, [&](Connection& dbc) {
-    const SQLRETURN ret = connect_real(dbc, narrow_argument(in, in_length), false, Manner::connects_by_text, [&] {
-      return api::forward(dbc, api::entries(dbc).DriverConnect, dbc.real, window, in, in_length,
-                          out, out_capacity, out_length, completion);
-    });
+    const SQLRETURN ret =
+        connect_real(dbc, narrow_argument(in, in_length), false, Manner::connects_by_text, [&] {
+          return api::forward(dbc, api::entries(dbc).DriverConnect, dbc.real, window, in, in_length,
+                              out, out_capacity, out_length, completion);
+        });
     return without_text(dbc, ret, out, out_capacity, out_length);
   });
 }
@@ -216,18 +217,20 @@ UNDERSTUDY_ENTRY_POINT SQLDriverConnectW(SQLHDBC handle, SQLHWND window, SQLWCHA
   return api::on<Connection>(handle, [&](Connection& dbc) {
     const NarrowText text(in, in_length);
     if (!text.ok()) return api::refuse(dbc, text);
-    const SQLRETURN ret = connect_real(dbc, text.text(), true, Manner::connects_by_text, [&]() -> SQLRETURN {
-      const real::Entries& fn = api::entries(dbc);
-      if (fn.DriverConnectW != nullptr) {
-        return fn.DriverConnectW(dbc.real, window, in, in_length, out, out_capacity, out_length,
-                                 completion);
-      }
-      const api::WideOutput<SQLSMALLINT> target{out, out_capacity, out_length};
-      return completed_text(dbc, target, [&](SQLCHAR* to, SQLSMALLINT bytes, SQLSMALLINT* length) {
-        return api::forward(dbc, fn.DriverConnect, dbc.real, window, text.data(),
-                            text.short_length(), to, bytes, length, completion);
-      });
-    });
+    const SQLRETURN ret =
+        connect_real(dbc, text.text(), true, Manner::connects_by_text, [&]() -> SQLRETURN {
+          const real::Entries& fn = api::entries(dbc);
+          if (fn.DriverConnectW != nullptr) {
+            return fn.DriverConnectW(dbc.real, window, in, in_length, out, out_capacity, out_length,
+                                     completion);
+          }
+          const api::WideOutput<SQLSMALLINT> target{out, out_capacity, out_length};
+          return completed_text(
+              dbc, target, [&](SQLCHAR* to, SQLSMALLINT bytes, SQLSMALLINT* length) {
+                return api::forward(dbc, fn.DriverConnect, dbc.real, window, text.data(),
+                                    text.short_length(), to, bytes, length, completion);
+              });
+        });
     return without_text(dbc, ret, out, out_capacity, out_length);
   });
 }

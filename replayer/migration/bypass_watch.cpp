@@ -58,7 +58,10 @@ bool BypassWatch::rest(std::uint64_t ns) {
 void BypassWatch::run() {
   while (rest(kBypassLookNs)) {
     try {
-      if (watched(migration_.state->get().phase)) look();
+      const State state = migration_.state->get();
+      // While the shadow is in use the replayer writes in production, and production may be gone.
+      if (way_of(state.phase) == Way::back) production_.reset();
+      if (watched(state.phase)) look(state.direction_at_us);
     } catch (const std::exception& error) {
       // The worker tells of a production or shadow that cannot be reached; here it is tried again.
       spdlog::warn("looking for writers past the driver: {}", error.what());
@@ -78,7 +81,10 @@ bool BypassWatch::replayed_past(std::uint64_t ring_position) {
   }
 }
 
-void BypassWatch::look() {
+void BypassWatch::look(std::int64_t direction_at_us) {
+  // What production counted meanwhile was written by the replayer.
+  if (direction_at_us != direction_at_us_) accounts_ = {};
+  direction_at_us_ = direction_at_us;
   if (!production_) production_ = open_production(migration_.settings);
   const auto counted = production_->sql().table_writes(production_->db());
   // Whoever committed before that was in the ring before that.

@@ -1,4 +1,6 @@
-// The thread that looks for writers that go past the driver, while the migration is replaying.
+// The thread that looks for writers that go past the driver, while the migration is replaying to
+// the shadow. While the shadow is in use it rests; when production is in use again its accounts
+// begin anew.
 //
 // Every kBypassLookNs it reads what production counts as written (one query on a connection of its
 // own), waits until the journal has been replayed past that moment, and compares the tables in
@@ -55,7 +57,7 @@ class BypassWatch {
 
  private:
   void run();
-  void look();
+  void look(std::int64_t direction_at_us);
   bool replayed_past(std::uint64_t ring_position);
   void compare(const std::vector<BypassAccounts::Suspicion>& suspected);
   bool rest(std::uint64_t ns);
@@ -63,6 +65,7 @@ class BypassWatch {
   Migration& migration_;
   Worker& worker_;
   BypassAccounts accounts_;
+  std::int64_t direction_at_us_ = 0;  // State's, of the accounts
   std::optional<Database> production_;
   std::uint64_t compare_after_ns_ = 0;
   std::uint64_t pause_ns_ = 0;

@@ -92,5 +92,22 @@ TEST_F(Bypass, IsNotWhatTheApplicationTookBack) {
   EXPECT_EQ(status["uncaptured_report"][0]["table"], "public.quiet");
 }
 
+TEST_F(Bypass, IsFoundAgainWhenTheApplicationIsBackOnProduction) {
+  LiveMigration migration;
+  make_tables(migration);
+  migration.create_and_start();
+  odbc::Connection application(migration.application());
+  migration.expect_tool({"verify"});
+  migration.expect_tool({"cutover"});
+  application.run("UPDATE orders SET val = val + 1");
+  application.run("INSERT INTO quiet VALUES (1, 0), (2, 0), (3, 0)");
+  migration.expect_tool({"verify"});
+  migration.expect_tool({"reverse"});
+  application.run("UPDATE orders SET val = val + 1");
+  const nlohmann::json status = write_past(migration);
+  ASSERT_EQ(status["uncaptured_report"].size(), 1u) << status;
+  EXPECT_EQ(status["uncaptured_report"][0]["table"], "public.quiet");
+}
+
 }  // namespace
 }  // namespace understudy

@@ -66,7 +66,7 @@ TEST_F(ToolTest, AnswersWrongUseInOneLineWithExitCodeTwo) {
   expect_one_line(tool({"status", "no-such-migration"}), 2);
 }
 
-TEST_F(ToolTest, SaysThatReverseIsNotThereYet) {
+TEST_F(ToolTest, ReverseFailsInOneLineWhereThereIsNoMigration) {
   expect_one_line(tool({"reverse", name_}), 2);
 }
 
