@@ -46,7 +46,7 @@ BypassWatch::Pause::Pause(BypassWatch& watch) : watch_(watch) {
 
 BypassWatch::Pause::~Pause() {
   const std::lock_guard guard(watch_.mutex_);
-  --watch_.pauses_;
+  if (--watch_.pauses_ == 0 && !watch_.ending_) watch_.give_up_ = false;
 }
 
 /// False at the end.
@@ -75,7 +75,7 @@ bool BypassWatch::replayed_past(std::uint64_t ring_position) {
   std::uint64_t seq = 0;
   for (const std::uint64_t deadline_ns = monotonic_ns() + kBypassLookNs;;) {
     if (seq == 0 && header.head.load() >= ring_position) seq = header.journaled_seq.load();
-    if (seq != 0 && header.applied_seq.load() >= seq) return true;
+    if (seq != 0 && worker_.replayed_seq() >= seq) return true;
     if (monotonic_ns() > deadline_ns || give_up_) return false;
     migration_.wait_for_journal(migration_.journal_token(), kIdleLookNs);
   }

@@ -478,6 +478,7 @@ bool Worker::replay_next(Replay& replay) {
   if (!item) {
     applier.commit();
     publish(replay, false);
+    if (replay.feed->backlog() == 0) replayed_seq_ = replay.feed->read_seq();
     replay.way == Way::back ? check_way_back() : check_mode();
     if (replay.feed->waiting().reason == FeedWait::Reason::in_doubt) settle_doubt(replay);
     return false;
@@ -511,6 +512,7 @@ void Worker::publish(Replay& replay, bool force) {
   ControlHeader& header = migration_.header();
   const std::uint64_t seq = replay.position = std::max(replay.position, figures.applied_seq);
   header.applied_seq.store(seq);
+  if (seq > replayed_seq_) replayed_seq_ = seq;
   header.applied.store(replay.settled);
   const std::uint64_t now = monotonic_ns();
   if (!force && now - replay.published_ns < kIntervalNs) return;

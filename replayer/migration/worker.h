@@ -57,6 +57,9 @@ class Worker {
   void wake();
   /// What it has applied or is about to.
   [[nodiscard]] const RecordedWrites& recorded() const { return recorded_; }
+  /// Every transaction up to this journal position is in `recorded` and committed on the target;
+  /// unlike `applied_seq` it counts the outcomes behind the last one, so that it catches up.
+  [[nodiscard]] std::uint64_t replayed_seq() const { return replayed_seq_; }
 
  private:
   struct Replay;
@@ -84,6 +87,7 @@ class Worker {
 
   Migration& migration_;
   RecordedWrites recorded_;
+  std::atomic<std::uint64_t> replayed_seq_{0};
   std::mutex mutex_;
   std::condition_variable changed_;
   bool started_ = false;
