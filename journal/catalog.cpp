@@ -158,7 +158,8 @@ void put_table(std::string& out, const Table& table) {
   put_field(out, flags_word({{table.is_view, 'v'},
                              {table.readable, 'r'},
                              {table.row_security, 's'},
-                             {table.rules, 'u'}}));
+                             {table.rules, 'u'},
+                             {table.by_effects, 'e'}}));
   out += '\n';
   for (const auto& column : table.columns) put_column(out, column);
   if (!table.key.empty()) put_indices(out, "key", table.key);
@@ -222,6 +223,7 @@ class LineReader {
     table.readable = has_flag(f[3], 'r');
     table.row_security = has_flag(f[3], 's');
     table.rules = has_flag(f[3], 'u');
+    table.by_effects = has_flag(f[3], 'e');
     return true;
   }
 

@@ -62,6 +62,7 @@ struct Table {
   bool readable = true;  // the account may SELECT every column
   bool row_security = false;
   bool rules = false;
+  bool by_effects = false;  // every write is recorded by its rows, keyed ones too
 
   [[nodiscard]] std::optional<std::uint32_t> column(std::string_view column_name) const;
   [[nodiscard]] std::string display_name() const;  // schema.name

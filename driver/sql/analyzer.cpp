@@ -298,9 +298,19 @@ void unmask(std::string_view original, std::string_view masked, std::size_t end,
   rewritten->replace(at, end, original.substr(0, end));
 }
 
-}  // namespace
+// A keyed statement of a table that is recorded by its rows. MariaDB gives no rows of some.
+void leave_key(Analysis* out) {
+  const bool keyed = out->verdict == Verdict::keyed && out->table != nullptr;
+  if (!keyed || !out->table->by_effects) return;
+  out->verdict = Verdict::effects;
+  out->key.clear();
+  out->txid_only.clear();
+  const bool rows = !out->rewritten.empty() || !out->before.empty() || !out->after.empty() ||
+                    !out->keeping.empty();
+  if (!rows) set_opaque(out, "no-rows");
+}
 
-Analysis analyze(std::string_view text, const Catalog& catalog, const SearchPath& path) {
+Analysis verdict_of_text(std::string_view text, const Catalog& catalog, const SearchPath& path) {
   Analysis out;
   out.classification = classify(text, catalog.dialect);
   const StatementClass cls = out.classification.cls;
@@ -322,6 +332,14 @@ Analysis analyze(std::string_view text, const Catalog& catalog, const SearchPath
   for (std::string* rewritten : {&out.rewritten, &out.rewritten_with_txid, &out.txid_only}) {
     unmask(text, *masked, plain.end(), rewritten);
   }
+  return out;
+}
+
+}  // namespace
+
+Analysis analyze(std::string_view text, const Catalog& catalog, const SearchPath& path) {
+  Analysis out = verdict_of_text(text, catalog, path);
+  leave_key(&out);
   return out;
 }
 

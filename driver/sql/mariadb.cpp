@@ -440,6 +440,7 @@ class MariadbAnalyzer : private Recogniser {
       const bool known = out_.verdict == Verdict::effects && !out_.before_may_miss;
       if (!known) keep_rows(from, set, tail, assigned, ignore);
     }
+    if (table_->by_effects && out_.verdict == Verdict::effects) return;
     if (ignore || limited || !may_be_keyed() || !repeatable(assigned)) return;
     Key key = pinned_key(tail);
     if (!key) return;

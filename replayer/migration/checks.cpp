@@ -102,6 +102,20 @@ void check_connections(Report& report, const Settings& settings, Sides& sides) {
   });
 }
 
+Check check_record(const Settings& settings, Sides& sides) {
+  Catalog& catalog = sides.production_catalog;
+  const auto unknown = mark_by_effects(settings, sides.shadow_catalog.dialect, &catalog);
+  if (!unknown.empty()) {
+    return {"", CheckVerdict::fail, "[record] names no table of production: " + names(unknown),
+            "write schema.table in migration.toml as `understudy check` names them", false};
+  }
+  const auto marked = std::count_if(catalog.tables.begin(), catalog.tables.end(),
+                                    [](const Table& table) { return table.by_effects; });
+  if (marked == 0) return passed("statements, and rows where a statement alone is not exact");
+  return passed(
+      fmt::format("{} of {} tables by the rows that change", marked, catalog.tables.size()));
+}
+
 Check check_keys(const Catalog& catalog) {
   std::vector<std::string> without;
   for (const Table& table : catalog.tables) {
@@ -265,6 +279,7 @@ const std::vector<std::string>& check_names() {
                                                   "shadow_reachable",
                                                   "dialect_supported",
                                                   "same_engine",
+                                                  "record",
                                                   "keys",
                                                   "generated_values",
                                                   "triggers",
@@ -298,6 +313,7 @@ std::vector<Check> run_checks(const Home& home, const Settings& settings, const 
   const auto run = [&](const std::string& name, const std::function<Check()>& body) {
     if (connected) report.run(name, "see the reason, then run the check again", body);
   };
+  run("record", [&] { return check_record(settings, sides); });
   run("keys", [&] { return check_keys(sides.production_catalog); });
   run("generated_values", [&] { return check_generated(sides.production_catalog); });
   run("triggers", [&] { return check_triggers(sides); });

@@ -51,6 +51,29 @@ std::string one_of(const toml::table& table, std::string_view key, const std::st
                                          fmt::join(allowed, " or ")));
 }
 
+/// `record = "effects"`, or a table [record] of table names; "statements" is how it is without.
+void load_record(const toml::table& table, const std::string& path, Settings* out) {
+  const auto wrong = [&](std::string_view key) {
+    throw Failure(kExitFailed, fmt::format("{} in {} is not one of its words; write \"effects\" or "
+                                           "\"statements\"",
+                                           key, path));
+  };
+  const toml::node* node = table.get("record");
+  if (node == nullptr) return;
+  const toml::table* each = node->as_table();
+  if (each == nullptr) {
+    const auto word = node->value<std::string>();
+    if (!word || (*word != "effects" && *word != "statements")) wrong("record");
+    out->record_effects = *word == "effects";
+    return;
+  }
+  for (const auto& [name, value] : *each) {
+    const auto word = value.value<std::string>();
+    if (!word || (*word != "effects" && *word != "statements")) wrong("[record]");
+    if (*word == "effects") out->tables_by_effects.emplace_back(name.str());
+  }
+}
+
 }  // namespace
 
 Settings load_settings(const Home& home) {
@@ -76,6 +99,7 @@ Settings load_settings(const Home& home) {
   out.share_credentials = table["share_credentials"].value_or(false);
   out.ring_bytes = static_cast<std::uint64_t>(
       table["ring_bytes"].value_or(static_cast<std::int64_t>(kRingBytesDefault)));
+  load_record(table, path, &out);
   return out;
 }
 
@@ -88,9 +112,31 @@ void save_settings(const Home& home, const Settings& settings) {
   table.insert("on_full", settings.on_full);
   table.insert("share_credentials", settings.share_credentials);
   table.insert("ring_bytes", static_cast<std::int64_t>(settings.ring_bytes));
+  if (settings.record_effects) table.insert("record", "effects");
+  if (!settings.record_effects && !settings.tables_by_effects.empty()) {
+    toml::table each;
+    for (const std::string& name : settings.tables_by_effects) each.insert(name, "effects");
+    table.insert("record", std::move(each));
+  }
   std::ostringstream text;
   text << table << "\n";
   replace_file(home.settings(), text.str());
+}
+
+std::vector<std::string> mark_by_effects(const Settings& settings, Dialect shadow,
+                                         Catalog* production) {
+  const bool all = settings.record_effects || production->dialect != shadow;
+  for (Table& table : production->tables) table.by_effects = all;
+  std::vector<std::string> unknown;
+  for (const std::string& name : settings.tables_by_effects) {
+    bool found = false;
+    for (Table& table : production->tables) {
+      if (table.display_name() != name) continue;
+      table.by_effects = found = true;
+    }
+    if (!found) unknown.push_back(name);
+  }
+  return unknown;
 }
 
 void check_mapping_file(const std::string& path) {

@@ -4,7 +4,9 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
+#include "journal/catalog.h"
 #include "journal/control_page.h"
 #include "replayer/migration/home.h"
 
@@ -18,11 +20,19 @@ struct Settings {
   std::string on_full = "wait";        // or "invalidate"
   bool share_credentials = false;      // the catalog names the shadow's account to the drivers
   std::uint64_t ring_bytes = kRingBytesDefault;
+  bool record_effects = false;                 // every write is recorded by its rows
+  std::vector<std::string> tables_by_effects;  // or those of these tables: schema.table
 };
 
 /// Throws Failure (3) that names key and remedy.
 Settings load_settings(const Home& home);
 void save_settings(const Home& home, const Settings& settings);
+
+/// Marks the tables of `production` whose writes are recorded by their rows, keyed ones too: those
+/// that the settings name, and all when the shadow is another engine, which does not understand
+/// production's statements. Returns the names in the settings that mean no table.
+std::vector<std::string> mark_by_effects(const Settings& settings, Dialect shadow,
+                                         Catalog* production);
 
 /// Throws Failure (2) when the mapping file cannot be read, is no TOML, or has content, which is
 /// not supported yet.

@@ -223,6 +223,7 @@ void Worker::record() {
     catalog.shadow_connection = migration_.settings.share_credentials
                                     ? with_options(migration_.settings.shadow, "")
                                     : without_credentials(migration_.settings.shadow);
+    mark_by_effects(migration_.settings, shadow.sql().kind(), &catalog);
     require(catalog.save(migration_.home.catalog()));
     require(shadow.sql().read_catalog(shadow.db()).save(migration_.home.shadow_catalog()));
   }

@@ -85,7 +85,11 @@ void add_create_command(CLI::App& app, int* exit_code) {
       ->required();
   command->add_option("--shadow", given->settings.shadow, "the same for the shadow")->required();
   command->add_option("--mapping", given->settings.mapping, "TOML file for a changed schema");
-  command->callback([given, exit_code] {
+  const auto record = std::make_shared<std::string>("statements");
+  command->add_option("--record", *record, "effects: record every write by the rows it changed")
+      ->check(CLI::IsMember({"statements", "effects"}));
+  command->callback([given, record, exit_code] {
+    given->settings.record_effects = *record == "effects";
     create(given->name, given->settings);
     *exit_code = kExitDone;
   });

@@ -22,6 +22,7 @@ std::string well_formed() {
   table.key = {0};
   table.unique_keys = {{1}};
   table.triggers = {"g"};
+  table.by_effects = true;
   Catalog out;
   out.dialect = Dialect::postgresql;
   out.search_path = {"public"};

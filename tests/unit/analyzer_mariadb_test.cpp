@@ -340,5 +340,22 @@ TEST(AnalyzerMariadb, NamesWithoutADatabaseMeanTheOneInUse) {
   EXPECT_EQ(analyzed("DELETE FROM shop.account WHERE id = 1", other).verdict, Verdict::effects);
 }
 
+TEST(AnalyzerMariadb, KeyedWritesOfATableRecordedByEffectsHaveRows) {
+  Catalog c = catalog();
+  for (Table& one : c.tables) one.by_effects = true;
+  for (const char* text :
+       {"INSERT INTO account VALUES (1, 'a', 1.5, 2)", "DELETE FROM account WHERE id = ?",
+        "UPDATE account SET owner = ? WHERE id = ?", "UPDATE account SET id = 2 WHERE id = 1",
+        "REPLACE INTO account VALUES (1, 'a', 1, 2)",
+        "INSERT INTO account VALUES (?, ?, ?, ?) ON DUPLICATE KEY UPDATE balance = 1"}) {
+    ASSERT_EQ(analyzed(text).verdict, Verdict::keyed) << text;
+    const Analysis a = analyze(text, c);
+    EXPECT_EQ(a.verdict, Verdict::effects) << text << ": " << a.reason;
+    EXPECT_FALSE(a.rewritten.empty() && a.before.empty() && a.after.empty() && a.keeping.empty())
+        << text;
+    EXPECT_TRUE(a.key.empty()) << text;
+  }
+}
+
 }  // namespace
 }  // namespace understudy::sql

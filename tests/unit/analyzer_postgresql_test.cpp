@@ -388,5 +388,21 @@ TEST(PostgresqlAnalyzer, ReadsThroughEscapesAndLeavesThemInTheText) {
       << a.rewritten;
 }
 
+TEST(AnalyzerPostgresql, KeyedWritesOfATableRecordedByEffectsHaveRows) {
+  Catalog c = catalog();
+  for (Table& one : c.tables) one.by_effects = true;
+  for (const char* text :
+       {"INSERT INTO account (id, owner, changed) VALUES (1, 'a', '2020-01-01')",
+        "UPDATE account SET owner = ? WHERE id = ?", "UPDATE account SET id = ? WHERE id = ?",
+        "DELETE FROM account WHERE id = ?"}) {
+    ASSERT_EQ(look(text).verdict, Verdict::keyed) << text;
+    const Analysis a = analyze(text, c);
+    EXPECT_EQ(a.verdict, Verdict::effects) << text << ": " << a.reason;
+    EXPECT_FALSE(a.rewritten_with_txid.empty()) << text;
+    EXPECT_TRUE(a.txid_only.empty()) << text;
+    EXPECT_TRUE(a.key.empty()) << text;
+  }
+}
+
 }  // namespace
 }  // namespace understudy::sql

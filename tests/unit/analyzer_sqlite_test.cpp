@@ -398,5 +398,17 @@ TEST(SqliteAnalyzer, GivesUpOnDeepTexts) {
   expect_opaque("DELETE FROM account WHERE id = " + std::string(100000, '('), "not-understood");
 }
 
+TEST(AnalyzerSqlite, KeyedWritesOfATableRecordedByEffectsHaveRows) {
+  Catalog c = catalog();
+  for (Table& one : c.tables) one.by_effects = true;
+  for (const char* text : {"INSERT INTO name VALUES (1, 'a')", "DELETE FROM name WHERE id = ?",
+                           "UPDATE name SET name = ? WHERE id = ?"}) {
+    const Analysis a = analyze(text, c);
+    EXPECT_EQ(a.verdict, Verdict::effects) << text << ": " << a.reason;
+    EXPECT_FALSE(a.rewritten.empty()) << text;
+    EXPECT_TRUE(a.key.empty()) << text;
+  }
+}
+
 }  // namespace
 }  // namespace understudy::sql

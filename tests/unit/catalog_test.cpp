@@ -34,6 +34,7 @@ Catalog example() {
   parent.foreign_keys = {{"fk", "app", "region", {"amount", "id"}, {"a", "b"}, true}};
   parent.triggers = {"stamp"};
   parent.row_security = true;
+  parent.by_effects = true;
   Table view;
   view.schema = "public";
   view.name = "customer";
@@ -57,6 +58,8 @@ TEST(Catalog, ReadsBackAsWritten) {
   EXPECT_EQ(table.unique_keys.at(0), (std::vector<std::uint32_t>{1, 0}));
   EXPECT_EQ(table.foreign_keys.at(0).parent_columns, (std::vector<std::string>{"a", "b"}));
   EXPECT_TRUE(table.foreign_keys.at(0).cascades);
+  EXPECT_TRUE(table.by_effects);
+  EXPECT_FALSE(read->tables.at(1).by_effects);
   EXPECT_TRUE(read->tables.at(1).is_view);
   EXPECT_FALSE(read->tables.at(1).readable);
 }
