@@ -40,11 +40,11 @@ std::string dbms_name(const Connection& dbc) {
   return name;
 }
 
+}  // namespace
+
 Dialect dialect_of(const Connection& dbc) {
   return dialect_of_dbms(dbms_name(dbc));
 }
-
-}  // namespace
 
 std::unique_ptr<Session> Session::join(Connection& dbc, bool up) {
   const std::string& name = dbc.settings.migration;
@@ -148,9 +148,16 @@ BeginWrite Session::begin_write(std::uint64_t deadline_ns, bool* timed_out) {
   }
   Slot& mine = slot();
   mine.last_call_ns.store(monotonic_ns(), std::memory_order_relaxed);
-  const BeginWrite how = hold_.begin_write(mine, deadline_ns, timed_out, on_shadow);
+  BeginWrite how = hold_.begin_write(mine, deadline_ns, timed_out, on_shadow);
   if (*timed_out || how == BeginWrite::moved) return how;
   transaction.writing = true;
+  // Catalog and dialect are production's: on another engine no statement can be put in another's
+  // place. So there is no way back from there, and the figure says so.
+  const bool strange = on_shadow && dialect != Dialect::generic && dialect_of(dbc) != dialect;
+  if (strange && how == BeginWrite::recorded) {
+    header().uncaptured.fetch_add(1, std::memory_order_relaxed);
+    how = BeginWrite::unrecorded;
+  }
   transaction.recorded = how == BeginWrite::recorded;
   if (transaction.recorded) {
     transaction.txn_id = new_transaction_id();

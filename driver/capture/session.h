@@ -265,6 +265,8 @@ char rollback_level(const Session& session);
 Execution& execution_of(Statement& stmt);
 
 // --- the real driver, called with whichever entry it has ---
+/// Of the server behind the connection's present side, by SQL_DBMS_NAME.
+Dialect dialect_of(const Connection& dbc);
 SQLRETURN real_end_tran(const Connection& dbc, SQLSMALLINT completion);
 SQLRETURN real_set_autocommit(const Connection& dbc, bool on);
 SQLRETURN real_alloc_statement(const Connection& dbc, SQLHSTMT* out);

@@ -338,10 +338,13 @@ bool move(Session& session, SQLRETURN* ret, Handle& reporter) {
     return false;
   }
   const std::string switched = switched_to(session);
+  const Dialect before = capture::dialect_of(session.dbc);
   swap_sides(session);
   replay_attributes(session);
+  // The settings of one engine mean nothing on another.
+  const bool same_engine = capture::dialect_of(session.dbc) == before;
   std::string failed;
-  if (!replay_context(session, &failed)) {
+  if (same_engine && !replay_context(session, &failed)) {
     *ret = reporter.fail("08S01", switched + "that side refuses: " + failed);
     return false;
   }

@@ -132,12 +132,13 @@ using Batch = std::vector<FeedTransaction>;
 }  // namespace
 
 struct Applier::Impl {
-  Impl(odbc::Connection& shadow_connection, const SqlDialect& sql, const Catalog& shadow_catalog,
-       std::string name)
+  Impl(odbc::Connection& shadow_connection, const SqlDialect& sql,
+       const Catalog& production_catalog, const Catalog& shadow_catalog, std::string name)
       : shadow(shadow_connection),
         dialect(sql),
         migration(std::move(name)),
-        plans(sql, shadow_catalog),
+        another_engine(production_catalog.dialect != shadow_catalog.dialect),
+        plans(sql, production_catalog, shadow_catalog),
         prepared(shadow_connection),
         joined(shadow_connection),
         context(shadow_connection, sql.kind()),
@@ -148,6 +149,7 @@ struct Applier::Impl {
   odbc::Connection& shadow;
   const SqlDialect& dialect;
   std::string migration;
+  const bool another_engine;  // than production's: only rows can be replayed
   ShapePlans plans;
   PreparedStatements prepared;
   JoinedStatements joined;
@@ -189,7 +191,7 @@ struct Applier::Impl {
   void undo();
   void merge(const Tally& tally);
 
-  void enter(const std::vector<std::string>& statements, std::uint64_t seq, std::uint64_t from,
+  void enter(const std::vector<std::string>& recorded, std::uint64_t seq, std::uint64_t from,
              Tally& tally);
   void join(const FeedTransaction& transaction, Tally& tally);
   void join_statement(const FeedTransaction& transaction, const StatementEntry& statement);
@@ -338,8 +340,10 @@ void Applier::Impl::merge(const Tally& tally) {
 // First thing in a shadow transaction: the position, written with the connection's own rights, then
 // the context of what follows. A context statement that the shadow refuses is left out from then
 // on, and counted with every transaction that should have had it.
-void Applier::Impl::enter(const std::vector<std::string>& statements, std::uint64_t seq,
+void Applier::Impl::enter(const std::vector<std::string>& recorded, std::uint64_t seq,
                           std::uint64_t from, Tally& tally) {
+  // Of another engine they mean nothing here, and rows do not depend on them.
+  const auto statements = another_engine ? std::vector<std::string>() : recorded;
   const bool same = context.known() && context.present() == statements;
   if (same && statements.empty()) return write_position(seq);
   for (bool entered = false; !entered;) {
@@ -419,6 +423,7 @@ void Applier::Impl::join_statement(const FeedTransaction& transaction,
     }
     return;
   }
+  if (another_engine) throw Surprise{};
   auto parameters = recorded_parameters(statement);
   const auto text = transaction.text(statement.text);
   if (joinable(text, statement.text, parameters)) {
@@ -613,10 +618,15 @@ void Applier::Impl::run_statement(const FeedTransaction& transaction,
     tally.divergence(fingerprint(text), kind, transaction.seq);
   };
   const bool has_rows = !statement.rows.empty() && statement.shape != kNoText;
-  if (statement.verdict == Verdict::effects && has_rows) {
+  if ((statement.verdict == Verdict::effects || another_engine) && has_rows) {
     return run_rows(transaction, statement, by_rows, tally);
   }
   if (by_rows && has_rows) return run_rows(transaction, statement, true, tally);
+  if (another_engine) {
+    // A setting changes no row; whatever else has no rows here changed some that are not known.
+    if (statement.verdict != Verdict::context) report("opaque on another engine");
+    return;
+  }
   if (statement.verdict == Verdict::effects && statement.row_count != 0) {
     report("effects missing");
   }
@@ -635,7 +645,7 @@ void Applier::Impl::run_entries(const FeedTransaction& transaction, bool by_rows
         note(transaction, entry.note, tally);
         break;
       case Entry::Type::context:
-        if (!first) {
+        if (!first && !another_engine) {
           if (!context.reset()) {
             tally.divergence("(session context)", "context not reset", transaction.seq);
           }
@@ -784,9 +794,10 @@ void Applier::Impl::add(FeedTransaction&& transaction) {
   if (alone) flush();
 }
 
-Applier::Applier(odbc::Connection& shadow, const SqlDialect& dialect, const Catalog& /*production*/,
+Applier::Applier(odbc::Connection& shadow, const SqlDialect& dialect, const Catalog& production,
                  const Catalog& shadow_catalog, std::string migration)
-    : impl_(std::make_unique<Impl>(shadow, dialect, shadow_catalog, std::move(migration))) {
+    : impl_(std::make_unique<Impl>(shadow, dialect, production, shadow_catalog,
+                                   std::move(migration))) {
   shadow.set_autocommit(false);
 }
 

@@ -20,7 +20,9 @@ struct Divergence {
   /// left out when it carries none); "no such table", "no such column", "no such key column", "no
   /// key" (the shadow has no place for a row); "context sqlstate 42501" and "context not reset"
   /// (session settings); "uncaptured KIND" (the driver could not record it); "effects
-  /// missing"; "text is not UTF-8".
+  /// missing"; "text is not UTF-8"; of a shadow on another engine "opaque on another engine" (no
+  /// rows are known, so nothing was done) and "column C holds a zero date" or another reason why a
+  /// value has no equal there.
   std::string kind;
   std::uint64_t first_seq = 0;
   std::uint64_t count = 0;

@@ -3,11 +3,14 @@
 #include <algorithm>
 #include <iterator>
 
+#include "replayer/dialect/counterpart.h"
+
 namespace understudy {
 
-ShapePlan::ShapePlan(const SqlDialect& dialect, const Catalog& shadow, const Shape& shape)
+ShapePlan::ShapePlan(const SqlDialect& dialect, const Catalog& production, const Catalog& shadow,
+                     const Shape& shape)
     : dialect_(dialect), shape_columns_(shape.columns.size()), shape_key_(shape.key_count) {
-  table_ = shadow.find(shape.schema, shape.table);
+  table_ = counterpart_of(shape.schema, shape.table, production.dialect, shadow);
   // Engines name the default schema differently (public, main).
   if (table_ == nullptr && !shape.schema.empty()) table_ = shadow.find("", shape.table);
   if (table_ == nullptr) throw NoPlace("no such table");
@@ -23,8 +26,21 @@ ShapePlan::ShapePlan(const SqlDialect& dialect, const Catalog& shadow, const Sha
     all_.push_back({i, *column});
     if (i >= shape.key_count) rest_.push_back({i, *column});
   }
+  if (production.dialect != shadow.dialect) find_conversions(production, shadow.dialect, shape);
   whole_row_ = table_->key.empty() && shape_key_ == shape_columns_;
   if (rest_.empty()) rest_ = key_;  // an update that changes nothing still counts its row
+}
+
+void ShapePlan::find_conversions(const Catalog& production, Dialect shadow, const Shape& shape) {
+  const Table* from = production.find(shape.schema, shape.table);
+  if (from == nullptr) throw NoPlace("a table that production's catalog does not have");
+  conversions_.resize(shape.columns.size());
+  for (const Place& place : all_) {
+    const auto column = from->column(shape.columns[place.value]);
+    if (!column) throw NoPlace("a column that production's catalog does not have");
+    conversions_[place.value].emplace(production.dialect, from->columns[*column], shadow,
+                                      table_->columns[place.column]);
+  }
 }
 
 std::vector<std::uint32_t> ShapePlan::columns(std::span<const Place> places) {
@@ -63,9 +79,21 @@ const std::string& ShapePlan::sql(Verb verb) {
 
 void ShapePlan::append(std::vector<odbc::Bind>& out, std::span<const Place> places,
                        const RowEffect& row, std::size_t skip) const {
-  for (const auto& place : places) {
-    out.push_back(dialect_.bind(table_->columns[place.column], row.values[skip + place.value]));
+  for (const auto& place : places) out.push_back(bind(place, row.values[skip + place.value]));
+}
+
+odbc::Bind ShapePlan::bind(const Place& place, std::optional<std::string_view> value) const {
+  const Column& column = table_->columns[place.column];
+  if (conversions_.empty() || !value || !conversions_[place.value]) {
+    return dialect_.bind(column, value);
   }
+  odbc::OptionalText converted(*value);
+  try {
+    conversions_[place.value]->convert(&converted);
+  } catch (const Unconvertible& reason) {
+    throw NoPlace(reason.what());
+  }
+  return dialect_.bind(column, converted);
 }
 
 std::vector<odbc::Bind> ShapePlan::bind(Verb verb, const RowEffect& row) const {
@@ -124,7 +152,7 @@ ShapePlan& ShapePlans::plan(const TextId& id, std::string_view encoded) {
   if (found != plans_.end()) return *found->second;
   const auto shape = Shape::decode(encoded);
   if (!shape.ok()) throw std::runtime_error(shape.status().message());
-  auto made = std::make_unique<ShapePlan>(dialect_, shadow_, *shape);
+  auto made = std::make_unique<ShapePlan>(dialect_, production_, shadow_, *shape);
   if (plans_.size() >= kShapePlansMax) plans_.clear();
   return *(plans_[id] = std::move(made));
 }

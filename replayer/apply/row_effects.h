@@ -11,6 +11,7 @@
 
 #include "journal/record.h"
 #include "replayer/dialect/dialect.h"
+#include "replayer/values/conversion.h"
 
 namespace understudy {
 
@@ -23,13 +24,16 @@ class NoPlace : public std::runtime_error {
 /// Where the columns of a shape stand on the shadow, and the texts that write them.
 class ShapePlan {
  public:
-  /// Throws NoPlace when the shadow has no such table.
-  ShapePlan(const SqlDialect& dialect, const Catalog& shadow, const Shape& shape);
+  /// `production` tells how values of another engine are converted. Throws NoPlace when the shadow
+  /// has no such table.
+  ShapePlan(const SqlDialect& dialect, const Catalog& production, const Catalog& shadow,
+            const Shape& shape);
 
   /// The text for a verb (insert, update, remove, move). Throws NoPlace for an update or removal in
   /// a table without a key.
   const std::string& sql(Verb verb);
-  /// Its parameters. Throws std::runtime_error when the row does not fit the shape.
+  /// Its parameters. Throws std::runtime_error when the row does not fit the shape, and NoPlace
+  /// when a value has no equal on the shadow.
   [[nodiscard]] std::vector<odbc::Bind> bind(Verb verb, const RowEffect& row) const;
   /// As many of these moved rows as one statement takes, from the first on: its text, its
   /// parameters and how many they are. Nothing: one at a time.
@@ -54,14 +58,17 @@ class ShapePlan {
     std::uint32_t column;  // ordinal on the shadow
   };
   static std::vector<std::uint32_t> columns(std::span<const Place> places);
+  void find_conversions(const Catalog& production, Dialect shadow, const Shape& shape);
+  [[nodiscard]] odbc::Bind bind(const Place& place, std::optional<std::string_view> value) const;
   void append(std::vector<odbc::Bind>& out, std::span<const Place> places, const RowEffect& row,
               std::size_t skip = 0) const;
 
   const SqlDialect& dialect_;
   const Table* table_ = nullptr;
   std::vector<Place> key_;
-  std::vector<Place> all_;   // written by an insert
-  std::vector<Place> rest_;  // written by an update
+  std::vector<Place> all_;                              // written by an insert
+  std::vector<Place> rest_;                             // written by an update
+  std::vector<std::optional<Conversion>> conversions_;  // by value; empty: one engine
   std::size_t shape_columns_ = 0;
   std::size_t shape_key_ = 0;
   std::size_t missing_ = 0;
@@ -74,12 +81,13 @@ inline constexpr std::size_t kShapePlansMax = 4096;
 /// Plans by shape, made on first use.
 class ShapePlans {
  public:
-  ShapePlans(const SqlDialect& dialect, const Catalog& shadow)
-      : dialect_(dialect), shadow_(shadow) {}
+  ShapePlans(const SqlDialect& dialect, const Catalog& production, const Catalog& shadow)
+      : dialect_(dialect), production_(production), shadow_(shadow) {}
   ShapePlan& plan(const TextId& id, std::string_view encoded);
 
  private:
   const SqlDialect& dialect_;
+  const Catalog& production_;
   const Catalog& shadow_;
   std::unordered_map<TextId, std::unique_ptr<ShapePlan>, TextIdHash> plans_;
 };

@@ -4,8 +4,8 @@
 #include <memory>
 #include <utility>
 
-#include "replayer/copy/exact_text.h"
 #include "replayer/copy/page_reader.h"
+#include "replayer/values/conversion.h"
 
 namespace understudy {
 namespace {
@@ -183,15 +183,12 @@ class Copier {
     PageReader reader(production_, from_, *pair.production, pair.production_columns,
                       kCopyBatchRows);
     RowWriter writer(shadow_, to_, *pair.shadow, pair.shadow_columns);
-    const auto convert = exact_converter(from_.kind(), to_.kind());
+    const auto conversions = conversions_of(pair, from_.kind(), to_.kind());
     std::vector<Row> rows;
     while (reader.next(&rows)) {
       for (auto& row : rows) {
         for (const auto i : nulled) row[i].reset();
-        if (convert == nullptr) continue;
-        for (std::size_t i = 0; i < row.size(); ++i) {
-          convert(pair.shadow->columns[pair.shadow_columns[i]], &row[i]);
-        }
+        convert(pair, conversions, row);
       }
       writer.write(rows);
       shadow_.commit();
@@ -221,30 +218,41 @@ class Copier {
     PageReader reader(production_, from_, *pair.production, read, kCopyBatchRows);
     odbc::Statement update(shadow_);
     update.prepare(to_.update_sql(*pair.shadow, late, pair.shadow->key));
+    const auto conversions =
+        conversions_of({pair.production, pair.shadow, read, written}, from_.kind(), to_.kind());
     std::vector<Row> rows;
     while (reader.next(&rows)) {
-      for (auto& row : rows) fill_row(pair, written, late.size(), row, update);
+      for (auto& row : rows) {
+        convert(pair, conversions, row);
+        fill_row(pair, written, late.size(), row, update);
+      }
       shadow_.commit();
       if (!report(0)) return false;
     }
     return true;
   }
 
-  void fill_row(const TablePair& pair, const Ordinals& written, std::size_t late, Row& row,
+  void fill_row(const TablePair& pair, const Ordinals& written, std::size_t late, const Row& row,
                 odbc::Statement& update) {
     const auto end = row.begin() + static_cast<std::ptrdiff_t>(late);
     if (std::none_of(row.begin(), end, [](const auto& value) { return value.has_value(); })) {
       return;
     }
-    const auto convert = exact_converter(from_.kind(), to_.kind());
     std::vector<odbc::Bind> parameters;
     for (std::size_t i = 0; i < row.size(); ++i) {
-      const auto& column = pair.shadow->columns[written[i]];
-      if (convert != nullptr) convert(column, &row[i]);
-      parameters.push_back(to_.bind(column, row[i]));
+      parameters.push_back(to_.bind(pair.shadow->columns[written[i]], row[i]));
     }
     update.bind(parameters);
     update.execute();
+  }
+
+  static void convert(const TablePair& pair, const std::vector<Conversion>& conversions, Row& row) {
+    try {
+      for (std::size_t i = 0; i < row.size(); ++i) conversions[i].convert(&row[i]);
+    } catch (const Unconvertible& reason) {
+      throw Unconvertible("table " + pair.production->display_name() + ": " + reason.what() +
+                          "; correct it in production, or give the shadow's column another type");
+    }
   }
 
   void triggers_on() {

@@ -9,6 +9,7 @@
 
 #include "journal/catalog.h"
 #include "replayer/dialect/dialect.h"
+#include "replayer/values/conversion.h"
 
 namespace understudy {
 
@@ -19,6 +20,9 @@ struct TablePair {
   std::vector<std::uint32_t> production_columns;  // ordinals; generated columns left out
   std::vector<std::uint32_t> shadow_columns;      // the same columns by name on the shadow
 };
+
+/// How the values of the pair's columns are converted, in their order.
+std::vector<Conversion> conversions_of(const TablePair& pair, Dialect from, Dialect to);
 
 /// Tables of both sides by name (schema and name; production's schema-less names match the shadow's
 /// first search path entry). Problems (missing table or column, shadow column without default that

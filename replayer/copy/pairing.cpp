@@ -5,14 +5,10 @@
 #include <utility>
 
 #include "replayer/copy/copy.h"
+#include "replayer/dialect/counterpart.h"
 
 namespace understudy {
 namespace {
-
-const Table* counterpart(const Table& table, const Catalog& shadow) {
-  const bool has_schemas = shadow.dialect != Dialect::sqlite;
-  return shadow.find(has_schemas ? table.schema : std::string_view(), table.name);
-}
 
 void pair_columns(TablePair& pair, std::vector<std::string>* problems) {
   const Table& from = *pair.production;
@@ -66,6 +62,15 @@ bool reaches_itself(const Edges& parents, std::size_t start) {
 
 }  // namespace
 
+std::vector<Conversion> conversions_of(const TablePair& pair, Dialect from, Dialect to) {
+  std::vector<Conversion> out;
+  for (std::size_t i = 0; i < pair.shadow_columns.size(); ++i) {
+    out.emplace_back(from, pair.production->columns[pair.production_columns[i]], to,
+                     pair.shadow->columns[pair.shadow_columns[i]]);
+  }
+  return out;
+}
+
 bool refers_to(const ForeignKey& key, const Table& parent) {
   const auto same = [](std::string_view a, std::string_view b, bool fold) {
     return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](char x, char y) {
@@ -85,7 +90,7 @@ std::vector<TablePair> pair_tables(const Catalog& production, const Catalog& sha
   std::vector<TablePair> out;
   for (const auto& table : production.tables) {
     if (table.is_view) continue;
-    const auto* there = counterpart(table, shadow);
+    const auto* there = counterpart_of(table.schema, table.name, production.dialect, shadow);
     if (there == nullptr || there->is_view) {
       problems->push_back("table " + table.display_name() +
                           " is absent on the shadow; create it there");

@@ -4,6 +4,7 @@
 #include <map>
 #include <string>
 
+#include "replayer/dialect/counterpart.h"
 #include "replayer/dialect/postgresql_catalog.h"
 #include "replayer/dialect/sql_text.h"
 
@@ -82,6 +83,20 @@ const SequenceRow* counterpart(const std::vector<SequenceRow>& shadow,
     if (row.state.schema == wanted.schema && row.state.name == wanted.name) return &row;
   }
   return nullptr;
+}
+
+// What another engine tells of its generated keys has no schema: it is the shadow's default one.
+SequenceState at_home(const SequenceState& wanted, const Catalog& shadow) {
+  if (!wanted.schema.empty() || shadow.search_path.empty()) return wanted;
+  SequenceState out = wanted;
+  out.schema = shadow.search_path.front();
+  if (wanted.table.empty()) return out;
+  const Table* table = counterpart_of("", wanted.table, Dialect::generic, shadow);
+  if (table == nullptr) return out;
+  out.table = table->name;
+  const auto column = table->column(wanted.column);
+  if (column) out.column = table->columns[*column].name;
+  return out;
 }
 
 class PostgresqlDialect final : public WrittenDialect {
@@ -226,10 +241,11 @@ class PostgresqlDialect final : public WrittenDialect {
   }
 
   int set_sequences(odbc::Connection& shadow, const std::vector<SequenceState>& production,
-                    const Catalog& /*shadow_catalog*/) const override {
+                    const Catalog& shadow_catalog) const override {
     int set = 0;
     const auto standing = sequence_rows(shadow);
-    for (const auto& wanted : production) {
+    for (const auto& given : production) {
+      const SequenceState wanted = at_home(given, shadow_catalog);
       const auto* row = counterpart(standing, wanted);
       if (row == nullptr || !wanted.is_called) continue;
       const auto& [state, ascending] = *row;

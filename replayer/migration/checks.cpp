@@ -9,6 +9,7 @@
 
 #include "journal/segment_map.h"
 #include "replayer/copy/copy.h"
+#include "replayer/migration/across.h"
 #include "replayer/migration/databases.h"
 #include "replayer/migration/failure.h"
 
@@ -93,12 +94,20 @@ void check_connections(Report& report, const Settings& settings, Sides& sides) {
   });
   if (!sides.production || !sides.shadow) return;
   report.run("same_engine", "", [&]() -> Check {
-    if (sides.production->sql().kind() == sides.shadow->sql().kind()) {
-      return passed("values need no conversion");
+    const Dialect from = sides.production->sql().kind();
+    const Dialect to = sides.shadow->sql().kind();
+    if (from == to) return passed("values need no conversion");
+    if (converts(from, to)) {
+      return {"", CheckVerdict::warn,
+              "the shadow is on another engine: every write is replayed by its rows, settings of "
+              "sessions are not, and a statement without known rows (opaque) is counted as a "
+              "divergence",
+              "see docs/reference/cross-engine.md; run verify before the cutover", false};
     }
-    return {"", CheckVerdict::fail, "the shadow is on another engine",
-            "make the shadow on the engine of production; the replayer converts no values yet",
-            false};
+    return {"", CheckVerdict::fail,
+            fmt::format("values of {} are not converted to those of {}", dialect_name(from),
+                        dialect_name(to)),
+            "make the shadow on the engine of production, or on PostgreSQL", false};
   });
 }
 
@@ -181,6 +190,27 @@ Check check_tables(const Sides& sides) {
   return {"", CheckVerdict::fail,
           fmt::format("{}", fmt::join(problems.begin(), problems.begin() + shown, "; ")),
           "give the shadow the missing tables and columns", false};
+}
+
+Check check_conversions(const Sides& sides) {
+  const Dialect from = sides.production->sql().kind();
+  const Dialect to = sides.shadow->sql().kind();
+  if (from == to) return passed("values need no conversion");
+  std::vector<std::string> problems;  // the check `tables` reports them
+  const auto pairs = pair_tables(sides.production_catalog, sides.shadow_catalog, &problems);
+  const auto said = [](const std::vector<std::string>& all) {
+    const std::size_t shown = std::min(all.size(), kNamesShownMax);
+    return fmt::format("{}", fmt::join(all.begin(), all.begin() + static_cast<long>(shown), "; "));
+  };
+  if (const auto never = never_converted(pairs, from, to); !never.empty()) {
+    return {"", CheckVerdict::fail, said(never), "give these columns of the shadow another type",
+            false};
+  }
+  if (const auto some = not_converted(*sides.production, pairs); !some.empty()) {
+    return {"", CheckVerdict::warn, said(some),
+            "correct these rows in production: the copy ends at the first of them", false};
+  }
+  return passed("every column's type has a counterpart");
 }
 
 Check check_shadow_empty(const Sides& sides, const State& state) {
@@ -275,23 +305,13 @@ std::string_view verdict_word(Check::Verdict verdict) {
 }
 
 const std::vector<std::string>& check_names() {
-  static const std::vector<std::string> kNames = {"production_reachable",
-                                                  "shadow_reachable",
-                                                  "dialect_supported",
-                                                  "same_engine",
-                                                  "record",
-                                                  "keys",
-                                                  "generated_values",
-                                                  "triggers",
-                                                  "tables",
-                                                  "shadow_not_empty",
-                                                  "snapshot",
-                                                  "shadow_snapshot",
-                                                  "weak_spots",
-                                                  "disk_room",
-                                                  "shared_memory_room",
-                                                  "sequences",
-                                                  "reverse_position"};
+  static const std::vector<std::string> kNames = {
+      "production_reachable", "shadow_reachable", "dialect_supported",
+      "same_engine",          "record",           "keys",
+      "generated_values",     "triggers",         "tables",
+      "conversions",          "shadow_not_empty", "snapshot",
+      "shadow_snapshot",      "weak_spots",       "disk_room",
+      "shared_memory_room",   "sequences",        "reverse_position"};
   return kNames;
 }
 
@@ -318,6 +338,7 @@ std::vector<Check> run_checks(const Home& home, const Settings& settings, const 
   run("generated_values", [&] { return check_generated(sides.production_catalog); });
   run("triggers", [&] { return check_triggers(sides); });
   run("tables", [&] { return check_tables(sides); });
+  run("conversions", [&] { return check_conversions(sides); });
   run("shadow_not_empty", [&] { return check_shadow_empty(sides, state); });
   run("snapshot", [&] { return check_snapshot(*sides.production, "production"); });
   run("shadow_snapshot", [&] {

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "journal/gate.h"
+#include "replayer/migration/across.h"
 #include "replayer/migration/databases.h"
 #include "replayer/migration/failure.h"
 
@@ -196,6 +197,14 @@ Trouble trouble_of(Migration& migration) {
           migration.state->get().divergence_count()};
 }
 
+std::vector<SequenceState> sequences_of(const Migration& migration, const Database& source,
+                                        const Database& target) {
+  if (source.sql().kind() == target.sql().kind()) {
+    return source.sql().read_sequences(source.db());
+  }
+  return sequences_across(source, require(Catalog::load(migration.home.catalog())));
+}
+
 /// Holds writers and waits until everything is applied. The marker's journal position.
 std::uint64_t hold_and_drain(Migration& migration, Worker& worker, const Turn& turn,
                              std::uint64_t deadline_ns, Undo& undo, Timeline& timeline) {
@@ -241,7 +250,7 @@ void hold_and_switch(Migration& migration, Worker& worker, const Turn& turn,
   const std::string catalog =
       turn.way == Way::back ? migration.home.catalog() : migration.home.shadow_catalog();
   const int sequences = target.sql().set_sequences(
-      target.db(), source.sql().read_sequences(source.db()), require(Catalog::load(catalog)));
+      target.db(), sequences_of(migration, source, target), require(Catalog::load(catalog)));
   timeline.add(fmt::format("{} sequences set", sequences));
   Hold hold(*migration.map);
   const auto switching = hold.finish(*undo.held, turn.decision);
@@ -300,7 +309,7 @@ void turn_over(Migration& migration, Worker& worker, const Turn& turn,
   require_guardrails(migration, turn, figures, options, &say);
   const Database source = open_source(migration.settings, turn.way);
   const Database target = open_target(migration.settings, turn.way);
-  const auto sequences = source.sql().read_sequences(source.db());
+  const auto sequences = sequences_of(migration, source, target);
   if (options.dry_run) return print_plan(migration, turn, options, sequences, figures, say);
   if (turn.way == Way::there) make_way_back(source, say);
   Timeline timeline(say);

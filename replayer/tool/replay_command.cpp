@@ -224,7 +224,9 @@ int replay(const Given& given) {
   const auto shadow = connect_for_applying(given.shadow);
   const auto& dialect = sql_dialect(dialect_of(*shadow));
   const Catalog catalog = dialect.read_catalog(*shadow);
-  Applier applier(*shadow, dialect, catalog, catalog, position_name(given));
+  // A journal in a migration's home stands beside production's catalog, which tells its engine.
+  const auto beside = Catalog::load(given.journal + "/../catalog");
+  Applier applier(*shadow, dialect, beside.ok() ? *beside : catalog, catalog, position_name(given));
   if (given.from != 0) applier.store_position(given.from - 1);
   JournalFeed feed(given.journal, applier.stored_position());
   Replay(given, applier, feed).run();

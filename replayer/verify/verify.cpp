@@ -9,7 +9,6 @@
 #include <unordered_map>
 #include <utility>
 
-#include "replayer/copy/exact_text.h"
 #include "replayer/copy/page_reader.h"
 
 namespace understudy {
@@ -62,15 +61,9 @@ class TableComparison {
       : pair_(pair),
         readers_{PageReader(production, from, *pair.production, pair.production_columns, kPageRows),
                  PageReader(shadow, to, *pair.shadow, pair.shadow_columns, kPageRows)},
-        convert_(exact_converter(from.kind(), to.kind())) {
+        conversions_(conversions_of(pair, from.kind(), to.kind())) {
     result_.table = pair.production->display_name();
     find_key();
-    for (std::size_t i = 0; i < pair.shadow_columns.size(); ++i) {
-      const auto& here = pair.production->columns[pair.production_columns[i]];
-      const auto& there = pair.shadow->columns[pair.shadow_columns[i]];
-      const bool loose = from.kind() != to.kind() || here.type != there.type;
-      numeric_.push_back(loose && is_number(here) && is_number(there));
-    }
   }
 
   /// Reads a page of each side; false when both have ended.
@@ -152,11 +145,17 @@ class TableComparison {
 
   void make_comparable(Side side, Row& row) {
     for (std::size_t i = 0; i < row.size(); ++i) {
-      if (!row[i]) continue;
-      if (side == kProduction && convert_ != nullptr) {
-        convert_(pair_.shadow->columns[pair_.shadow_columns[i]], &row[i]);
-      }
-      if (numeric_[i]) row[i] = comparable_number(*row[i]);
+      if (side == kProduction) convert(conversions_[i], row[i]);
+      conversions_[i].make_comparable(side == kShadow, &row[i]);
+    }
+  }
+
+  // What has no equal on the shadow differs from whatever stands there.
+  static void convert(const Conversion& conversion, odbc::OptionalText& value) {
+    try {
+      conversion.convert(&value);
+    } catch (const Unconvertible&) {
+      value = "(not convertible) " + *value;
     }
   }
 
@@ -177,8 +176,7 @@ class TableComparison {
 
   const TablePair& pair_;
   std::array<PageReader, 2> readers_;
-  ExactConverter convert_;
-  std::vector<bool> numeric_;  // by column: compared as a number
+  std::vector<Conversion> conversions_;  // by column
   std::vector<std::size_t> key_;
   std::array<std::unordered_map<std::string, Waiting>, 2> pending_;
   std::vector<Row> rows_;

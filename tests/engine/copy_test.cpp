@@ -206,5 +206,19 @@ TEST_F(CopyAcross, ConvertsExactTextsOfOneEngineIntoTheOther) {
             "(1,12.5,0.1,\"it's é\",\"\\\\x00ff\",t) (2,,5,\"\",\"\\\\x\",f)");
 }
 
+TEST_F(CopyAcross, EndsAtAValueThatHasNoEqualAndNamesItsPlace) {
+  run_all(production_, {"CREATE TABLE t (id INTEGER PRIMARY KEY, n INT)",
+                        "INSERT INTO t VALUES (1, 2), (2, 'secret')"});
+  shadow_.run("CREATE TABLE t (id bigint PRIMARY KEY, n bigint)");
+  try {
+    copy(false);
+    FAIL() << "it was copied";
+  } catch (const Unconvertible& reason) {
+    const std::string what = reason.what();
+    EXPECT_NE(what.find("table t: column n holds no number"), std::string::npos) << what;
+    EXPECT_EQ(what.find("secret"), std::string::npos) << what;
+  }
+}
+
 }  // namespace
 }  // namespace understudy

@@ -64,9 +64,13 @@ class LiveMigration {
         .run("INSERT INTO hot SELECT n, n, 0 FROM generate_series(1, 10) AS n");
   }
   /// Between two databases, given as parts of a connection string, which the caller fills.
+  /// `shadow_driver`: the shadow's real driver, when it is another.
   LiveMigration(const std::string& driver, const std::string& real_driver, std::string production,
-                std::string shadow)
-      : real_driver_(real_driver), production_(std::move(production)), shadow_(std::move(shadow)) {
+                std::string shadow, const std::string& shadow_driver = "")
+      : real_driver_(real_driver),
+        shadow_driver_(shadow_driver.empty() ? real_driver : shadow_driver),
+        production_(std::move(production)),
+        shadow_(std::move(shadow)) {
     static int count = 0;
     name_ = "live-" + std::to_string(::getpid()) + "-" + std::to_string(++count);
     OdbcEnvironment::Keys keys = {{"Driver", driver}, {"RealDriver", real_driver}};
@@ -97,8 +101,8 @@ class LiveMigration {
   [[nodiscard]] std::string journal() const {
     return OdbcEnvironment::shared().home() + "/" + name_ + "/journal";
   }
-  [[nodiscard]] std::string production() const { return target(production_); }
-  [[nodiscard]] std::string shadow() const { return target(shadow_); }
+  [[nodiscard]] std::string production() const { return target(real_driver_, production_); }
+  [[nodiscard]] std::string shadow() const { return target(shadow_driver_, shadow_); }
 
   static Finished tool(std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(), UNDERSTUDY_PATH);
@@ -144,8 +148,8 @@ class LiveMigration {
     const bool zombie = stat.find(") Z ") != std::string::npos;
     return !stat.empty() && !(zombie && threads <= 1);
   }
-  [[nodiscard]] std::string target(const std::string& part) const {
-    return "Driver=" + real_driver_ + ";" + part;
+  [[nodiscard]] static std::string target(const std::string& driver, const std::string& part) {
+    return "Driver=" + driver + ";" + part;
   }
   static void make_schema(const std::string& side) {
     odbc::Connection db(side);
@@ -156,6 +160,7 @@ class LiveMigration {
 
   std::string name_;
   std::string real_driver_;
+  std::string shadow_driver_;
   std::string production_;
   std::string shadow_;
 };
