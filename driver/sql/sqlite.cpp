@@ -364,14 +364,18 @@ class SqliteAnalyzer : private Recogniser {
         inner.add("(").copy(found->from, found->to).add(")");
       }
       const std::string kept = "understudy_old_" + std::to_string(i);
-      inner.add(" AS " + next + ", " + returned_column(column, backticked(name_) + '.') + " AS " +
-                kept);
+      std::string named = " AS ";
+      named.append(next).append(", ");
+      named.append(returned_column(column, backticked(name_) + '.')).append(" AS ").append(kept);
+      inner.add(named);
       // A rowid takes what can be read as an integer.
       const std::string value =
           column.identity ? "CAST(CAST(" + next + " AS NUMERIC) AS INTEGER)" : stored(column, next);
       const std::string joint = i == 0 ? "" : " || ',' || ";
-      places +=
-          joint + (column.identity ? "quote(" + value + ")" : sqlite_exact_text("(" + value + ")"));
+      std::string enclosed = "(";
+      enclosed.append(value).append(")");
+      places.append(joint);
+      places.append(column.identity ? "quote" + enclosed : sqlite_exact_text(enclosed));
       returned += joint + returned_column(column);
       old += ", " + kept;
     }

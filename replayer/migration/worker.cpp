@@ -343,9 +343,10 @@ void Worker::check_way_back() {
         "carried back by equal names only");
   if (require(Catalog::load(migration_.home.catalog())).dialect !=
       require(Catalog::load(migration_.home.shadow_catalog())).dialect)
-    throw Failure(kExitNo,
-                  "there is no way back to production: it is on another engine than the shadow, and "
-                  "values are converted in one direction only");
+    throw Failure(
+        kExitNo,
+        "there is no way back to production: it is on another engine than the shadow, and "
+        "values are converted in one direction only");
   if (migration_.mode() != Mode::one_way) return;
   std::string why = migration_.map->reason();
   if (why.empty()) why = "recording ended without a reason";
