@@ -45,8 +45,9 @@ std::vector<std::string> not_converted(const Database& production,
       if (!may_be_zero(column, pair.shadow->columns[pair.shadow_columns[i]])) continue;
       const std::string name = production.sql().quote(column.name);
       columns += (columns.empty() ? "" : ", ") + column.name;
-      zero += (zero.empty() ? "" : " OR ") + ("MONTH(" + name + ") = 0 OR DAYOFMONTH(" + name) +
-              ") = 0";
+      zero.append(zero.empty() ? "" : " OR ");
+      zero.append("MONTH(").append(name).append(") = 0 OR ");
+      zero.append("DAYOFMONTH(").append(name).append(") = 0");
     }
     if (zero.empty()) continue;
     const std::string query = "SELECT 1 FROM " + production.sql().qualified(*pair.production) +
