@@ -139,7 +139,8 @@ class JsonWriter : public nlohmann::json_sax<nlohmann::json> {
     open_.pop_back();
     if (!level.object) return put("[" + level.items + "]");
     std::string text = "{";
-    for (const auto& [name, value] : level.members) text += name + ":" + value + ",";
+    for (const auto& [name, value] : level.members)
+      text.append(name).append(":").append(value).append(",");
     return put(text + "}");
   }
 
