@@ -88,7 +88,7 @@ void require_existing(const Moment& moment) {
   }
 }
 
-std::string with_fraction(std::string text, const std::string& fraction) {
+std::string with_fraction(const std::string& text, const std::string& fraction) {
   return fraction.empty() ? text : text + "." + fraction;
 }
 
