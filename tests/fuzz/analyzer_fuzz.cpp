@@ -61,14 +61,17 @@ void check(const sql::Analysis& a, std::string_view text, Dialect dialect) {
   require(a.parameters == markers(text, dialect));
   if (a.verdict != Verdict::keyed && a.verdict != Verdict::effects) {
     require(a.rewritten.empty() && a.rewritten_with_txid.empty() && a.key.empty());
-    require(a.before.empty() && a.after.empty());
+    require(a.before.empty() && a.after.empty() && a.keeping.empty());
     return;
   }
   require(a.table != nullptr && !a.columns.empty() && !a.shape.empty() && a.reason.empty());
   require(a.key_count <= a.columns.size());
   const bool asks = !a.before.empty() || !a.after.empty();
-  require(!a.rewritten.empty() || asks || a.verdict == Verdict::keyed);
-  if (!a.rewritten.empty()) require(markers(a.rewritten, dialect) == a.parameters);
+  const bool tells = !a.rewritten.empty() || !a.keeping.empty();
+  require(tells || asks || a.verdict == Verdict::keyed);
+  for (const std::string& own : {a.rewritten, a.keeping}) {
+    if (!own.empty()) require(markers(own, dialect) == a.parameters);
+  }
   for (const auto* queries : {&a.before, &a.after}) {
     for (const sql::RowsQuery& query : *queries) check(query, a, dialect);
   }
