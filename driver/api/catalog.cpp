@@ -21,6 +21,7 @@ SQLRETURN ask(SQLHSTMT handle, Work work) {
   return api::on<Statement>(handle, [&](Statement& stmt) -> SQLRETURN {
     if (const SQLRETURN moved = capture::boundary(stmt); !SQL_SUCCEEDED(moved)) return moved;
     stmt.current.store(stmt.real, std::memory_order_release);
+    capture::asks_catalog(stmt);
     return work(stmt);
   });
 }

@@ -45,8 +45,12 @@ std::vector<std::optional<std::string_view>> take_collected_row(std::string_view
 }
 
 bool begin_collecting(Session& session) {
-  return session.dialect != Dialect::mariadb ||
-         SQL_SUCCEEDED(session.send_aside(sql::mariadb_collect_begin_sql()));
+  if (session.dialect != Dialect::mariadb) return true;
+  std::string begin = sql::mariadb_collect_begin_sql();
+  if (!session.previous.found_kept) begin += sql::kAlsoKeepFoundRows;
+  const bool begun = SQL_SUCCEEDED(session.send_aside(begin));
+  session.previous.found_kept = session.previous.found_kept || begun;
+  return begun;
 }
 
 SQLLEN collect_rows(Statement& stmt, Session& session, const Plan& plan) {

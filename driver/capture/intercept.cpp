@@ -229,7 +229,8 @@ SQLRETURN run_controlling_batch(Statement& stmt, Session& session, const RunsUnc
   return ret;
 }
 
-SQLRETURN run_text(Statement& stmt, Session& session, bool direct, const RunsUnchanged& unchanged) {
+SQLRETURN run_by_class(Statement& stmt, Session& session, bool direct,
+                       const RunsUnchanged& unchanged) {
   Execution& execution = *stmt.execution;
   execution.stands_in = false;
   if (execution.pending != nullptr) {
@@ -270,6 +271,19 @@ SQLRETURN run_text(Statement& stmt, Session& session, bool direct, const RunsUnc
     default:
       return run_control(stmt, session, direct, unchanged);
   }
+}
+
+SQLRETURN run_text(Statement& stmt, Session& session, bool direct, const RunsUnchanged& unchanged) {
+  if (session.dialect != Dialect::mariadb) return run_by_class(stmt, session, direct, unchanged);
+  std::string rows;
+  {
+    const std::lock_guard lock(session.dbc.write_mutex);
+    rows = session.tell_previous(*stmt.execution);
+  }
+  const SQLRETURN ret = run_by_class(stmt, session, direct, unchanged);
+  const std::lock_guard lock(session.dbc.write_mutex);
+  session.tell_diagnostics(*stmt.execution, rows);
+  return ret;
 }
 
 // The text of SQLExecDirect; notes whether the application's own statement has been given it.
@@ -342,6 +356,15 @@ void allocated(Statement& stmt) {
   if (stmt.connection.session != nullptr) execution_of(stmt);
 }
 
+void asks_catalog(Statement& stmt) {
+  Session* session = stmt.connection.session.get();
+  if (session == nullptr || session->dialect != Dialect::mariadb) return;
+  // The real driver asks the server: that is now the last statement.
+  const std::lock_guard lock(stmt.connection.write_mutex);
+  session->previous.rows.clear();
+  session->previous.found_kept = false;
+}
+
 void freeing(Statement& stmt) {
   Session* session = stmt.connection.session.get();
   if (session == nullptr) return;
@@ -359,6 +382,22 @@ bool without_result(const Statement& stmt) {
   return stmt.execution != nullptr && stmt.execution->hidden;
 }
 
+namespace {
+
+sql::AsksPrevious asks_of(const Session& session, const std::string& text) {
+  return session.dialect == Dialect::mariadb ? sql::asks_previous(text) : sql::AsksPrevious();
+}
+
+// The server names a stretch of the text in what it says.
+bool refused_in_our_words(const Statement& stmt) {
+  constexpr std::string_view kSyntax = "42000";
+  Handle seen(HandleKind::statement);
+  take_diagnostics(*stmt.library, SQL_HANDLE_STMT, stmt.real, stmt.connection.wide, seen);
+  return !seen.diagnostics.empty() && seen.diagnostics.front().sqlstate == kSyntax;
+}
+
+}  // namespace
+
 SQLRETURN prepare(Statement& stmt, const SqlText& text) {
   Session* session = stmt.connection.session.get();
   if (session == nullptr) {
@@ -367,24 +406,39 @@ SQLRETURN prepare(Statement& stmt, const SqlText& text) {
   Execution& execution = execution_of(stmt);
   on_application_statement(stmt, execution);
   execution.begin_text();
-  const SQLRETURN ret = with_text(stmt, text, entries(stmt).PrepareW, entries(stmt).Prepare);
-  stmt.prepared = SQL_SUCCEEDED(ret);
   stmt.prepared_wide = text.wide != nullptr;
   if (!readable_text(text, &stmt.prepared_text)) stmt.prepared_text = "?unreadable";
+  execution.asks = asks_of(*session, stmt.prepared_text);
+  const std::string& asking = execution.asks.text;
+  bool prepared = !asking.empty() &&
+                  SQL_SUCCEEDED(real_prepare(*stmt.library, stmt.real, asking, stmt.prepared_wide));
+  if (prepared) stmt.prepared_text = asking;
+  // A text that is refused is refused in the application's words.
+  const SQLRETURN ret =
+      prepared ? SQL_SUCCESS : with_text(stmt, text, entries(stmt).PrepareW, entries(stmt).Prepare);
+  stmt.prepared = SQL_SUCCEEDED(ret);
   execution.set_text(stmt.prepared_text, stmt.prepared_wide, session->dialect);
   return ret;
 }
 
 SQLRETURN exec_direct(Statement& stmt, const SqlText& text) {
+  Session* session = stmt.connection.session.get();
   const auto unchanged = [&]() -> SQLRETURN {
+    const bool asks = session != nullptr && !stmt.execution->asks.text.empty();
+    if (asks) {
+      const SQLRETURN ret = real_exec_direct(*stmt.library, stmt.real, stmt.execution->asks.text,
+                                             text.wide != nullptr);
+      if (ret != SQL_ERROR || !refused_in_our_words(stmt)) return ret;
+    }
     return with_text(stmt, text, entries(stmt).ExecDirectW, entries(stmt).ExecDirect);
   };
-  Session* session = stmt.connection.session.get();
   if (session == nullptr) return unchanged();
   Execution& execution = execution_of(stmt);
   on_application_statement(stmt, execution);
   std::string readable;
   if (!readable_text(text, &readable)) readable = "?unreadable";
+  execution.asks = asks_of(*session, readable);
+  if (!execution.asks.text.empty()) readable = execution.asks.text;
   execution.set_text(readable, text.wide != nullptr, session->dialect);
   stmt.prepared = false;
   execution.begin_text();
@@ -470,6 +524,7 @@ SQLRETURN end_tran(Connection& dbc, SQLSMALLINT completion) {
   Session* session = dbc.session.get();
   if (session == nullptr) return unchanged();
   const std::lock_guard lock(dbc.write_mutex);
+  session->previous.rows.clear();
   if (session->dialect == Dialect::sqlite && dbc.autocommit && session->transaction.by_text) {
     return session->perhaps_end(unchanged, completion == SQL_COMMIT);
   }
@@ -500,6 +555,7 @@ SQLRETURN set_autocommit(Connection& dbc, SQLULEN value, bool wide_entry) {
   Session* session = dbc.session.get();
   if (session == nullptr) return unchanged();
   const std::lock_guard lock(dbc.write_mutex);
+  session->previous.rows.clear();
   const bool commits = value == SQL_AUTOCOMMIT_ON && !dbc.autocommit;
   return commits ? session->commit(unchanged) : unchanged();
 }

@@ -37,6 +37,8 @@ void disconnected(Connection& dbc);
 /// A new statement, before the application knows of it: what other threads may look at is made
 /// here.
 void allocated(Statement& stmt);
+/// Before a catalog function.
+void asks_catalog(Statement& stmt);
 SQLRETURN prepare(Statement& stmt, const SqlText& text);
 SQLRETURN exec_direct(Statement& stmt, const SqlText& text);
 SQLRETURN execute(Statement& stmt);

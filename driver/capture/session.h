@@ -18,6 +18,7 @@
 #include "driver/handle/statement.h"
 #include "driver/route/state.h"
 #include "driver/sql/analyzer.h"
+#include "driver/sql/previous.h"
 #include "journal/gate.h"
 #include "journal/ring.h"
 #include "journal/segment_map.h"
@@ -36,10 +37,19 @@ inline constexpr std::size_t kTemporaryMax = 10000;  // names of temporary table
 /// Of a result that psqlodbc has no row count for: SQLRowCount leaves the place as it is.
 inline constexpr SQLLEN kNoRowCount = std::numeric_limits<SQLLEN>::min();
 
+class Execution;
 class PositionedCursor;
 
 /// Ends or commits a transaction on the server; what the application gets.
 using EndsTransaction = std::function<SQLRETURN()>;
+
+/// MariaDB: what the application may still ask, by text, of the statement it has run last, although
+/// statements of ours followed it. See previous.cpp.
+struct Previous {
+  std::string rows;         // an expression for its ROW_COUNT(); empty: the server knows
+  bool found_kept = false;  // its FOUND_ROWS() is kept in a variable
+  bool told = false;        // the variables that the application's texts read have been set
+};
 
 /// One connection of a migration: its slot in the registry and its open transaction. Lives as long
 /// as the connection is up. All members are guarded by Connection::write_mutex unless said
@@ -150,6 +160,21 @@ class Session {
   /// Runs a text of ours beside the application's statements and their diagnostics.
   SQLRETURN send_aside(const std::string& text);
 
+  // --- what the application's texts ask of the statement before; see previous.cpp ---
+  Previous previous;
+  /// Before a text of the application's is run; what ROW_COUNT() is to say before it.
+  std::string tell_previous(const Execution& execution);
+  /// After GET DIAGNOSTICS has run, which leaves ROW_COUNT() as it was.
+  void tell_diagnostics(const Execution& execution, const std::string& rows);
+  /// After it, where its FOUND_ROWS() has come. `joins`: it changes rows of several tables.
+  void found_rows_set(const std::string& text, bool joins = false);
+  /// Before a query of ours.
+  void keep_found_rows();
+  /// After a statement that was recorded: what ROW_COUNT() is to say of it.
+  void keep_row_count(Statement& stmt, SQLRETURN ret);
+  /// Whether the server has warned of the last statement, and the program may look at it.
+  bool warned();
+
  private:
   Session(Connection& owner, std::string home_path, std::shared_ptr<SegmentMap> segment,
           std::uint32_t slot);
@@ -205,6 +230,7 @@ class Execution {
   void forget_result();
   void drop_own();
 
+  sql::AsksPrevious asks;  // MariaDB
   OwnStatement own;
   OwnStatement questions;  // for rows that the engine does not return
   /// The text is an EXECUTE whose meaning is known: the verdict on what it executes.
@@ -276,6 +302,8 @@ SQLRETURN real_prepare(const real::Library& library, SQLHSTMT statement, std::st
                        bool wide);
 SQLRETURN real_exec_direct(const real::Library& library, SQLHSTMT statement, std::string_view text,
                            bool wide);
+/// The first column of the first row as a number; 0 for NULL, -1 when there is none.
+std::int64_t first_number(const real::Library& library, SQLHSTMT statement);
 /// Takes over the real handle's diagnostics as our own, so that they survive the handle's next
 /// call.
 void take_diagnostics(const real::Library& library, SQLSMALLINT type, SQLHANDLE handle, bool wide,

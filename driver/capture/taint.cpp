@@ -12,9 +12,7 @@
 #include "driver/real/configuration.h"
 
 namespace understudy::capture {
-namespace {
 
-// The first column of the first row as a number; 0 for NULL, -1 when there is none.
 std::int64_t first_number(const real::Library& library, SQLHSTMT statement) {
   if (library.fn.Fetch == nullptr || library.fn.GetData == nullptr) return -1;
   if (!SQL_SUCCEEDED(library.fn.Fetch(statement))) return -1;
@@ -26,6 +24,8 @@ std::int64_t first_number(const real::Library& library, SQLHSTMT statement) {
   }
   return length == SQL_NULL_DATA ? 0 : std::strtoll(digits, nullptr, 10);
 }
+
+namespace {
 
 enum class Kept { all, nothing, poisoned };
 
@@ -94,6 +94,7 @@ char rollback_level(const Session& session) {
 }
 
 bool Session::asks_open_transaction() {
+  keep_found_rows();
   SQLHSTMT statement = question();
   const bool open = statement != SQL_NULL_HSTMT && ask_mariadb(*this, statement) == Kept::all;
   drop_question();
@@ -114,6 +115,7 @@ void Session::settle_taint() {
   transaction.tainted = false;
   if (!transaction.recorded || transaction.poisoned) return;
   header().tainted.fetch_add(1, std::memory_order_relaxed);
+  keep_found_rows();
   SQLHSTMT statement = question();
   if (statement == SQL_NULL_HSTMT || dialect == Dialect::generic) {
     note_uncaptured("error-in-transaction");

@@ -95,6 +95,11 @@ bool late_value_lost(const Work& work) {
 
 // --- one execution, run and recorded ---
 
+// What it did last may be another thing than the result that it shows.
+bool is_call(const Work& work) {
+  return work.execution().classification().cls == sql::StatementClass::opaque;
+}
+
 // On the application's own statement. The values are taken before the call, which may overwrite
 // them.
 SQLRETURN record_unchanged(const Work& work, const RunsSlice& run) {
@@ -118,6 +123,10 @@ SQLRETURN record_unchanged(const Work& work, const RunsSlice& run) {
   begin_entry(work, 0);
   const SQLRETURN ret = run(work.all());
   settle_entry(work, ret, own_row_count(work.stmt, ret));
+  if (work.session.dialect == Dialect::mariadb && done(ret) && is_call(work)) {
+    work.session.send_aside(sql::kKeepRowCount);
+    work.session.previous.rows = sql::kKeptRowCount;
+  }
   return ret;
 }
 
@@ -184,6 +193,7 @@ bool record_visible(const Work& work, SQLRETURN ret) {
     return true;
   }
   execution.clipped = 1;
+  work.session.keep_found_rows();
   const SQLLEN rows =
       SQL_SUCCEEDED(ret) ? collect_rows(work.stmt, work.session, work.plan) : SQLLEN{0};
   if (rows < 0) {
@@ -314,6 +324,7 @@ std::optional<SQLRETURN> record_kept(const Work& work, Slice slice, const RunsSl
     forget_collected(work.stmt, work.session);
     return settle_own(work, slice, ret, 0);
   }
+  work.session.keep_found_rows();
   const EntryWriter::Mark mark = work.entries().mark();
   if (work.plan.verb == Verb::put && on_own(work)) {
     begin_entry(work, slice.first);
@@ -360,6 +371,7 @@ SQLRETURN record_asked(const Work& work, Slice slice, const RunsSlice& run, bool
   const auto begin = [&](const sql::RowsQuery& query) { begin_entry(work, slice.first, &query); };
   // On SQLite nobody comes in between.
   const bool once = session.dialect == Dialect::sqlite;
+  session.keep_found_rows();
   for (int left = once ? 1 : kChangedRowsTries;; --left) {
     const ChangedRows::Found found = rows.read_before(slice.first);
     if (found == ChangedRows::Found::error) return told_by_question(work);
@@ -367,6 +379,9 @@ SQLRETURN record_asked(const Work& work, Slice slice, const RunsSlice& run, bool
     if (found == ChangedRows::Found::no || left == 0) return record_opaque(work, slice, run);
     const SQLRETURN ret = run(slice);
     if (!done(ret)) return settle_own(work, slice, ret, 0);
+    session.keep_found_rows();
+    if (!returns && session.warned())
+      return record_opaque(work, slice, run, ret, rows_changed(work, ret));
     const EntryWriter::Mark mark = entries.mark();
     SQLLEN count = returns ? 0 : rows_changed(work, ret);
     OwnStatement& own = work.execution().own;
@@ -435,6 +450,9 @@ SQLRETURN record(const Work& work, Slice slice, const RunsSlice& run) {
   std::optional<SQLRETURN> answered;
   const RunsSlice keeping = [&](Slice part) {
     answered = run(part);
+    const sql::Analysis* analysis = work.plan.analysis;
+    work.session.found_rows_set(work.execution().text(),
+                                analysis != nullptr && analysis->several_targets);
     return *answered;
   };
   try {
@@ -910,7 +928,7 @@ bool all_ignored(const BoundParameters& bound) {
 
 // `*opaque`: what it did is not known.
 SQLRETURN run_write_here(Statement& stmt, Session& session, bool direct,
-                         const RunsUnchanged& unchanged, bool* opaque) {
+                         const RunsUnchanged& unchanged, bool* opaque, bool* recorded) {
   const bool implicit = session.autocommitting();
   if (implicit && gives_back(stmt, session)) {
     return run_uncaptured_here(stmt, session, "call-with-output", false, unchanged);
@@ -927,6 +945,7 @@ SQLRETURN run_write_here(Statement& stmt, Session& session, bool direct,
       !session.changes_temporary(stmt.execution->text())) {
     return run_ddl(session, unchanged);
   }
+  *recorded = true;
   if (session.transaction.tainted) session.settle_taint();
   if (session.transaction.poisoned) return unchanged();
   if (stmt.execution->classification().statements > 1) {
@@ -980,8 +999,10 @@ SQLRETURN run_write(Statement& stmt, Session& session, bool direct,
                     const RunsUnchanged& unchanged) {
   const std::lock_guard lock(session.dbc.write_mutex);
   bool opaque = false;
-  const SQLRETURN ret = run_write_here(stmt, session, direct, unchanged, &opaque);
+  bool recorded = false;
+  const SQLRETURN ret = run_write_here(stmt, session, direct, unchanged, &opaque, &recorded);
   const Execution& execution = *stmt.execution;
+  if (recorded && ret != SQL_NEED_DATA) session.keep_row_count(stmt, ret);
   if (opaque) session.after_opaque(execution.classification(), execution.text(), done(ret));
   return ret;
 }
@@ -989,7 +1010,9 @@ SQLRETURN run_write(Statement& stmt, Session& session, bool direct,
 SQLRETURN continue_pending(Statement& stmt, Session& session, const RunsUnchanged& param_data) {
   Pending& pending = *stmt.execution->pending;
   if (pending.recorded && pending.asked == pending.late.size()) {
-    return finish_pending(stmt, session, param_data);
+    const SQLRETURN ret = finish_pending(stmt, session, param_data);
+    if (ret != SQL_NEED_DATA) session.keep_row_count(stmt, ret);
+    return ret;
   }
   const SQLRETURN ret = param_data();
   if (ret == SQL_STILL_EXECUTING) return ret;

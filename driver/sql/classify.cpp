@@ -282,7 +282,8 @@ Classification postgresql_only(const Features& f) {
 
 Classification mariadb_only(const Features& f) {
   if (f.any(0, {"USE", "UNLOCK", "KILL", "DEALLOCATE"})) return of(StatementClass::context);
-  if (f.any(0, {"DESCRIBE", "DESC", "HELP", "CHECK", "CHECKSUM"})) return of(StatementClass::read);
+  if (f.any(0, {"DESCRIBE", "DESC", "HELP", "CHECK", "CHECKSUM", "GET"}))
+    return of(StatementClass::read);
   if (f.word(0, "LOCK")) return of(StatementClass::locking_read);
   if (f.word(0, "PREPARE")) return of(StatementClass::context);
   if (f.any(0, {"REVOKE", "RENAME", "OPTIMIZE", "REPAIR", "FLUSH", "INSTALL", "UNINSTALL"}) ||

@@ -437,8 +437,8 @@ class MariadbAnalyzer : private Recogniser {
       if (!values) return;
     } else {
       reads_before({source}, from, set, tail, false);
-      const bool known = out_.verdict == Verdict::effects && !out_.before_may_miss;
-      if (!known) keep_rows(from, set, tail, assigned, ignore);
+      // Rows that it keeps leave the server's warnings as they are; the question is for too many.
+      keep_rows(from, set, tail, assigned, ignore);
     }
     if (table_->by_effects && out_.verdict == Verdict::effects) return;
     if (ignore || limited || !may_be_keyed() || !repeatable(assigned)) return;

@@ -37,6 +37,7 @@ void add_descriptor_cases(Cases& all);
 void add_error_cases(Cases& all);
 void add_odbc2_cases(Cases& all);
 void add_parameter_cases(Cases& all);
+void add_previous_cases(Cases& all);
 void add_result_cases(Cases& all);
 void add_transaction_cases(Cases& all);
 void add_type_cases(Cases& all);

@@ -57,6 +57,7 @@ const Cases& cases() {
     add_error_cases(list);
     add_connection_cases(list);
     add_odbc2_cases(list);
+    add_previous_cases(list);
     return list;
   }();
   return all;
