@@ -308,9 +308,7 @@ class Batch {
       if (const auto settings = transaction.settings_at(kSavepoint)) {
         session_.settings_undone(*settings);
       }
-      if (!transaction.rollback_to(kSavepoint) && transaction.recorded) {
-        session_.note_uncaptured(kUnknownSavepoint);
-      }
+      session_.rolled_back_to(kSavepoint);
       transaction.release(kSavepoint);
     }
     // psqlodbc gives up a transaction that the failed execution has begun.

@@ -152,6 +152,20 @@ void Session::add_context(std::string statement) {
   if (transaction.recorded) transaction.entries.add_context(context);
 }
 
+void Session::record_settings() {
+  const bool nothing = transaction.nothing_yet();
+  if (!context.empty()) transaction.entries.add_context(context);
+  if (nothing) transaction.first_statement = transaction.entries.entries();
+}
+
+void Session::rolled_back_to(std::string_view savepoint) {
+  const bool known = transaction.rollback_to(savepoint);
+  if (!transaction.recorded) return;
+  if (!known) return note_uncaptured(kUnknownSavepoint);
+  // The settings were taken back, too, when they were recorded since.
+  record_settings();
+}
+
 std::size_t Session::settings() const {
   if (dialect != Dialect::postgresql) return context.size();
   return context.size() -

@@ -129,9 +129,7 @@ SQLRETURN run_savepoint(Statement& stmt, Session& session, const RunsUnchanged& 
     if (const auto settings = transaction.settings_at(what.savepoint)) {
       session.settings_undone(*settings);
     }
-    if (!transaction.rollback_to(what.savepoint) && transaction.recorded) {
-      session.note_uncaptured(kUnknownSavepoint);
-    }
+    session.rolled_back_to(what.savepoint);
   }
   return ret;
 }

@@ -135,7 +135,7 @@ void Session::next_transaction() {
   transaction.recorded = recorded;
   if (!recorded) return;
   transaction.txn_id = new_transaction_id();
-  if (!context.empty()) transaction.entries.add_context(context);
+  record_settings();
 }
 
 SQLRETURN Session::perhaps_end(const EndsTransaction& end, bool commits) {

@@ -161,7 +161,7 @@ BeginWrite Session::begin_write(std::uint64_t deadline_ns, bool* timed_out) {
   transaction.recorded = how == BeginWrite::recorded;
   if (transaction.recorded) {
     transaction.txn_id = new_transaction_id();
-    if (!context.empty()) transaction.entries.add_context(context);
+    record_settings();
     if (settings_lost_) note_uncaptured("too-many-settings");
   }
   return how;

@@ -141,6 +141,8 @@ class Session {
   /// Writes what the buffer holds as a chunk when it has grown over kChunkBytes. The buffer itself
   /// asks for it in the middle of a statement.
   void spill();
+  /// The server has gone back to this savepoint, and what was recorded since is taken back.
+  void rolled_back_to(std::string_view savepoint);
   /// Counts something that could not be recorded exactly, and names it in the journal.
   void note_uncaptured(const char* kind);
   /// After an error: asks the server what became of the transaction. See taint.cpp.
@@ -185,6 +187,8 @@ class Session {
   /// The server has begun another transaction in the same call; the session stays marked.
   void next_transaction();
   void settings_changed();
+  /// What the session has set, before what follows in the open transaction.
+  void record_settings();
   void publish_outcome(std::uint64_t txn_id, Outcome outcome);
   void publish_abandon();
   std::uint64_t full_deadline_ns() const;

@@ -47,7 +47,7 @@ Kept ask_postgresql(Session& session, SQLHSTMT statement) {
   const Transaction& transaction = session.transaction;
   const std::uint64_t known = transaction.server_txid;
   // Nothing was written yet, and psqlodbc has undone the failed statement alone: savepoints stand.
-  const bool nothing_yet = known == 0 && transaction.entries.empty() && transaction.chunks == 0;
+  const bool nothing_yet = known == 0 && transaction.nothing_yet();
   if (*txid == 0) return nothing_yet && rollback_level(session) == '2' ? Kept::all : Kept::nothing;
   return known == 0 || known == *txid ? Kept::all : Kept::nothing;
 }
@@ -132,12 +132,14 @@ void Session::settle_taint() {
   if (dialect == Dialect::mariadb && dbc.autocommit) return lost();
   // Of a transaction in which nothing was written the savepoints are kept: MariaDB keeps them too,
   // and where the server does not, it refuses to go back to them.
-  const bool nothing_yet = transaction.entries.empty() && transaction.chunks == 0;
+  const bool nothing_yet = transaction.nothing_yet();
   auto savepoints = std::exchange(transaction.savepoints, {});
   if (transaction.chunks != 0) publish_abandon();
   transaction.forget_entries();
-  if (nothing_yet) transaction.savepoints = std::move(savepoints);
   transaction.chunks = 0;
+  record_settings();
+  for (Transaction::Savepoint& one : savepoints) one.mark = transaction.entries.mark();
+  if (nothing_yet) transaction.savepoints = std::move(savepoints);
   transaction.txn_id = new_transaction_id();  // the server's transaction is another one
 }
 

@@ -19,10 +19,11 @@ std::optional<std::size_t> Transaction::settings_at(std::string_view name) const
 bool Transaction::rollback_to(std::string_view name) {
   const auto found = std::find_if(savepoints.rbegin(), savepoints.rend(),
                                   [&](const Savepoint& one) { return one.name == name; });
-  if (found == savepoints.rend()) return entries.empty();
+  if (found == savepoints.rend()) return nothing_yet();
   const auto mark = found->mark;
   savepoints.erase(found.base(), savepoints.end());
   entries.rewind(mark);
+  first_statement = std::min(first_statement, entries.entries());
   return true;
 }
 
@@ -34,6 +35,7 @@ void Transaction::release(std::string_view name) {
 
 void Transaction::forget_entries() {
   entries.clear();
+  first_statement = 0;
   savepoints.clear();
   flags = 0;
   schema_changed = false;

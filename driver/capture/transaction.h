@@ -32,7 +32,8 @@ struct Transaction {
   std::uint64_t txn_id = 0;
   std::uint64_t server_txid = 0;
   EntryWriter entries;
-  std::string outer_savepoint;  // SQLite: the SAVEPOINT that began it; its RELEASE commits
+  std::uint32_t first_statement = 0;  // entries before it are the session's settings
+  std::string outer_savepoint;        // SQLite: the SAVEPOINT that began it; its RELEASE commits
 
   struct Savepoint {
     std::string name;
@@ -48,6 +49,10 @@ struct Transaction {
   /// Takes back what was recorded since. False when there is no such savepoint.
   bool rollback_to(std::string_view name);
   void release(std::string_view name);
+  /// No statement is recorded yet.
+  [[nodiscard]] bool nothing_yet() const {
+    return chunks == 0 && entries.entries() <= first_statement;
+  }
   /// Forgets what was recorded; the transaction itself goes on.
   void forget_entries();
   /// The server's transaction is over.

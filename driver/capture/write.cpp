@@ -608,9 +608,7 @@ SQLRETURN fail_whole_array(const Work& work, SQLRETURN ret, const SetsTold& befo
   // After a deadlock nothing is left to go back to.
   const std::string back = std::string("ROLLBACK TO SAVEPOINT ") + kArraySavepoint;
   if (!SQL_SUCCEEDED(session.send_aside(back))) return ret;
-  if (!session.transaction.rollback_to(kArraySavepoint)) {
-    session.note_uncaptured(kUnknownSavepoint);
-  }
+  session.rolled_back_to(kArraySavepoint);
   before.restore();
   work.execution().forget_result();
   work.execution().stands_in = false;

@@ -82,6 +82,53 @@ TEST_F(CaptureMariadb, ASavepointOutlivesAFailedFirstStatement) {
   EXPECT_EQ(production_.scalar("SELECT count(*) FROM t"), back ? "1" : "2");
 }
 
+// Whatever the server has kept of the transaction, what it rolled back is not recorded.
+TEST_F(CaptureMariadb, RollingBackToASavepointAfterAFailedFirstStatementIsExact) {
+  begin({"CREATE TABLE t (id INT PRIMARY KEY)", "INSERT INTO t VALUES (1)"});
+  Application app(production_.through());
+  const std::vector<std::vector<std::string>> programs = {
+      {"SAVEPOINT a", "INSERT INTO t VALUES (1)", "INSERT INTO t VALUES (2)", "ROLLBACK TO a"},
+      {"INSERT INTO t VALUES (1)", "SAVEPOINT a", "INSERT INTO t VALUES (2)", "ROLLBACK TO a"},
+      {"SAVEPOINT a", "INSERT INTO nowhere VALUES (1)", "INSERT INTO t VALUES (2)", "ROLLBACK TO a",
+       "INSERT INTO t VALUES (3)"},
+      {"INSERT INTO nowhere VALUES (1)", "SAVEPOINT a", "INSERT INTO t VALUES (4)", "ROLLBACK TO a",
+       "INSERT INTO t VALUES (5)"},
+      {"SELECT nonsense", "SAVEPOINT a", "INSERT INTO t VALUES (6)", "ROLLBACK TO a"},
+      {"SAVEPOINT a", "UPDATE t SET id = 1", "UPDATE t SET id = id + 20 WHERE id < 9",
+       "ROLLBACK TO a", "INSERT INTO t VALUES (7)"},
+      {"SAVEPOINT a", "SAVEPOINT b", "INSERT INTO t VALUES (1)", "ROLLBACK TO b",
+       "INSERT INTO t VALUES (8)", "ROLLBACK TO a"},
+      {"SAVEPOINT a", "INSERT INTO t VALUES (9), (1)", "ROLLBACK TO a", "INSERT INTO t VALUES (9)"},
+      {"INSERT INTO t VALUES (10)", "SAVEPOINT a", "INSERT INTO t VALUES (1)",
+       "INSERT INTO t VALUES (11)", "ROLLBACK TO a"},
+  };
+  for (const bool with_settings : {false, true}) {
+    if (with_settings) {
+      RUN(app, "SET SESSION time_zone = '+02:00'");
+    }
+    for (const bool by_text : {false, true}) {
+      app.autocommit(by_text);
+      for (auto program : programs) {
+        if (by_text) program.insert(program.begin(), "BEGIN");
+        std::string all;
+        for (const std::string& one : program) {
+          all.append(one).append(SQL_SUCCEEDED(run(app, one)) ? "; " : " (failed); ");
+        }
+        ASSERT_TRUE(SQL_SUCCEEDED(run(app, "COMMIT")));
+        const Seen seen = production_.drain();
+        std::size_t rows = 0;
+        for (const auto& transaction : seen.transactions) {
+          EXPECT_TRUE(transaction.notes.empty()) << all << transaction.notes[0];
+          EXPECT_EQ(!transaction.contexts.empty(), with_settings) << all;
+          rows += transaction.statements.size();
+        }
+        EXPECT_EQ(std::to_string(1 + rows), production_.scalar("SELECT COUNT(*) FROM t")) << all;
+        production_.define({"DELETE FROM t WHERE id <> 1"});
+      }
+    }
+  }
+}
+
 TEST_F(CaptureMariadb, RecordsLongTextsOfManyBytesWhole) {
   begin({"CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY, v LONGTEXT)"});
   Application app(production_.through());

@@ -123,6 +123,22 @@ TEST_P(CaptureTest, ASavepointRolledBackDropsOnlyWhatCameAfter) {
                                       "INSERT INTO items (v) VALUES (12)"}));
 }
 
+TEST_P(CaptureTest, WhatFollowsARollbackToASavepointStillStandsBehindTheSettings) {
+  Application& app = recording();
+  RUN(app, sqlite() ? "PRAGMA case_sensitive_like = ON" : "SET TIME ZONE 'UTC'");
+  app.autocommit(false);
+  RUN(app, "SELECT v FROM items");
+  RUN(app, "SAVEPOINT here");
+  RUN(app, "INSERT INTO items (v) VALUES (11)");
+  RUN(app, "ROLLBACK TO here");
+  RUN(app, "INSERT INTO items (v) VALUES (12)");
+  ASSERT_TRUE(SQL_SUCCEEDED(app.commit()));
+  const Seen seen = production_.drain();
+  ASSERT_EQ(seen.transactions.size(), 1u);
+  EXPECT_FALSE(seen.transactions[0].contexts.empty());
+  EXPECT_EQ(seen.texts(), (std::vector<std::string>{"INSERT INTO items (v) VALUES (12)"}));
+}
+
 TEST_P(CaptureTest, BeginAndCommitAsTextMakeOneTransaction) {
   Application& app = recording();
   RUN(app, "BEGIN");
