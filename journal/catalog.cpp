@@ -156,6 +156,8 @@ void put_table(std::string& out, const Table& table) {
   put_field(out, table.schema);
   put_field(out, table.name);
   put_field(out, flags_word({{table.is_view, 'v'},
+                             {table.partitioned, 'p'},
+                             {table.inherited, 'h'},
                              {table.readable, 'r'},
                              {table.row_security, 's'},
                              {table.rules, 'u'},
@@ -220,6 +222,8 @@ class LineReader {
     table.schema = f[1];
     table.name = f[2];
     table.is_view = has_flag(f[3], 'v');
+    table.partitioned = has_flag(f[3], 'p');
+    table.inherited = has_flag(f[3], 'h');
     table.readable = has_flag(f[3], 'r');
     table.row_security = has_flag(f[3], 's');
     table.rules = has_flag(f[3], 'u');

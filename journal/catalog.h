@@ -59,12 +59,15 @@ struct Table {
   std::vector<ForeignKey> foreign_keys;
   std::vector<std::string> triggers;
   bool is_view = false;
+  bool partitioned = false;  // its rows are those of its partitions, which are tables, too
+  bool inherited = false;    // tables that inherit from it hold rows with keys of their own
   bool readable = true;  // the account may SELECT every column
   bool row_security = false;
   bool rules = false;
   bool by_effects = false;  // every write is recorded by its rows, keyed ones too
 
   [[nodiscard]] std::optional<std::uint32_t> column(std::string_view column_name) const;
+  [[nodiscard]] bool holds_rows() const { return !is_view && !partitioned; }
   [[nodiscard]] std::string display_name() const;  // schema.name
 };
 

@@ -53,7 +53,7 @@ void begin_entry(const Work& work, std::size_t set, const sql::RowsQuery* rows =
                                                             : plan.analysis->shape;
   work.entries().begin_statement(plan.verdict, plan.verb, flags, work.execution().text(), shape);
   if (plan.values) work.bound.append(set, work.late, work.entries());
-  if (plan.verdict != Verdict::keyed) return;
+  if (plan.verdict != Verdict::keyed || plan.analysis == nullptr) return;
   for (const KeyPart& part : plan.analysis->key) work.entries().add_key(part);
 }
 

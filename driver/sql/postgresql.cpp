@@ -459,6 +459,7 @@ class PostgresqlAnalyzer {
 
   void update(const PgQuery__UpdateStmt& s) {
     if (!prepare(s.relation, s.n_returning_list, s.with_clause)) return;
+    if (target_.table->inherited) return set_opaque(&out_, "inheritance");
     bool moved = target_.table->key.empty();
     for (std::size_t i = 0; i < s.n_target_list; ++i) {
       const bool plain = s.target_list[i]->node_case == PG_QUERY__NODE__NODE_RES_TARGET;
@@ -609,6 +610,7 @@ class PostgresqlAnalyzer {
 
   void remove(const PgQuery__DeleteStmt& s) {
     if (!prepare(s.relation, s.n_returning_list, s.with_clause)) return;
+    if (target_.table->inherited) return set_opaque(&out_, "inheritance");
     if (!effects(Verb::remove)) return;
     if (!may_be_keyed() || s.n_using_clause != 0) return;
     if (auto key = pinned_key(s.where_clause)) keyed(std::move(*key));

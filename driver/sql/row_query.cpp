@@ -31,7 +31,8 @@ std::string generated_key_text(const Column& column, Dialect dialect) {
 
 std::optional<RowQuery> row_query(const Table& table, Dialect dialect) {
   if (dialect == Dialect::generic) return std::nullopt;
-  if (!table_obstacle(&table).empty() || table.key.empty()) return std::nullopt;
+  const bool known = table_obstacle(&table).empty() && !table.inherited;
+  if (!known || table.key.empty()) return std::nullopt;
   // A key in floating point is found neither by a text nor by the application's own number.
   if (dialect == Dialect::mariadb && !readable_by_key(table)) return std::nullopt;
   Analysis effects;

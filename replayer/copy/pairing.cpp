@@ -89,9 +89,9 @@ std::vector<TablePair> pair_tables(const Catalog& production, const Catalog& sha
                                    std::vector<std::string>* problems) {
   std::vector<TablePair> out;
   for (const auto& table : production.tables) {
-    if (table.is_view) continue;
+    if (!table.holds_rows()) continue;
     const auto* there = counterpart_of(table.schema, table.name, production.dialect, shadow);
-    if (there == nullptr || there->is_view) {
+    if (there == nullptr || !there->holds_rows()) {
       problems->push_back("table " + table.display_name() +
                           " is absent on the shadow; create it there");
       continue;

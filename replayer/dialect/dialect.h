@@ -32,6 +32,9 @@ struct TableWrites {
   std::string table;        // as Table::display_name(); empty: the database as a whole
   std::uint64_t count = 0;  // never falls while the server runs
   bool rows = false;        // counts rows; otherwise it only changes when something was written
+  /// Where rows of several tables are counted together, since they are written through one of
+  /// them: all of them, `table` too. Empty: it alone.
+  std::vector<std::string> members = {};
 };
 
 enum class TxnStatus { committed, rolled_back, in_progress, unknown };

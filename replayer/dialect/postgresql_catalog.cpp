@@ -14,14 +14,15 @@
 namespace understudy {
 namespace {
 
-// Partitioned parents ('p') hold no rows of their own: like a view, their partitions are copied.
 constexpr std::string_view kTables = R"(
-SELECT c.oid::text, n.nspname::text, c.relname::text, (c.relkind <> 'r')::text,
+SELECT c.oid::text, n.nspname::text, c.relname::text, (c.relkind NOT IN ('r', 'p'))::text,
   (has_schema_privilege(n.oid, 'USAGE') AND NOT EXISTS (
     SELECT 1 FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
       AND NOT has_column_privilege(c.oid, a.attnum, 'SELECT')))::text,
   c.relrowsecurity::text,
-  EXISTS (SELECT 1 FROM pg_rewrite r WHERE r.ev_class = c.oid AND r.rulename <> '_RETURN')::text
+  EXISTS (SELECT 1 FROM pg_rewrite r WHERE r.ev_class = c.oid AND r.rulename <> '_RETURN')::text,
+  (c.relkind = 'p')::text,
+  (c.relkind = 'r' AND EXISTS (SELECT 1 FROM pg_inherits i WHERE i.inhparent = c.oid))::text
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND c.relpersistence <> 't'
   AND left(n.nspname, 3) <> 'pg_' AND n.nspname <> 'information_schema'
@@ -58,9 +59,14 @@ FROM pg_constraint c JOIN pg_class p ON p.oid = c.confrelid
 WHERE c.contype = 'f'
 ORDER BY c.conrelid, c.oid, k.place)";
 
+// Those of a partition act on what is written through its parent, too.
 constexpr std::string_view kTriggers = R"(
-SELECT t.tgrelid::text, t.tgname::text FROM pg_trigger t WHERE NOT t.tgisinternal
-ORDER BY t.tgrelid, t.tgname)";
+WITH RECURSIVE family AS (
+  SELECT oid AS root, oid AS member FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'f')
+  UNION SELECT f.root, i.inhrelid FROM family f JOIN pg_inherits i ON i.inhparent = f.member)
+SELECT DISTINCT f.root::text, t.tgname::text
+FROM family f JOIN pg_trigger t ON t.tgrelid = f.member WHERE NOT t.tgisinternal
+ORDER BY 1, 2)";
 
 // Sequences by ownership (serial, IDENTITY) or because a default calls them.
 constexpr std::string_view kSequences = R"(
@@ -130,6 +136,8 @@ class Reader {
       table.readable = yes(row[4]);
       table.row_security = yes(row[5]);
       table.rules = yes(row[6]);
+      table.partitioned = yes(row[7]);
+      table.inherited = yes(row[8]);
     }
   }
 

@@ -65,7 +65,7 @@ std::vector<SequenceState> sequences_across(const Database& production, const Ca
   for (const Table& table : catalog.tables) {
     const auto column = std::find_if(table.columns.begin(), table.columns.end(),
                                      [](const Column& one) { return one.identity; });
-    if (table.is_view || column == table.columns.end()) continue;
+    if (!table.holds_rows() || column == table.columns.end()) continue;
     const auto known = std::find_if(out.begin(), out.end(), [&](const SequenceState& state) {
       return state.schema.empty() && state.table == table.name;
     });

@@ -49,10 +49,18 @@ void RecordedWrites::add(const FeedTransaction& transaction) {
   if (unknown) ++unknown_;
 }
 
-RecordedWrites::Table RecordedWrites::of(const std::string& table) const {
+RecordedWrites::Table RecordedWrites::of(const TableWrites& writes) const {
   const std::lock_guard guard(mutex_);
-  const auto found = tables_.find(table);
-  return found == tables_.end() ? Table{} : found->second;
+  Table out;
+  const auto add = [&](const std::string& table) {
+    const auto found = tables_.find(table);
+    if (found == tables_.end()) return;
+    out.rows += found->second.rows;
+    out.transactions += found->second.transactions;
+  };
+  if (writes.members.empty()) add(writes.table);
+  for (const std::string& member : writes.members) add(member);
+  return out;
 }
 
 std::uint64_t RecordedWrites::unknown() const {
@@ -71,15 +79,15 @@ BypassAccounts::Account BypassAccounts::opened(const TableWrites& writes,
                                                const RecordedWrites& recorded) const {
   Account out;
   out.counted = out.base = writes.count;
-  out.recorded_base = recorded.of(writes.table).rows;
-  out.recorded = transactions_of(writes.table, recorded);
+  out.recorded_base = recorded.of(writes).rows;
+  out.recorded = transactions_of(writes, recorded);
   out.unknown = unknown_;
   return out;
 }
 
-std::uint64_t BypassAccounts::transactions_of(const std::string& table,
+std::uint64_t BypassAccounts::transactions_of(const TableWrites& writes,
                                               const RecordedWrites& recorded) {
-  return table.empty() ? recorded.transactions() : recorded.of(table).transactions;
+  return writes.table.empty() ? recorded.transactions() : recorded.of(writes).transactions;
 }
 
 void BypassAccounts::look_at(Account& account, const TableWrites& writes,
@@ -88,7 +96,7 @@ void BypassAccounts::look_at(Account& account, const TableWrites& writes,
     account = opened(writes, recorded);
     return;
   }
-  const std::uint64_t transactions = transactions_of(writes.table, recorded);
+  const std::uint64_t transactions = transactions_of(writes, recorded);
   const bool changed = writes.count != account.counted;
   const bool quiet = transactions == account.recorded && unknown_ == unknown_before_;
   account.counted = writes.count;
@@ -98,7 +106,7 @@ void BypassAccounts::look_at(Account& account, const TableWrites& writes,
     return;
   }
   const std::uint64_t counted = writes.count - account.base;
-  const std::uint64_t known = recorded.of(writes.table).rows - account.recorded_base;
+  const std::uint64_t known = recorded.of(writes).rows - account.recorded_base;
   account.excess_now = counted > known ? counted - known : 0;
   account.suspected = account.excess_now > account.excess;
 }
@@ -116,7 +124,9 @@ std::vector<BypassAccounts::Suspicion> BypassAccounts::look(const std::vector<Ta
     }
     Account& account = found->second;
     look_at(account, writes, recorded);
-    if (account.suspected) out.push_back({writes.table, account.unknown == unknown_});
+    if (account.suspected) {
+      out.push_back({writes.table, writes.members, account.unknown == unknown_});
+    }
   }
   return out;
 }

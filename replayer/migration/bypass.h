@@ -26,8 +26,8 @@ class RecordedWrites {
   };
 
   void add(const FeedTransaction& transaction);
-  /// Of one table, as TableWrites names it.
-  [[nodiscard]] Table of(const std::string& table) const;
+  /// Of one table or several, as TableWrites names them.
+  [[nodiscard]] Table of(const TableWrites& writes) const;
   /// Transactions that hold a statement whose tables are not known.
   [[nodiscard]] std::uint64_t unknown() const;
   /// All committed transactions added so far.
@@ -50,6 +50,7 @@ class BypassAccounts {
  public:
   struct Suspicion {
     std::string table;
+    std::vector<std::string> members;  // as in TableWrites
     /// Nothing was recorded meanwhile whose tables are not known: rows that differ have no other
     /// cause.
     bool certain = true;
@@ -75,7 +76,7 @@ class BypassAccounts {
     bool suspected = false;
   };
   [[nodiscard]] Account opened(const TableWrites& writes, const RecordedWrites& recorded) const;
-  static std::uint64_t transactions_of(const std::string& table, const RecordedWrites& recorded);
+  static std::uint64_t transactions_of(const TableWrites& writes, const RecordedWrites& recorded);
   void look_at(Account& account, const TableWrites& writes, const RecordedWrites& recorded) const;
 
   std::map<std::string, Account> accounts_;

@@ -116,8 +116,9 @@ void BypassWatch::compare(const std::vector<BypassAccounts::Suspicion>& suspecte
   } done{*this};
   std::vector<std::string> tables;
   bool certain = true;
-  for (const auto& [table, table_certain] : suspected) {
-    if (!table.empty()) tables.push_back(table);
+  for (const auto& [table, members, table_certain] : suspected) {
+    if (members.empty() && !table.empty()) tables.push_back(table);
+    tables.insert(tables.end(), members.begin(), members.end());
     certain = certain && table_certain;
   }
   spdlog::info(

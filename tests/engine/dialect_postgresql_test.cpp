@@ -86,13 +86,31 @@ TEST_F(PostgresqlDialect, LeavesOutSystemSchemasAndThePositionTable) {
   EXPECT_EQ(found.tables[0].display_name(), "other.thing");
 }
 
-TEST_F(PostgresqlDialect, TreatsAPartitionedParentAsAViewAndItsPartitionsAsTables) {
+TEST_F(PostgresqlDialect, ReadsAPartitionedTableAndItsPartitions) {
   run_all(db_, {"CREATE TABLE whole (id int PRIMARY KEY) PARTITION BY RANGE (id)",
-                "CREATE TABLE part PARTITION OF whole FOR VALUES FROM (0) TO (10)"});
+                "CREATE TABLE part PARTITION OF whole FOR VALUES FROM (0) TO (10)",
+                "CREATE FUNCTION quiet() RETURNS trigger LANGUAGE plpgsql AS"
+                " 'BEGIN RETURN new; END'",
+                "CREATE TRIGGER below BEFORE INSERT ON part FOR EACH ROW"
+                " EXECUTE FUNCTION quiet()"});
   const auto found = catalog();
-  EXPECT_TRUE(table_of(found, "whole").is_view);
-  EXPECT_FALSE(table_of(found, "part").is_view);
+  const Table& whole = table_of(found, "whole");
+  EXPECT_FALSE(whole.is_view);
+  EXPECT_TRUE(whole.partitioned);
+  EXPECT_FALSE(whole.holds_rows());
+  EXPECT_EQ(whole.key.size(), 1u);
+  EXPECT_EQ(whole.triggers, std::vector<std::string>{"below"});
+  EXPECT_TRUE(table_of(found, "part").holds_rows());
+  EXPECT_FALSE(table_of(found, "part").inherited);
   EXPECT_EQ(table_of(found, "part").key.size(), 1u);
+}
+
+TEST_F(PostgresqlDialect, SaysWhichTablesOthersInheritFrom) {
+  run_all(db_, {"CREATE TABLE parent (id int PRIMARY KEY)",
+                "CREATE TABLE child (v int) INHERITS (parent)"});
+  const auto found = catalog();
+  EXPECT_TRUE(table_of(found, "parent").inherited);
+  EXPECT_FALSE(table_of(found, "child").inherited);
 }
 
 TEST_F(PostgresqlDialect, SaysWhatAnAccountMayNotReadAndWhereRowsAreHidden) {

@@ -55,6 +55,19 @@ TEST(Bypass, SuspectsATableWithMoreRowsThanWereRecorded) {
   EXPECT_EQ(names(accounts.look({{"t", 104, true}, {"u", 0, true}}, recorded)), Names{"t"});
 }
 
+TEST(Bypass, SuspectsATableTogetherWithThoseItsRowsAreIn) {
+  RecordedWrites recorded;
+  BypassAccounts accounts;
+  const std::vector<std::string> family = {"t", "t1", "t2"};
+  (void)accounts.look({{"t", 100, true, family}}, recorded);
+  recorded.add(wrote("t", 3));
+  recorded.add(wrote("t2", 2));
+  EXPECT_EQ(names(accounts.look({{"t", 105, true, family}}, recorded)), Names{});
+  const auto suspected = accounts.look({{"t", 106, true, family}}, recorded);
+  EXPECT_EQ(names(suspected), Names{"t"});
+  EXPECT_EQ(suspected[0].members, family);
+}
+
 TEST(Bypass, KeepsSuspectingUntilItIsExplainedAndThenAsksForMore) {
   RecordedWrites recorded;
   BypassAccounts accounts;
@@ -107,7 +120,7 @@ TEST(Bypass, DoesNotCountWhatWasRolledBack) {
   FeedTransaction transaction = wrote("t", 4);
   transaction.outcome = Outcome::rolled_back;
   recorded.add(transaction);
-  EXPECT_EQ(recorded.of("t").rows, 0u);
+  EXPECT_EQ(recorded.of({"t", 0, true}).rows, 0u);
 }
 
 }  // namespace

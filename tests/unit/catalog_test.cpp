@@ -35,10 +35,12 @@ Catalog example() {
   parent.triggers = {"stamp"};
   parent.row_security = true;
   parent.by_effects = true;
+  parent.partitioned = true;
   Table view;
   view.schema = "public";
   view.name = "customer";
   view.is_view = true;
+  view.inherited = true;
   view.readable = false;
   view.rules = true;
   catalog.tables = {parent, view};
@@ -59,8 +61,12 @@ TEST(Catalog, ReadsBackAsWritten) {
   EXPECT_EQ(table.foreign_keys.at(0).parent_columns, (std::vector<std::string>{"a", "b"}));
   EXPECT_TRUE(table.foreign_keys.at(0).cascades);
   EXPECT_TRUE(table.by_effects);
+  EXPECT_TRUE(table.partitioned);
+  EXPECT_FALSE(table.inherited);
   EXPECT_FALSE(read->tables.at(1).by_effects);
   EXPECT_TRUE(read->tables.at(1).is_view);
+  EXPECT_TRUE(read->tables.at(1).inherited);
+  EXPECT_FALSE(read->tables.at(1).holds_rows());
   EXPECT_FALSE(read->tables.at(1).readable);
 }
 
