@@ -61,7 +61,7 @@ struct Table {
   bool is_view = false;
   bool partitioned = false;  // its rows are those of its partitions, which are tables, too
   bool inherited = false;    // tables that inherit from it hold rows with keys of their own
-  bool readable = true;  // the account may SELECT every column
+  bool readable = true;      // the account may SELECT every column
   bool row_security = false;
   bool rules = false;
   bool by_effects = false;  // every write is recorded by its rows, keyed ones too
