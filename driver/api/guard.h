@@ -54,6 +54,7 @@ SQLRETURN on(SQLHANDLE given, Work work) noexcept {
   if (handle == nullptr) return SQL_INVALID_HANDLE;
   if (!handle->diagnostics.empty()) [[unlikely]]
     handle->diagnostics.clear();
+  if constexpr (kind_of<T> == HandleKind::statement) ++handle->calls;
   return run(*handle, work);
 }
 

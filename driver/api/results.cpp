@@ -31,7 +31,6 @@ SQLUSMALLINT odbc3_field(SQLUSMALLINT field) {
 SQLHSTMT described(Statement& stmt) {
   if (!capture::without_result(stmt)) [[likely]]
     return api::current(stmt);
-  capture::asked_without_result(stmt);
   return stmt.real;
 }
 
@@ -39,7 +38,6 @@ bool asks_for_count(Statement& stmt, SQLUSMALLINT column, SQLUSMALLINT field, SQ
   // psqlodbc takes the count of ODBC 2 for a field of the column, which is not there.
   const bool count = field == SQL_DESC_COUNT || (field == SQL_COLUMN_COUNT && column == 0);
   if (!count || !capture::without_result(stmt) || !capture::counts_no_columns(stmt)) return false;
-  capture::asked_without_result(stmt);
   if (number != nullptr) *number = 0;
   return true;
 }

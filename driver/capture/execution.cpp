@@ -34,7 +34,7 @@ void Execution::set_text(std::string_view utf8, bool wide, Dialect dialect) {
 }
 
 void Execution::begin_text() {
-  direct = stands_in = false;
+  direct = stands_in = remembers_own = false;
   given_to = SQL_NULL_HSTMT;
   rows_last = -1;
 }
@@ -80,7 +80,10 @@ void Execution::forget_result() {
     spare_.push_back(std::move(one.statement));
   }
   shown.clear();
-  hidden = visible = asked_since = failed_on_own = false;
+  hidden = visible = failed_on_own = false;
+  ran_at = owner_.calls;
+  failed_set.clear();
+  rows_first = -1;
   clipped = 0;
   cursor_open = updatable = false;
   positioned.reset();

@@ -230,7 +230,6 @@ SQLRETURN run_controlling_batch(Statement& stmt, Session& session, const RunsUnc
 SQLRETURN run_by_class(Statement& stmt, Session& session, bool direct,
                        const RunsUnchanged& unchanged) {
   Execution& execution = *stmt.execution;
-  execution.stands_in = false;
   if (execution.pending != nullptr) {
     const std::lock_guard lock(session.dbc.write_mutex);
     abandon_pending(stmt, session);
@@ -271,14 +270,24 @@ SQLRETURN run_by_class(Statement& stmt, Session& session, bool direct,
   }
 }
 
+SQLRETURN run_and_remember(Statement& stmt, Session& session, bool direct,
+                           const RunsUnchanged& unchanged) {
+  stmt.execution->stands_in = false;
+  const SQLRETURN ret = run_by_class(stmt, session, direct, unchanged);
+  remember_refusal(stmt, session, ret);
+  return ret;
+}
+
 SQLRETURN run_text(Statement& stmt, Session& session, bool direct, const RunsUnchanged& unchanged) {
-  if (session.dialect != Dialect::mariadb) return run_by_class(stmt, session, direct, unchanged);
+  if (session.dialect != Dialect::mariadb) {
+    return run_and_remember(stmt, session, direct, unchanged);
+  }
   std::string rows;
   {
     const std::lock_guard lock(session.dbc.write_mutex);
     rows = session.tell_previous(*stmt.execution);
   }
-  const SQLRETURN ret = run_by_class(stmt, session, direct, unchanged);
+  const SQLRETURN ret = run_and_remember(stmt, session, direct, unchanged);
   const std::lock_guard lock(session.dbc.write_mutex);
   session.tell_diagnostics(*stmt.execution, rows);
   return ret;
@@ -457,6 +466,12 @@ SQLRETURN execute(Statement& stmt) {
   if (!stmt.prepared) {
     return run_direct(stmt, *session, [&]() -> SQLRETURN {
       if (execution.given_to == stmt.real) return unchanged();
+      // Connector/ODBC looks for unbound parameters of a prepared statement only.
+      if (session->dialect == Dialect::mariadb) {
+        const SQLRETURN ret =
+            real_prepare(*stmt.library, stmt.real, execution.text(), execution.wide());
+        return SQL_SUCCEEDED(ret) ? unchanged() : ret;
+      }
       return real_exec_direct(*stmt.library, stmt.real, execution.text(), execution.wide());
     });
   }
@@ -473,6 +488,7 @@ SQLRETURN param_data(Statement& stmt, SQLPOINTER* value) {
     return unchanged();
   }
   const std::lock_guard lock(stmt.connection.write_mutex);
+  stmt.execution->ran_at = stmt.calls;
   return continue_pending(stmt, *session, unchanged);
 }
 
@@ -562,9 +578,8 @@ SQLRETURN row_count(Statement& stmt, SQLLEN* count) {
   if (!without_result(stmt)) return forward(stmt, entries(stmt).RowCount, current(stmt), count);
   const Execution& execution = *stmt.execution;
   const bool known = execution.result < execution.counts.size();
-  // Of an array all of whose sets are ignored psqlodbc has no count.
-  const bool none =
-      stmt.connection.session->dialect == Dialect::postgresql && execution.counts.empty();
+  // Of an array all of whose sets are ignored, and of a set that failed, psqlodbc has no count.
+  const bool none = stmt.connection.session->dialect == Dialect::postgresql;
   const SQLLEN rows = known ? execution.counts[execution.result] : none ? kNoRowCount : -1;
   if (count != nullptr && rows != kNoRowCount) *count = rows;
   return SQL_SUCCESS;
@@ -572,7 +587,6 @@ SQLRETURN row_count(Statement& stmt, SQLLEN* count) {
 
 SQLRETURN num_result_cols(Statement& stmt, SQLSMALLINT* count) {
   if (without_result(stmt)) {
-    asked_without_result(stmt);
     if (count != nullptr) *count = 0;
     return SQL_SUCCESS;
   }
@@ -591,9 +605,15 @@ SQLRETURN more_results(Statement& stmt) {
   }
   if (!without_result(stmt)) return forward(stmt, entries(stmt).MoreResults, current(stmt));
   Execution& execution = *stmt.execution;
-  if (execution.result + 1 >= execution.counts.size()) return SQL_NO_DATA;
-  ++execution.result;
-  return SQL_SUCCESS;
+  if (execution.result + 1 < execution.counts.size()) {
+    ++execution.result;
+    return SQL_SUCCESS;
+  }
+  if (execution.failed_set.empty()) return SQL_NO_DATA;
+  execution.result = execution.counts.size();
+  execution.ran_at = stmt.calls;
+  stmt.diagnostics = std::exchange(execution.failed_set, {});
+  return SQL_ERROR;
 }
 
 bool counts_no_columns(const Statement& stmt) {
@@ -605,10 +625,6 @@ SQLRETURN told_by_application_statement(Statement& stmt, SQLRETURN ret) {
     take_diagnostics(*stmt.library, SQL_HANDLE_STMT, stmt.real, stmt.connection.wide, stmt);
   }
   return ret;
-}
-
-void asked_without_result(Statement& stmt) {
-  stmt.execution->asked_since = true;
 }
 
 namespace {
@@ -636,7 +652,6 @@ SQLRETURN fetch_from_psqlodbc(Statement& stmt, SQLSMALLINT orientation) {
 }  // namespace
 
 SQLRETURN fetch_without_result(Statement& stmt, SQLSMALLINT orientation) {
-  stmt.execution->asked_since = true;
   const Dialect dialect = stmt.connection.session->dialect;
   if (dialect == Dialect::postgresql) return fetch_from_psqlodbc(stmt, orientation);
   // The application's own statement has no result either, and says so in the real driver's words.
@@ -667,12 +682,18 @@ bool psqlodbc_header(const Execution& execution, SQLSMALLINT field, SQLLEN* valu
     *value = -1;
     return execution.failed_on_own || execution.hidden;
   }
-  if (!execution.hidden) return false;
-  if (execution.asked_since) {
+  if (!execution.hidden) {
+    *value = execution.rows_first;
+    return execution.rows_first >= 0 && !execution.asked_since();
+  }
+  if (execution.asked_since()) {
     *value = 0;  // it forgets at the next call
     return true;
   }
-  return hidden_count(execution, field, value);
+  if (execution.counts.empty()) return false;
+  if (execution.result < execution.counts.size()) return hidden_count(execution, field, value);
+  *value = -1;  // of the set that failed
+  return true;
 }
 
 bool libsqliteodbc_header(const Execution& execution, SQLSMALLINT field, SQLLEN* value) {
@@ -685,8 +706,7 @@ bool connector_header(const Execution& execution, SQLSMALLINT field, SQLLEN* val
   if (field != SQL_DIAG_ROW_COUNT || !execution.stands_in) return false;
   *value = 0;
   if (execution.plain) return true;
-  if (execution.hidden) return hidden_count(execution, field, value);
-  *value = execution.rows_last;  // given up before it ran
+  *value = execution.rows_last;
   return (!execution.failed_on_own || execution.given_up) && execution.pending == nullptr;
 }
 
@@ -753,7 +773,10 @@ SQLRETURN close_cursor(Statement& stmt) {
 
 SQLRETURN free_stmt(Statement& stmt, SQLUSMALLINT option) {
   if (stmt.execution != nullptr && option == SQL_CLOSE) {
-    stmt.execution->stands_in = false;
+    const Session* of = stmt.connection.session.get();
+    if (of != nullptr && of->dialect == Dialect::sqlite) {
+      stmt.execution->stands_in = stmt.execution->remembers_own = false;
+    }
     if (Session* session = stmt.connection.session.get();
         session != nullptr && stmt.execution->pending != nullptr) {
       const std::lock_guard lock(stmt.connection.write_mutex);

@@ -75,8 +75,6 @@ bool without_result(const Statement& stmt);
 SQLRETURN fetch_without_result(Statement& stmt, SQLSMALLINT orientation);
 /// The diagnostics of an answer that the application's own statement gave while another is current.
 SQLRETURN told_by_application_statement(Statement& stmt, SQLRETURN ret);
-/// The application asked something else of a statement without result.
-void asked_without_result(Statement& stmt);
 /// Whether a statement without result is said to have no columns, rather than to know none.
 bool counts_no_columns(const Statement& stmt);
 /// A field of the diagnostic header that the real statement of ours would answer differently.

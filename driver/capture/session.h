@@ -251,8 +251,15 @@ class Execution {
   bool stands_in = false;  // the last execution ran, or waits for data, on `own`, without a result
   bool plain = false;      // without parameters
   bool given_up = false;   // the real driver refused it before it ran
-  SQLLEN rows_last = -1;   // of the last execution on `own`, as libsqliteodbc remembers it
-  bool asked_since = false;    // something else was asked since it ran
+  SQLLEN rows_last = -1;   // of the last execution on `own`, as the real driver remembers it
+  SQLLEN rows_of_set = 0;  // of its last set of parameters
+  SQLLEN rows_first = -1;  // of the first set of an array that failed, when it is known
+  /// No execution on the application's own statement has made the real driver forget `rows_last`.
+  bool remembers_own = false;
+  std::uint32_t ran_at = 0;  // Statement::calls when it ran
+  [[nodiscard]] bool asked_since() const { return owner_.calls != ran_at; }
+  /// PostgreSQL: what SQLMoreResults tells behind `counts`, of the set that an array has failed at.
+  std::vector<Diagnostic> failed_set;
   bool failed_on_own = false;  // it ran on `own` and failed there
   /// The last execution ran on `own` and the application fetches there, all but the last columns.
   bool visible = false;

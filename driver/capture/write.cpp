@@ -12,6 +12,7 @@
 #include "driver/capture/positioned.h"
 #include "driver/handle/attributes.h"
 #include "driver/route/route.h"
+#include "driver/sql/arrays.h"
 
 namespace understudy::capture {
 namespace {
@@ -100,6 +101,15 @@ bool is_call(const Work& work) {
   return work.execution().classification().cls == sql::StatementClass::opaque;
 }
 
+// MariaDB took the command for none that runs with an array: nothing has run.
+bool refused_array(const Statement& stmt, const Session& session) {
+  constexpr SQLINTEGER kUnsupportedPrepared = 1295;
+  if (session.dialect != Dialect::mariadb) return false;
+  Handle seen(HandleKind::statement);
+  take_diagnostics(*stmt.library, SQL_HANDLE_STMT, stmt.real, stmt.connection.wide, seen);
+  return !seen.diagnostics.empty() && seen.diagnostics.front().native == kUnsupportedPrepared;
+}
+
 // On the application's own statement. The values are taken before the call, which may overwrite
 // them.
 SQLRETURN record_unchanged(const Work& work, const RunsSlice& run) {
@@ -116,7 +126,9 @@ SQLRETURN record_unchanged(const Work& work, const RunsSlice& run) {
       work.session.spill();
     } else {
       work.entries().rewind(mark);
-      if (ret == SQL_ERROR) work.session.note_uncaptured("parameter-array-failed");
+      if (ret == SQL_ERROR && !refused_array(work.stmt, work.session)) {
+        work.session.note_uncaptured("parameter-array-failed");
+      }
     }
     return ret;
   }
@@ -132,6 +144,7 @@ SQLRETURN record_unchanged(const Work& work, const RunsSlice& run) {
 
 void add_counts(const Work& work, const std::vector<SQLLEN>& counts) {
   std::vector<SQLLEN>& seen = work.execution().counts;
+  work.execution().rows_of_set = counts.empty() ? 0 : counts.back();
   // psqlodbc gives each set a result of its own; the others one for all.
   if (work.session.dialect == Dialect::postgresql || seen.empty()) {
     seen.insert(seen.end(), counts.begin(), counts.end());
@@ -205,17 +218,22 @@ bool record_visible(const Work& work, SQLRETURN ret) {
 }
 
 // What the real driver refuses before it forgets how many rows the last execution changed.
-bool refused_before_it_ran(const Work& work) {
+bool refused_before_it_ran(Statement& stmt, const Session& session) {
   const auto state = [](const Diagnostic& one) { return std::string_view(one.sqlstate); };
-  if (work.session.dialect == Dialect::sqlite) {
-    const std::vector<Diagnostic>& told = work.stmt.diagnostics;
+  if (session.dialect == Dialect::sqlite) {
+    const std::vector<Diagnostic>& told = stmt.diagnostics;
     return !told.empty() && told.front().native < 0 && state(told.front()) != "07009";
   }
-  if (work.session.dialect != Dialect::mariadb) return false;
+  if (session.dialect != Dialect::mariadb) return false;
   Handle seen(HandleKind::statement);
-  take_diagnostics(*work.stmt.library, SQL_HANDLE_STMT, work.stmt.current.load(),
-                   work.stmt.connection.wide, seen);
+  take_diagnostics(*stmt.library, SQL_HANDLE_STMT, stmt.current.load(), stmt.connection.wide, seen);
   return !seen.diagnostics.empty() && state(seen.diagnostics.front()) == "07002";
+}
+
+// Connector/ODBC sends these sets as one command.
+bool sent_as_one(const Execution& execution, const BoundParameters& bound) {
+  return bound.sets() > 1 && bound.bind_type() == SQL_PARAM_BIND_BY_COLUMN &&
+         sql::sent_as_one_array(execution.text());
 }
 
 // How the real drivers remember an execution on the application's own statement.
@@ -225,10 +243,26 @@ void remember_rows(const Work& work, SQLRETURN ret) {
   Execution& execution = work.execution();
   execution.stands_in = true;
   execution.plain = work.bound.count() == 0 && work.stmt.parameters.empty();
-  execution.given_up = !done(ret) && refused_before_it_ran(work);
+  execution.given_up = !done(ret) && refused_before_it_ran(work.stmt, work.session);
   if (execution.given_up) return;
+  execution.remembers_own = true;
+  if (work.session.dialect == Dialect::mariadb && !sent_as_one(execution, work.bound)) {
+    execution.rows_last = done(ret) ? execution.rows_of_set : -1;
+    return;
+  }
   // Of an array that failed, what the sets before have changed.
   execution.rows_last = execution.counts.empty() ? 0 : execution.counts.back();
+}
+
+// Of an array of which it sends set by set psqlodbc keeps what the first has changed when another
+// fails, but not where that has returned rows.
+void keep_first_count(const Work& work) {
+  const bool set_by_set = work.bound.sets() > 1 && work.plan.sets_at_once == 0;
+  if (!set_by_set || (work.plan.columns == 0 && !work.plan.with_txid)) return;
+  const Connection& dbc = work.stmt.connection;
+  OwnStatement& own = work.execution().own;
+  take_diagnostics(*dbc.library, SQL_HANDLE_STMT, own.handle(), dbc.wide, work.stmt);
+  work.execution().rows_first = std::max<SQLLEN>(own.row_count(), 0);
 }
 
 SQLRETURN record_on_own(const Work& work, Slice slice, const RunsSlice& run) {
@@ -241,6 +275,7 @@ SQLRETURN record_on_own(const Work& work, Slice slice, const RunsSlice& run) {
   if (!done(ret)) {
     if (work.plan.collects) forget_collected(work.stmt, work.session);
     if (!work.plan.visible) remember_rows(work, ret);
+    if (work.session.dialect == Dialect::postgresql) keep_first_count(work);
     return ret;
   }
   if (work.plan.visible) {
@@ -484,6 +519,23 @@ SQLRETURN worse(SQLRETURN a, SQLRETURN b) {
   return a == SQL_SUCCESS ? b : a;
 }
 
+// psqlodbc tells of the set that failed once more, as the result behind those of the sets before.
+void keep_failed_set(const Work& work) {
+  Execution& execution = work.execution();
+  if (work.session.dialect != Dialect::postgresql || execution.counts.empty() || !on_own(work)) {
+    return;
+  }
+  constexpr std::string_view kOfExecution = ";\nError while executing the query";
+  const Connection& dbc = work.stmt.connection;
+  Handle seen(HandleKind::statement);
+  take_diagnostics(*dbc.library, SQL_HANDLE_STMT, execution.own.handle(), dbc.wide, seen);
+  for (Diagnostic& one : seen.diagnostics) {
+    if (!one.message.ends_with(kOfExecution)) continue;
+    one.message.resize(one.message.size() - kOfExecution.size());
+  }
+  execution.failed_set = std::move(seen.diagnostics);
+}
+
 // Slice after slice; stops at the first that fails, as the real drivers do.
 template <class RunOne>
 SQLRETURN each_slice(const Work& work, RunOne one) {
@@ -534,16 +586,18 @@ void return_to_autocommit(Session& session) {
   }
 }
 
-// The statement has run in a transaction of its own: seal and commit, or roll back.
-SQLRETURN end_converted(Statement& stmt, Session& session, SQLRETURN ret) {
+// The statement has run in a transaction of its own: seal and commit, or roll back. `stands`: so
+// does what it has done although it failed.
+SQLRETURN end_converted(Statement& stmt, Session& session, SQLRETURN ret, bool stands = false) {
   Connection& dbc = session.dbc;
   // It is alone in its transaction: there is nothing to ask the server.
   session.transaction.tainted = false;
-  const SQLRETURN ended = done(ret)
+  stands = stands || done(ret);
+  const SQLRETURN ended = stands
                               ? session.commit([&] { return real_end_tran(dbc, SQL_COMMIT); })
                               : session.rollback([&] { return real_end_tran(dbc, SQL_ROLLBACK); });
-  if (!done(ret)) session.lost();
-  if (!done(ret) || SQL_SUCCEEDED(ended)) return ret;
+  if (!stands) session.lost();
+  if (!stands || SQL_SUCCEEDED(ended)) return ret;
   if (dbc.diagnostics.empty()) {
     take_diagnostics(*dbc.library, SQL_HANDLE_DBC, dbc.real, dbc.wide, stmt);
   } else {
@@ -601,9 +655,10 @@ struct SetsTold {
   SQLULEN processed = 0;
 };
 
-// Undone, the application's own call fails again and is what the application is told of.
+// Undone, the application's own call fails again and is what the application is told of. `*stands`:
+// the sets before the one that failed do: the server runs those of an UPDATE one by one.
 SQLRETURN fail_whole_array(const Work& work, SQLRETURN ret, const SetsTold& before,
-                           const RunsUnchanged& unchanged) {
+                           const RunsUnchanged& unchanged, bool* stands) {
   Session& session = work.session;
   // After a deadlock nothing is left to go back to.
   const std::string back = std::string("ROLLBACK TO SAVEPOINT ") + kArraySavepoint;
@@ -615,12 +670,21 @@ SQLRETURN fail_whole_array(const Work& work, SQLRETURN ret, const SetsTold& befo
   work.stmt.current.store(work.stmt.real, std::memory_order_release);
   ret = to_its_end(unchanged);
   session.transaction.tainted = !done(ret);
-  if (done(ret)) session.note_uncaptured("parameter-array-failed");
+  *stands = done(ret) || sql::server_runs_sets(work.execution().text());
+  if (*stands) session.note_uncaptured("parameter-array-failed");
   return ret;
 }
 
-// Connector/ODBC sends an array as one command, of which nothing stays when one set fails. So that
-// what each set changed is known they are run one after the other, behind a savepoint.
+// All sets have run, or were to be ignored: these count as processed.
+void report_ignored(const BoundParameters& bound) {
+  if (bound.processed() != nullptr) *bound.processed() = bound.sets();
+  for (std::size_t set = 0; bound.status() != nullptr && set < bound.sets(); ++set) {
+    if (bound.skipped(set)) bound.status()[set] = SQL_PARAM_UNUSED;
+  }
+}
+
+// Connector/ODBC may send an array as one command, of which nothing stays when one set fails. So
+// that what each set changed is known they are run one after the other, behind a savepoint.
 SQLRETURN run_whole_array(const Work& work, bool implicit, const RunsSlice& run,
                           const RunsUnchanged& unchanged) {
   Session& session = work.session;
@@ -633,15 +697,14 @@ SQLRETURN run_whole_array(const Work& work, bool implicit, const RunsSlice& run,
   const bool saved = SQL_SUCCEEDED(session.send_aside(std::string("SAVEPOINT ") + kArraySavepoint));
   if (saved) session.transaction.set_savepoint(kArraySavepoint);
   SQLRETURN ret = each_slice(work, [&](Slice slice) { return record(work, slice, run); });
+  bool stands = false;
   if (!done(ret) && saved) {
-    ret = fail_whole_array(work, ret, before, unchanged);
-  } else if (work.bound.status() != nullptr) {
-    for (std::size_t set = 0; set < work.bound.sets(); ++set) {
-      if (work.bound.skipped(set)) work.bound.status()[set] = SQL_PARAM_UNUSED;
-    }
+    ret = fail_whole_array(work, ret, before, unchanged, &stands);
+  } else if (done(ret)) {
+    report_ignored(work.bound);
   }
   if (implicit) {
-    ret = end_converted(work.stmt, session, ret);
+    ret = end_converted(work.stmt, session, ret, stands);
     return_to_autocommit(session);
   } else if (saved) {
     (void)session.send_aside(std::string("RELEASE SAVEPOINT ") + kArraySavepoint);
@@ -970,7 +1033,10 @@ SQLRETURN run_write_here(Statement& stmt, Session& session, bool direct,
   OwnStatement& own = stmt.execution->own;
   const bool ready = plan.text == nullptr ||
                      (SQL_SUCCEEDED(own.open(plan.visible)) && own.bind(bound, {0, bound.sets()}));
-  if (!ready) plan = without_own_statement(plan, bound);
+  const bool refused = session.dialect == Dialect::mariadb &&
+                       sent_as_one(*stmt.execution, bound) &&
+                       !sql::server_takes_array(stmt.execution->text());
+  if (!ready || refused) plan = without_own_statement(plan, bound);
   const std::vector<LateValue> late =
       plan.reads || bound.obstacle() != nullptr ? std::vector<LateValue>() : bound.late_values();
   const Work work{stmt, session, plan, bound, late};
@@ -985,13 +1051,30 @@ SQLRETURN run_write_here(Statement& stmt, Session& session, bool direct,
     if (ret == SQL_ERROR && refused_to_end(stmt, session)) {
       return run_uncaptured_here(stmt, session, "call-with-transaction-control", true, unchanged);
     }
+    if (ret == SQL_ERROR) keep_failed_set(work);
     return as_application_sees(work, ret);
   }
   ret = each_slice(work, [&](Slice slice) { return record(work, slice, run); });
+  if (ret == SQL_ERROR) keep_failed_set(work);
   return as_application_sees(work, ret);
 }
 
 }  // namespace
+
+void remember_refusal(Statement& stmt, const Session& session, SQLRETURN ret) {
+  Execution& execution = *stmt.execution;
+  if (!execution.remembers_own || stmt.current.load() != stmt.real) return;
+  // libsqliteodbc tells of an error once: what is read here is what the application gets.
+  if (ret == SQL_ERROR && session.dialect == Dialect::sqlite) {
+    take_diagnostics(*stmt.library, SQL_HANDLE_STMT, stmt.real, stmt.connection.wide, stmt);
+  }
+  if (ret == SQL_ERROR && refused_before_it_ran(stmt, session)) {
+    execution.stands_in = execution.given_up = true;
+    execution.plain = false;
+  } else {
+    execution.remembers_own = false;
+  }
+}
 
 SQLRETURN run_write(Statement& stmt, Session& session, bool direct,
                     const RunsUnchanged& unchanged) {

@@ -10,6 +10,10 @@ namespace understudy::capture {
 /// Runs the application's own call on its own real statement, unchanged.
 using RunsUnchanged = std::function<SQLRETURN()>;
 
+/// After an execution on the application's own statement: a real driver that refused it before it
+/// ran still has the row count of the execution before, which may have run on a statement of ours.
+void remember_refusal(Statement& stmt, const Session& session, SQLRETURN ret);
+
 /// The text of `stmt.execution` modifies or may modify: marks, captures, runs, and under autocommit
 /// commits in the exact order. `direct`: SQLExecDirect. Returns what the bare driver would.
 SQLRETURN run_write(Statement& stmt, Session& session, bool direct, const RunsUnchanged& unchanged);

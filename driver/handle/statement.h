@@ -59,6 +59,7 @@ class Statement : public Handle {
   bool prepared = false;
   bool prepared_wide = false;
   std::string cursor_name;  // as set by the application
+  std::uint32_t calls = 0;  // that real drivers would clear their diagnostics for
 
   std::unique_ptr<capture::Execution> execution;  // the capture's state; made when first needed
 };

@@ -32,6 +32,7 @@ using Cases = std::vector<Case>;
 void add_attribute_cases(Cases& all);
 void add_catalog_cases(Cases& all);
 void add_connection_cases(Cases& all);
+void add_count_cases(Cases& all);
 void add_cursor_cases(Cases& all);
 void add_descriptor_cases(Cases& all);
 void add_error_cases(Cases& all);

@@ -52,6 +52,7 @@ const Cases& cases() {
     add_result_cases(list);
     add_type_cases(list);
     add_parameter_cases(list);
+    add_count_cases(list);
     add_cursor_cases(list);
     add_transaction_cases(list);
     add_error_cases(list);

@@ -168,6 +168,8 @@ class Program {
   SQLRETURN run(const std::string& sql);
   void query(const std::string& sql);
 
+  /// The header of a statement's diagnostics, which is otherwise shown after what did not succeed.
+  void header(SQLHSTMT h) { header_fields(SQL_HANDLE_STMT, h); }
   /// Writes one call down with its diagnostics. For calls that have no method.
   SQLRETURN done(const std::string& call, SQLSMALLINT type, SQLHANDLE handle, SQLRETURN ret,
                  const std::string& outputs = {});
