@@ -1033,8 +1033,7 @@ SQLRETURN run_write_here(Statement& stmt, Session& session, bool direct,
   OwnStatement& own = stmt.execution->own;
   const bool ready = plan.text == nullptr ||
                      (SQL_SUCCEEDED(own.open(plan.visible)) && own.bind(bound, {0, bound.sets()}));
-  const bool refused = session.dialect == Dialect::mariadb &&
-                       sent_as_one(*stmt.execution, bound) &&
+  const bool refused = session.dialect == Dialect::mariadb && sent_as_one(*stmt.execution, bound) &&
                        !sql::server_takes_array(stmt.execution->text());
   if (!ready || refused) plan = without_own_statement(plan, bound);
   const std::vector<LateValue> late =
