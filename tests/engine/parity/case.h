@@ -35,6 +35,7 @@ void add_connection_cases(Cases& all);
 void add_count_cases(Cases& all);
 void add_cursor_cases(Cases& all);
 void add_descriptor_cases(Cases& all);
+void add_edge_cases(Cases& all);
 void add_error_cases(Cases& all);
 void add_odbc2_cases(Cases& all);
 void add_parameter_cases(Cases& all);

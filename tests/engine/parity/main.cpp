@@ -56,6 +56,7 @@ const Cases& cases() {
     add_cursor_cases(list);
     add_transaction_cases(list);
     add_error_cases(list);
+    add_edge_cases(list);
     add_connection_cases(list);
     add_odbc2_cases(list);
     add_previous_cases(list);
