@@ -100,15 +100,15 @@ UNDERSTUDY_ENTRY_POINT SQLBindCol(SQLHSTMT handle, SQLUSMALLINT number, SQLSMALL
 
 UNDERSTUDY_ENTRY_POINT SQLNumParams(SQLHSTMT handle, SQLSMALLINT* count) {
   return api::on<Statement>(handle, [&](Statement& stmt) {
-    return api::forward(stmt, api::entries(stmt).NumParams, stmt.real, count);
+    return api::forward(stmt, api::entries(stmt).NumParams, capture::parameters_of(stmt), count);
   });
 }
 
 UNDERSTUDY_ENTRY_POINT SQLDescribeParam(SQLHSTMT handle, SQLUSMALLINT number, SQLSMALLINT* type,
                                         SQLULEN* size, SQLSMALLINT* digits, SQLSMALLINT* nullable) {
   return api::on<Statement>(handle, [&](Statement& stmt) {
-    return api::forward(stmt, api::entries(stmt).DescribeParam, stmt.real, number, type, size,
-                        digits, nullable);
+    return api::forward(stmt, api::entries(stmt).DescribeParam, capture::parameters_of(stmt),
+                        number, type, size, digits, nullable);
   });
 }
 
@@ -150,8 +150,8 @@ UNDERSTUDY_ENTRY_POINT SQLSetCursorNameW(SQLHSTMT handle, SQLWCHAR* name, SQLSMA
 UNDERSTUDY_ENTRY_POINT SQLGetCursorName(SQLHSTMT handle, SQLCHAR* name, SQLSMALLINT capacity,
                                         SQLSMALLINT* length) {
   return api::on<Statement>(handle, [&](Statement& stmt) {
-    return api::forward(stmt, api::entries(stmt).GetCursorName, api::current(stmt), name, capacity,
-                        length);
+    return capture::told_by_real(stmt, api::forward(stmt, api::entries(stmt).GetCursorName,
+                                                    stmt.real, name, capacity, length));
   });
 }
 
@@ -159,8 +159,10 @@ UNDERSTUDY_ENTRY_POINT SQLGetCursorNameW(SQLHSTMT handle, SQLWCHAR* name, SQLSMA
                                          SQLSMALLINT* length) {
   return api::on<Statement>(handle, [&](Statement& stmt) -> SQLRETURN {
     const real::Entries& fn = api::entries(stmt);
-    const SQLHSTMT at = api::current(stmt);
-    if (fn.GetCursorNameW != nullptr) return fn.GetCursorNameW(at, name, capacity, length);
+    const SQLHSTMT at = stmt.real;
+    if (fn.GetCursorNameW != nullptr) {
+      return capture::told_by_real(stmt, fn.GetCursorNameW(at, name, capacity, length));
+    }
     const api::WideOutput<SQLSMALLINT> out{name, capacity, length};
     return api::text_output(&stmt, out, [&](SQLCHAR* to, SQLSMALLINT bytes, SQLSMALLINT* got) {
       return api::forward(stmt, fn.GetCursorName, at, to, bytes, got);

@@ -62,6 +62,12 @@ SQLRETURN with_text(Statement& stmt, const SqlText& text, Wide wide, Narrow narr
   return forward(stmt, narrow, stmt.real, converted.data(), converted.length());
 }
 
+// Where the rows are that the application fetches.
+SQLHSTMT shown(const Statement& stmt) {
+  const bool visible = stmt.execution != nullptr && stmt.execution->visible;
+  return visible ? current(stmt) : stmt.real;
+}
+
 // From now on the application's questions are answered by its own statement again.
 void on_application_statement(Statement& stmt, Execution& execution) {
   if (execution.visible) execution.own.close();
@@ -365,6 +371,11 @@ void allocated(Statement& stmt) {
 
 void asks_catalog(Statement& stmt) {
   Session* session = stmt.connection.session.get();
+  // The answer is on the application's own statement.
+  if (session != nullptr && stmt.execution != nullptr) {
+    stmt.execution->stands_in = stmt.execution->remembers_own = false;
+    on_application_statement(stmt, *stmt.execution);
+  }
   if (session == nullptr || session->dialect != Dialect::mariadb) return;
   // The real driver asks the server: that is now the last statement.
   const std::lock_guard lock(stmt.connection.write_mutex);
@@ -511,7 +522,8 @@ SQLRETURN fetched(Statement& stmt, const SQLULEN* rows, const std::function<SQLR
 
 SQLRETURN bulk_operations(Statement& stmt, SQLSMALLINT operation) {
   const auto unchanged = [&]() -> SQLRETURN {
-    return forward(stmt, entries(stmt).BulkOperations, stmt.real, operation);
+    const SQLRETURN ret = forward(stmt, entries(stmt).BulkOperations, shown(stmt), operation);
+    return told_by_application_statement(stmt, ret);
   };
   Session* session = stmt.connection.session.get();
   if (session == nullptr) return unchanged();
@@ -524,7 +536,8 @@ SQLRETURN bulk_operations(Statement& stmt, SQLSMALLINT operation) {
 
 SQLRETURN set_pos(Statement& stmt, SQLSETPOSIROW row, SQLUSMALLINT operation, SQLUSMALLINT lock) {
   const auto unchanged = [&]() -> SQLRETURN {
-    return forward(stmt, entries(stmt).SetPos, stmt.real, row, operation, lock);
+    const SQLRETURN ret = forward(stmt, entries(stmt).SetPos, shown(stmt), row, operation, lock);
+    return told_by_application_statement(stmt, ret);
   };
   Session* session = stmt.connection.session.get();
   const bool reads = operation == SQL_POSITION || operation == SQL_REFRESH;
@@ -618,6 +631,14 @@ SQLRETURN more_results(Statement& stmt) {
 
 bool counts_no_columns(const Statement& stmt) {
   return stmt.connection.session->dialect == Dialect::postgresql;
+}
+
+SQLRETURN told_by_real(Statement& stmt, SQLRETURN ret) {
+  const bool told = ret == SQL_ERROR || ret == SQL_SUCCESS_WITH_INFO;
+  if (told && stmt.connection.session != nullptr && current(stmt) != stmt.real) {
+    take_diagnostics(*stmt.library, SQL_HANDLE_STMT, stmt.real, stmt.connection.wide, stmt);
+  }
+  return ret;
 }
 
 SQLRETURN told_by_application_statement(Statement& stmt, SQLRETURN ret) {
@@ -734,6 +755,12 @@ bool answer_header(const Statement& stmt, SQLSMALLINT field, SQLLEN* value) {
   return true;
 }
 
+SQLHSTMT parameters_of(const Statement& stmt) {
+  const bool prepared =
+      stmt.execution == nullptr || !stmt.execution->direct || stmt.execution->given_to == stmt.real;
+  return prepared ? stmt.real : current(stmt);
+}
+
 SQLSMALLINT clipped_columns(const Statement& stmt) {
   return stmt.execution == nullptr ? SQLSMALLINT{0} : stmt.execution->clipped;
 }
@@ -800,6 +827,8 @@ SQLRETURN cancel(Statement& stmt) {
   Session* session = stmt.connection.session.get();
   if (session == nullptr || stmt.execution == nullptr || !SQL_SUCCEEDED(ret)) return ret;
   const std::unique_lock lock(stmt.connection.write_mutex, std::try_to_lock);
+  // libsqliteodbc takes it for the end of the result.
+  if (lock.owns_lock() && session->dialect == Dialect::sqlite) stmt.execution->rows_last = -1;
   if (lock.owns_lock() && stmt.execution->pending != nullptr) {
     abandon_pending(stmt, *session);
     on_application_statement(stmt, *stmt.execution);

@@ -77,8 +77,12 @@ SQLRETURN fetch_without_result(Statement& stmt, SQLSMALLINT orientation);
 SQLRETURN told_by_application_statement(Statement& stmt, SQLRETURN ret);
 /// Whether a statement without result is said to have no columns, rather than to know none.
 bool counts_no_columns(const Statement& stmt);
+/// The same of an answer that is always the application's own statement's, warnings included.
+SQLRETURN told_by_real(Statement& stmt, SQLRETURN ret);
 /// A field of the diagnostic header that the real statement of ours would answer differently.
 bool answer_header(const Statement& stmt, SQLSMALLINT field, SQLLEN* value);
+/// The real statement that knows the parameters of the text given last.
+SQLHSTMT parameters_of(const Statement& stmt);
 /// Columns at the end of the present result that are ours.
 SQLSMALLINT clipped_columns(const Statement& stmt);
 /// The number to give the real driver for a column: one that the application does not have is one

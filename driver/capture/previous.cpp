@@ -57,6 +57,11 @@ void Session::keep_row_count(Statement& stmt, SQLRETURN ret) {
   if (dialect != Dialect::mariadb || !previous.rows.empty()) return;
   SQLSMALLINT columns = 0;
   SQLLEN rows = -1;
+  // The questions are going to clear what the real driver warned of.
+  if (ret == SQL_SUCCESS_WITH_INFO && stmt.diagnostics.empty()) {
+    take_diagnostics(*stmt.library, SQL_HANDLE_STMT, stmt.current.load(), stmt.connection.wide,
+                     stmt);
+  }
   if (SQL_SUCCEEDED(ret) && SQL_SUCCEEDED(num_result_cols(stmt, &columns)) && columns == 0) {
     (void)row_count(stmt, &rows);
   }
