@@ -499,8 +499,13 @@ SQLRETURN param_data(Statement& stmt, SQLPOINTER* value) {
     return unchanged();
   }
   const std::lock_guard lock(stmt.connection.write_mutex);
-  stmt.execution->ran_at = stmt.calls;
-  return continue_pending(stmt, *session, unchanged);
+  Execution& execution = *stmt.execution;
+  execution.ran_at = stmt.calls;
+  const SQLRETURN ret = continue_pending(stmt, *session, unchanged);
+  if (ret != SQL_NEED_DATA && current(stmt) == stmt.real) {
+    execution.stands_in = execution.remembers_own = false;
+  }
+  return ret;
 }
 
 SQLRETURN put_data(Statement& stmt, SQLPOINTER data, SQLLEN length) {
@@ -728,7 +733,8 @@ bool connector_header(const Execution& execution, SQLSMALLINT field, SQLLEN* val
   *value = 0;
   if (execution.plain) return true;
   *value = execution.rows_last;
-  return (!execution.failed_on_own || execution.given_up) && execution.pending == nullptr;
+  return (!execution.failed_on_own || execution.given_up) &&
+         (execution.pending == nullptr || execution.remembers_own);
 }
 
 }  // namespace

@@ -1067,7 +1067,8 @@ void remember_refusal(Statement& stmt, const Session& session, SQLRETURN ret) {
   if (ret == SQL_ERROR && session.dialect == Dialect::sqlite) {
     take_diagnostics(*stmt.library, SQL_HANDLE_STMT, stmt.real, stmt.connection.wide, stmt);
   }
-  if (ret == SQL_ERROR && refused_before_it_ran(stmt, session)) {
+  const bool waits = ret == SQL_NEED_DATA && session.dialect == Dialect::mariadb;
+  if (waits || (ret == SQL_ERROR && refused_before_it_ran(stmt, session))) {
     execution.stands_in = execution.given_up = true;
     execution.plain = false;
   } else {
