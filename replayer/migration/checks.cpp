@@ -326,6 +326,8 @@ void require_check_names(const std::vector<std::string>& given) {
 
 std::vector<Check> run_checks(const Home& home, const Settings& settings, const State& state,
                               const std::vector<std::string>& skip) {
+  // It may have been written or changed since `create`, and must not be ignored.
+  if (!settings.mapping.empty()) check_mapping_file(settings.mapping);
   Report report(skip);
   Sides sides;
   check_connections(report, settings, sides);

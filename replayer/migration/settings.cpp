@@ -5,8 +5,10 @@
 #include <toml++/toml.h>
 
 #include <array>
+#include <fstream>
 #include <sstream>
 
+#include "replayer/mapping/mapping_file.h"
 #include "replayer/migration/failure.h"
 
 namespace understudy {
@@ -140,19 +142,27 @@ std::vector<std::string> mark_by_effects(const Settings& settings, Dialect shado
 }
 
 void check_mapping_file(const std::string& path) {
-  toml::table table;
-  try {
-    table = toml::parse_file(path);
-  } catch (const toml::parse_error& error) {
-    throw Failure(kExitUsage, fmt::format("the mapping file {} cannot be read as TOML (line {}); "
-                                          "correct it",
-                                          path, error.source().begin.line));
-  }
-  if (!table.empty())
+  std::ifstream in(path, std::ios::binary);
+  // One byte more than allowed, so that the reader sees that there is more.
+  std::string text(kMappingBytesMax + 1, '\0');
+  in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (!in.is_open() || in.bad())
     throw Failure(kExitUsage,
-                  fmt::format("mappings are not supported yet; give the shadow the same "
-                              "tables and columns and leave {} out",
-                              path));
+                  fmt::format("the mapping file {} cannot be read; correct the path", path));
+  text.resize(static_cast<std::size_t>(in.gcount()));
+  MappingFile mapping;
+  try {
+    mapping = parse_mapping(text, path);
+  } catch (const MappingError& error) {
+    throw Failure(kExitUsage, error.what());
+  }
+  if (mapping.tables.empty()) return;
+  const MappingPlace place = mapping.tables.front().name.place;
+  throw Failure(kExitUsage,
+                MappingError(path, place,
+                             "mappings are not supported yet; give the shadow the same tables and "
+                             "columns and leave the mapping out")
+                    .what());
 }
 
 std::string with_options(const std::string& target, const std::string& options) {
