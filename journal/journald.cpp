@@ -211,6 +211,8 @@ Status Journald::recover() {
   const std::string directory = folder + "/journal";
   JournalWriter::Options writer_options;
   if (options_.segment_bytes != 0) writer_options.segment_bytes = options_.segment_bytes;
+  writer_options.files = options_.files;
+  writer_options.boot_id = options_.boot_id;
   auto writer = JournalWriter::open(directory, writer_options);
   if (!writer.ok()) return writer.status();
   ring_number_ = header_.ring_number.load();
@@ -496,9 +498,10 @@ Status Journald::resolve(std::uint64_t txn_id, const OpenTransaction& open) {
 }
 
 Status make_home(const JournaldOptions& options) {
-  FileSystem& files = operating_system();
+  FileSystem& files = options.files != nullptr ? *options.files : operating_system();
   const std::string folder = options.home + "/" + options.migration;
-  return files.make_directory(folder, 0750);
+  if (auto status = files.make_directory(folder, 0750); !status.ok()) return status;
+  return files.sync_directory(options.home);
 }
 
 }  // namespace

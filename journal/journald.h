@@ -4,6 +4,7 @@
 #include <atomic>
 #include <string>
 
+#include "journal/file_system.h"
 #include "journal/status.h"
 
 namespace understudy {
@@ -13,6 +14,8 @@ struct JournaldOptions {
   std::string migration;
   std::uint64_t segment_bytes = 0;      // 0: the default
   std::uint64_t sync_interval_ms = 50;  // Durability=process: at most this long between fdatasyncs
+  FileSystem* files = nullptr;          // null: the operating system's
+  std::string boot_id;                  // empty: the kernel's; tests give another
 };
 
 /// Runs until `stop` or an error. Takes kLockJournald (Code::full when another journald runs),

@@ -8,6 +8,7 @@
 #include <ctime>
 #include <memory>
 
+#include "journal/file_system.h"
 #include "journal/segment_map.h"
 #include "replayer/migration/beginning.h"
 #include "replayer/migration/failure.h"
@@ -59,6 +60,7 @@ void create(const std::string& name, const Settings& settings) {
   make_folder(home.root);
   make_folder(home.folder());
   make_folder(home.journal());
+  require(operating_system().sync_directory(home.root));  // its files are synced as they are made
   renew_segment(*require(SegmentMap::open_or_create(home.root, home.name, settings.ring_bytes)));
   save_settings(home, settings);
   fmt::print("created {}; next: understudy check {}\n", home.folder(), home.name);
