@@ -104,6 +104,10 @@ struct Wrong {
   std::string reason;
 };
 
+void PrintTo(const Wrong& wrong, std::ostream* out) {
+  *out << wrong.place << ' ' << wrong.reason;
+}
+
 class WrongMapping : public testing::TestWithParam<Wrong> {};
 
 TEST_P(WrongMapping, IsNamedInOneLineWithItsPlace) {
