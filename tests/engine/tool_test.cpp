@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "journal/segment_map.h"
@@ -88,6 +89,22 @@ TEST_F(ToolTest, CreateTakesTheNameOfACancelledMigration) {
   ASSERT_EQ(tool({"cancel", name_}).exit_code, 0);
   EXPECT_EQ(create().exit_code, 0);
   EXPECT_EQ(status()["phase"], "preflight");
+}
+
+TEST_F(ToolTest, StartRefusesAMappingFileThatWentWrongAfterwardsAndChangesNothing) {
+  const std::string file = folder_.path() + "/m.toml";
+  std::ofstream(file).close();
+  ASSERT_EQ(
+      tool({"create", name_, "--production", production_, "--shadow", shadow_, "--mapping", file})
+          .exit_code,
+      0);
+  std::ofstream(file) << "[tables.item]\nto = 5\n";
+  const json before = status();
+  const Finished done = tool({"start", name_});
+  expect_one_line(done, 2);
+  EXPECT_NE(done.output.find("m.toml:2:6: "), std::string::npos) << done.output;
+  EXPECT_EQ(status()["phase"], before["phase"]);
+  EXPECT_EQ(status()["reason"], before["reason"]);
 }
 
 TEST_F(ToolTest, CheckPassesWhereBothSidesFitTogether) {
