@@ -267,12 +267,39 @@ Result<Examined> examine(SegmentFile& file, const ChainPoint& point) {
   return out;
 }
 
+namespace {
+
+/// The first place from `offset` on, in steps of 8, whose 8 bytes are not all zero, as no header's
+/// are; or `limit`.
+Result<std::uint64_t> behind_zeros(SegmentFile& file, std::uint64_t offset, std::uint64_t limit) {
+  constexpr std::uint64_t kStep = 4096;  // far less than a window, which is read as a whole
+  while (offset < limit) {
+    const auto bytes = file.at(offset, kStep);
+    if (!bytes.ok()) return bytes.status();
+    if (bytes->size() < sizeof(std::uint64_t)) break;
+    const std::byte* const data = bytes->data();
+    const std::size_t end = bytes->size() - sizeof(std::uint64_t);
+    std::size_t at = 0;
+    for (std::uint64_t word = 0; at <= end; at += sizeof(word)) {
+      std::memcpy(&word, data + at, sizeof(word));
+      if (word != 0) return offset + at;
+    }
+    offset += at;
+  }
+  return limit;
+}
+
+}  // namespace
+
 Result<bool> later_group_behind(SegmentFile& file, const ChainPoint& point) {
   const std::uint64_t limit = std::min(file.header().segment_bytes, file.size());
   const auto seeds = seeds_of(file, point);
   if (!seeds.ok()) return seeds.status();
-  for (std::uint64_t offset = point.offset + 8; offset + sizeof(RecordHeader) <= limit;
-       offset += 8) {
+  for (std::uint64_t offset = point.offset + 8;; offset += 8) {
+    const auto place = behind_zeros(file, offset, limit);
+    if (!place.ok()) return place.status();
+    offset = *place;
+    if (offset + sizeof(RecordHeader) > limit) break;
     const auto header = header_at(file, offset);
     if (!header.ok()) return header.status();
     if (!*header) break;

@@ -321,16 +321,21 @@ TEST_P(ReverseWithoutProduction, TheApplicationGoesOnAndTheWayBackOpensWhenItIsT
   tool({"cutover"});
   Application app(migration_->application());
   EXPECT_EQ(run(app, "UPDATE ledger SET n = 1 WHERE id = 1"), SQL_SUCCESS);
+  // The worker has to have reached it to lose it.
+  const auto open = [](const auto& now) { return now["can_reverse"].template get<bool>(); };
+  status_when(open);
   production_accepts(false);
   EXPECT_EQ(run(app, "UPDATE ledger SET n = 2 WHERE id = 1"), SQL_SUCCESS);
   Application later(migration_->application());
   EXPECT_EQ(run(later, "INSERT INTO audit (word) VALUES ('without production')"), SQL_SUCCESS);
-  auto status =
-      status_when([](const auto& now) { return !now["can_reverse"].template get<bool>(); });
+  auto status = status_when([](const auto& now) {
+    return now["reverse_blockers"].dump().find("\"production: ") != std::string::npos;
+  });
   EXPECT_EQ(status["phase"], "switched") << status.dump(1);
-  EXPECT_EQ(tool_answer({"reverse"}).exit_code, 1);
+  const Finished refused = tool_answer({"reverse"});
+  EXPECT_EQ(refused.exit_code, 1) << refused.output;
   production_accepts(true);
-  status = status_when([](const auto& now) { return now["can_reverse"].template get<bool>(); });
+  status = status_when(open);
   expect_equal("switched");
   tool({"reverse"});
   EXPECT_EQ(run(app, "UPDATE ledger SET n = 3 WHERE id = 1"), SQL_SUCCESS);
