@@ -27,6 +27,10 @@ class HostCrash : public SegmentTest {
     options_.sync_interval_ms = 1;
   }
 
+  [[nodiscard]] bool invalid() const {
+    return mode_of(map_->header().mode_word.load()) == Mode::invalid;
+  }
+
   /// Commits until the host is down. What was acknowledged is added to `out`.
   void commit_until(const LossyDisk& disk, bool power, Transactions* out) {
     const auto slot = map_->register_session();
@@ -49,14 +53,14 @@ class HostCrash : public SegmentTest {
       const auto bytes = static_cast<std::uint32_t>(payload.size());
       auto claim = ring.claim(*slot, RingKind::transaction, txn, bytes, shortly());
       while (!claim.ok()) {
-        if (disk.down()) return;
+        if (disk.down() || invalid()) return;
         claim = ring.claim(*slot, RingKind::transaction, txn, bytes, shortly());
       }
       std::memcpy(claim->payload.data(), payload.data(), payload.size());
       ring.publish(*claim);
       // journald may have gone down before it began, and then nobody wakes who waits.
       while (power && !ring.wait_durable(*claim, shortly()).ok()) {
-        if (disk.down()) return;
+        if (disk.down() || invalid()) return;
       }
       out->insert(txn);
     }
