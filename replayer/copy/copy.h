@@ -9,26 +9,10 @@
 
 #include "journal/catalog.h"
 #include "replayer/dialect/dialect.h"
-#include "replayer/values/conversion.h"
+#include "replayer/mapping/table_pair.h"
 
 namespace understudy {
 
-/// A production table and where its rows go.
-struct TablePair {
-  const Table* production = nullptr;
-  const Table* shadow = nullptr;
-  std::vector<std::uint32_t> production_columns;  // ordinals; generated columns left out
-  std::vector<std::uint32_t> shadow_columns;      // the same columns by name on the shadow
-};
-
-/// How the values of the pair's columns are converted, in their order.
-std::vector<Conversion> conversions_of(const TablePair& pair, Dialect from, Dialect to);
-
-/// Tables of both sides by name (schema and name; production's schema-less names match the shadow's
-/// first search path entry). Problems (missing table or column, shadow column without default that
-/// production lacks, missing key) are returned as sentences.
-std::vector<TablePair> pair_tables(const Catalog& production, const Catalog& shadow,
-                                   std::vector<std::string>* problems);
 /// Whether a foreign key of the same database has `parent` as its parent.
 bool refers_to(const ForeignKey& key, const Table& parent);
 /// Parents before children by the shadow's foreign keys. Of each cycle one member, which is named,

@@ -37,6 +37,14 @@ struct TableWrites {
   std::vector<std::string> members = {};
 };
 
+/// A column of the target that the rows to be written do not have. `sql` is its value, in brackets
+/// or otherwise whole, over the other columns of the row by their plain names.
+struct AddedColumn {
+  std::uint32_t column = 0;
+  std::string sql;
+  bool constant = false;  // written when the row is made, and left alone afterwards
+};
+
 enum class TxnStatus { committed, rolled_back, in_progress, unknown };
 
 inline constexpr char kPositionTable[] = "understudy_position";
@@ -55,9 +63,10 @@ class SqlDialect {
   /// row identity), `limit` rows after the place `after` (a row of exact texts of the ordering
   /// columns; empty: from the start). The ordering columns are appended after `columns` in the
   /// result, so that the last row gives the next `after`. Parameters of the text:
-  /// bind_place(after).
+  /// bind_place(after). `more`: expressions over the row's columns, behind `columns` in the result.
   virtual std::string page_sql(const Table& table, const std::vector<std::uint32_t>& columns,
-                               bool has_after, std::uint64_t limit) const = 0;
+                               bool has_after, std::uint64_t limit,
+                               const std::vector<std::string>& more = {}) const = 0;
   /// A column (as written in SQL) in exact text form, as page_sql reads it.
   [[nodiscard]] virtual std::string exact_text(const Column& column,
                                                const std::string& written) const = 0;
@@ -65,19 +74,32 @@ class SqlDialect {
   [[nodiscard]] virtual std::size_t place_columns(const Table& table) const = 0;
   virtual std::vector<odbc::Bind> bind_place(const Table& table, const Row& after) const = 0;
 
-  /// Writes by columns, every value a parameter in the order given.
+  /// A constant of the mapping (`number`: a number or a boolean, as digits or a word) and an
+  /// expression as the value of an added column.
+  [[nodiscard]] virtual std::string constant_sql(const Column& column, std::string_view text,
+                                                 bool number) const = 0;
+  [[nodiscard]] virtual std::string expression_sql(const Column& column,
+                                                   std::string_view text) const = 0;
+  /// '1' where the column of a row holds the value of this SQL as it would be stored, else '0'.
+  [[nodiscard]] virtual std::string holds_sql(const Column& column,
+                                              const std::string& sql) const = 0;
+
+  /// Writes by columns, every value a parameter in the order given; `added` takes none.
   virtual std::string insert_sql(const Table& table, const std::vector<std::uint32_t>& columns,
-                                 std::size_t rows = 1) const = 0;
-  /// SET columns..., WHERE key...; the key values follow as parameters.
+                                 std::size_t rows = 1,
+                                 const std::vector<AddedColumn>& added = {}) const = 0;
+  /// SET columns..., WHERE key...; the key values follow as parameters. Of `added` the expressions.
   virtual std::string update_sql(const Table& table, const std::vector<std::uint32_t>& columns,
-                                 const std::vector<std::uint32_t>& key) const = 0;
+                                 const std::vector<std::uint32_t>& key,
+                                 const std::vector<AddedColumn>& added = {}) const = 0;
   virtual std::string delete_sql(const Table& table,
                                  const std::vector<std::uint32_t>& key) const = 0;
   /// Many rows whose keys change, as one statement: only at its end have the keys to be unique and
   /// referred to. For each row its columns, then its old key. Empty: not in this engine.
   virtual std::string move_sql(const Table& table, const std::vector<std::uint32_t>& columns,
-                               const std::vector<std::uint32_t>& key, std::size_t rows) const {
-    (void)table, (void)columns, (void)key, (void)rows;
+                               const std::vector<std::uint32_t>& key, std::size_t rows,
+                               const std::vector<AddedColumn>& added = {}) const {
+    (void)table, (void)columns, (void)key, (void)rows, (void)added;
     return {};
   }
   /// Update and delete for one row of a table without a key, the whole old row in exact texts as

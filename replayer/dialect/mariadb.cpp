@@ -60,10 +60,12 @@ class MariadbDialect final : public WrittenDialect {
   Catalog read_catalog(odbc::Connection& db) const override { return read_mariadb_catalog(db); }
 
   std::string page_sql(const Table& table, const std::vector<std::uint32_t>& columns,
-                       bool has_after, std::uint64_t limit) const override {
+                       bool has_after, std::uint64_t limit,
+                       const std::vector<std::string>& more) const override {
     const auto name = [&](std::uint32_t c) { return "r." + quote(table.columns[c].name); };
     const auto text = [&](std::uint32_t c) { return exact_text(table.columns[c], name(c)); };
     std::string list = join(columns, ", ", text);
+    for (const auto& one : more) list.append(list.empty() ? "" : ", ").append(one);
     if (!list.empty()) list += ", ";
     if (table.key.empty()) return page_without_key(table, list, has_after, limit);
     const auto place = [&](std::uint32_t c) {
@@ -93,10 +95,40 @@ class MariadbDialect final : public WrittenDialect {
     return out;
   }
 
+  [[nodiscard]] std::string constant_sql(const Column& /*column*/, std::string_view text,
+                                         bool number) const override {
+    if (!number) return literal(text);
+    return text == "true" ? "1" : text == "false" ? "0" : std::string(text);
+  }
+
+  [[nodiscard]] std::string expression_sql(const Column& /*column*/,
+                                           std::string_view text) const override {
+    return "(" + std::string(text) + ")";
+  }
+
+  // Texts are compared byte by byte, since a collation takes several for one; numbers as they are
+  // stored, rounded.
+  [[nodiscard]] std::string holds_sql(const Column& column, const std::string& sql) const override {
+    const std::string name = "r." + quote(column.name);
+    const auto base = mariadb_base_type(column.type);
+    std::string same = name + " <=> " + sql;
+    if (base == "decimal" || is_integer(column.type)) {
+      std::string cast = parameter(column);
+      same = name + " <=> " + cast.replace(cast.find('?'), 1, sql);
+    } else if (base.ends_with("char") || base.ends_with("text")) {
+      const auto bytes = [&](const std::string& value) {
+        const std::string text = "CONVERT(" + value + " USING utf8mb4)";
+        return "BINARY " + (base == "char" ? "TRIM(TRAILING ' ' FROM " + text + ")" : text);
+      };
+      same = bytes(name) + " <=> " + bytes(sql);
+    }
+    return "IF(" + same + ", '1', '0')";
+  }
+
   std::string insert_sql(const Table& table, const std::vector<std::uint32_t>& columns,
-                         std::size_t rows) const override {
+                         std::size_t rows, const std::vector<AddedColumn>& added) const override {
     if (columns.empty()) return "INSERT INTO " + qualified(table) + " () VALUES ()";
-    return insert_statement(pieces(table), columns, rows, "");
+    return insert_statement(pieces(table), columns, rows, "", added, in_place());
   }
 
   using WrittenDialect::bind;
@@ -312,6 +344,8 @@ class MariadbDialect final : public WrittenDialect {
     }
     return out += "'";
   }
+
+  [[nodiscard]] bool in_place() const override { return true; }
 
   [[nodiscard]] StatementPieces pieces(const Table& table) const override {
     return {qualified(table),

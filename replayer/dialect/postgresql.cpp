@@ -114,11 +114,13 @@ class PostgresqlDialect final : public WrittenDialect {
   // Without a key no ORDER BY: it would sort the rest of the table for every page, and a scan by
   // ctid goes through the heap in its order (synchronized scans are off, see prepare_session).
   std::string page_sql(const Table& table, const std::vector<std::uint32_t>& columns,
-                       bool has_after, std::uint64_t limit) const override {
+                       bool has_after, std::uint64_t limit,
+                       const std::vector<std::string>& more) const override {
     const auto name = [&](std::uint32_t c) { return "r." + quote(table.columns[c].name); };
     const auto text = [&](std::uint32_t c) { return name(c) + "::text"; };
     const auto place = [&](std::uint32_t c) { return cast(table.columns[c]); };
     std::string list = join(columns, ", ", text);
+    for (const auto& one : more) list.append(list.empty() ? "" : ", ").append(one);
     if (!list.empty()) list += ", ";
     list += table.key.empty() ? "r.ctid::text" : join(table.key, ", ", text);
     const std::string order = table.key.empty() ? "r.ctid" : join(table.key, ", ", name);
@@ -146,9 +148,26 @@ class PostgresqlDialect final : public WrittenDialect {
     return out;
   }
 
+  [[nodiscard]] std::string constant_sql(const Column& column, std::string_view text,
+                                         bool number) const override {
+    const std::string literal = number ? std::string(text) : quoted(text, '\'');
+    return "CAST(" + literal + " AS " + cast_type(column) + ")";
+  }
+
+  [[nodiscard]] std::string expression_sql(const Column& column,
+                                           std::string_view text) const override {
+    return "CAST((" + std::string(text) + ") AS " + cast_type(column) + ")";
+  }
+
+  [[nodiscard]] std::string holds_sql(const Column& column, const std::string& sql) const override {
+    return "CASE WHEN r." + quote(column.name) + "::text IS NOT DISTINCT FROM CAST(" + sql +
+           " AS " + column.type + ")::text THEN '1' ELSE '0' END";
+  }
+
   std::string insert_sql(const Table& table, const std::vector<std::uint32_t>& columns,
-                         std::size_t rows) const override {
-    return insert_statement(pieces(table), columns, rows, " OVERRIDING SYSTEM VALUE");
+                         std::size_t rows, const std::vector<AddedColumn>& added) const override {
+    return insert_statement(pieces(table), columns, rows, " OVERRIDING SYSTEM VALUE", added,
+                            in_place());
   }
 
   using WrittenDialect::bind;
@@ -317,7 +336,8 @@ ORDER BY f.root, f.root <> f.member, f.member)";
   }
 
   std::string move_sql(const Table& table, const std::vector<std::uint32_t>& columns,
-                       const std::vector<std::uint32_t>& key, std::size_t rows) const override {
+                       const std::vector<std::uint32_t>& key, std::size_t rows,
+                       const std::vector<AddedColumn>& added) const override {
     const auto parameter = [&](std::uint32_t column) { return cast(table.columns[column]); };
     const std::string row =
         "(" + join(columns, ", ", parameter) + ", " + join(key, ", ", parameter) + ")";
@@ -332,9 +352,30 @@ ORDER BY f.root, f.root <> f.member, f.member)";
     };
     const auto fresh = [](std::uint32_t column) { return "n" + std::to_string(column); };
     const auto old = [](std::uint32_t column) { return "o" + std::to_string(column); };
-    return "UPDATE " + qualified(table) + " AS r SET " + join(columns, ", ", set) +
-           " FROM (VALUES " + values + ") AS v (" + join(columns, ", ", fresh) + ", " +
-           join(key, ", ", old) + ") WHERE " + join(key, " AND ", same);
+    std::string sets = join(columns, ", ", set);
+    std::string source = "(VALUES " + values + ") AS v (" + join(columns, ", ", fresh) + ", " +
+                         join(key, ", ", old) + ")";
+    if (const auto expressions = expressions_of(added); !expressions.empty()) {
+      // The expressions see the new values under the columns' own names.
+      std::string inner = join(columns, ", ", [&](std::uint32_t column) {
+        return "w." + fresh(column) + " AS " + name(column);
+      });
+      std::string outer = join(columns, ", ", [&](std::uint32_t column) {
+        return "s." + name(column) + " AS " + fresh(column);
+      });
+      for (const auto column : key) {
+        inner.append(", w.").append(old(column)).append(" AS understudy_").append(old(column));
+        outer.append(", s.understudy_").append(old(column)).append(" AS ").append(old(column));
+      }
+      for (const auto& one : expressions) {
+        outer.append(", ").append(one.sql).append(" AS ").append(fresh(one.column));
+        sets.append(", ").append(set(one.column));
+      }
+      source.replace(source.find(") AS v ("), 8, ") AS w (");
+      source = "(SELECT " + outer + " FROM (SELECT " + inner + " FROM " + source + ") AS s) AS v";
+    }
+    return "UPDATE " + qualified(table) + " AS r SET " + sets + " FROM " + source + " WHERE " +
+           join(key, " AND ", same);
   }
 
   // The place of a row in one partition may be that of another's in the next.

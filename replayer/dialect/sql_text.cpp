@@ -1,6 +1,7 @@
 #include "replayer/dialect/sql_text.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace understudy {
 
@@ -23,14 +24,64 @@ std::string join(const std::vector<std::uint32_t>& columns, std::string_view sep
   return out;
 }
 
+std::vector<AddedColumn> constants_of(const std::vector<AddedColumn>& added) {
+  std::vector<AddedColumn> out;
+  std::copy_if(added.begin(), added.end(), std::back_inserter(out),
+               [](const AddedColumn& one) { return one.constant; });
+  return out;
+}
+
+std::vector<AddedColumn> expressions_of(const std::vector<AddedColumn>& added) {
+  std::vector<AddedColumn> out;
+  std::copy_if(added.begin(), added.end(), std::back_inserter(out),
+               [](const AddedColumn& one) { return !one.constant; });
+  return out;
+}
+
+std::string comma_names(const StatementPieces& pieces, const std::vector<AddedColumn>& added) {
+  std::string out;
+  for (const auto& one : added) out.append(", ").append(pieces.name(one.column));
+  return out;
+}
+
+std::string comma_values(const std::vector<AddedColumn>& added) {
+  std::string out;
+  for (const auto& one : added) out.append(", ").append(one.sql);
+  return out;
+}
+
+std::string rows_of_parameters(const StatementPieces& pieces,
+                               const std::vector<std::uint32_t>& columns, std::size_t rows,
+                               const std::vector<AddedColumn>& constants) {
+  std::string first = "SELECT " + join(columns, ", ", [&](std::uint32_t column) {
+                        return pieces.parameter(column) + " AS " + pieces.name(column);
+                      });
+  for (const auto& one : constants) {
+    first.append(", ").append(one.sql).append(" AS ").append(pieces.name(one.column));
+  }
+  const std::string other =
+      " UNION ALL SELECT " + join(columns, ", ", pieces.parameter) + comma_values(constants);
+  for (std::size_t i = 1; i < rows; ++i) first += other;
+  return first;
+}
+
 std::string insert_statement(const StatementPieces& pieces,
                              const std::vector<std::uint32_t>& columns, std::size_t rows,
-                             std::string_view before_values) {
+                             std::string_view before_values, const std::vector<AddedColumn>& added,
+                             bool in_place) {
   std::string out = "INSERT INTO " + pieces.table;
   if (columns.empty()) return out + " DEFAULT VALUES";
-  out += " (" + join(columns, ", ", pieces.name) + ")";
+  const auto constants = constants_of(added);
+  const auto expressions = expressions_of(added);
+  const std::string names = join(columns, ", ", pieces.name) + comma_names(pieces, constants);
+  out += " (" + names + comma_names(pieces, expressions) + ")";
   out += before_values;
-  const std::string row = "(" + join(columns, ", ", pieces.parameter) + ")";
+  if (!expressions.empty() && !in_place) {
+    return out + " SELECT " + names + comma_values(expressions) + " FROM (" +
+           rows_of_parameters(pieces, columns, rows, constants) + ") AS r";
+  }
+  const std::string row = "(" + join(columns, ", ", pieces.parameter) + comma_values(constants) +
+                          comma_values(expressions) + ")";
   for (std::size_t i = 0; i < rows; ++i) out += (i == 0 ? " VALUES " : ", ") + row;
   return out;
 }
@@ -53,8 +104,21 @@ std::string set_clause(const StatementPieces& pieces, const std::vector<std::uin
 
 std::string update_statement(const StatementPieces& pieces,
                              const std::vector<std::uint32_t>& columns,
-                             const std::vector<std::uint32_t>& key) {
-  return "UPDATE " + pieces.table + set_clause(pieces, columns) + where_key(pieces, key);
+                             const std::vector<std::uint32_t>& key,
+                             const std::vector<AddedColumn>& added, bool in_place) {
+  const auto expressions = expressions_of(added);
+  std::string set = set_clause(pieces, columns);
+  if (in_place) {
+    for (const auto& one : expressions) {
+      set.append(", ").append(pieces.name(one.column)).append(" = ").append(one.sql);
+    }
+  } else if (!expressions.empty()) {
+    const std::string names = join(columns, ", ", pieces.name);
+    set = " SET (" + names + comma_names(pieces, expressions) + ") = (SELECT " + names +
+          comma_values(expressions) + " FROM (" + rows_of_parameters(pieces, columns, 1, {}) +
+          ") AS r)";
+  }
+  return "UPDATE " + pieces.table + set + where_key(pieces, key);
 }
 
 std::string delete_statement(const StatementPieces& pieces, const std::vector<std::uint32_t>& key) {

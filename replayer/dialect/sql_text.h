@@ -25,12 +25,26 @@ struct StatementPieces {
   std::function<std::string(std::uint32_t)> name;
   std::function<std::string(std::uint32_t)> parameter;
 };
+/// Expressions are told apart from constants: an engine that lets VALUES refer to columns to the
+/// left, and SET see what was set to the left, takes them as they are (`in_place`); otherwise the
+/// row is put together in a SELECT first.
 std::string insert_statement(const StatementPieces& pieces,
                              const std::vector<std::uint32_t>& columns, std::size_t rows,
-                             std::string_view before_values);
+                             std::string_view before_values, const std::vector<AddedColumn>& added,
+                             bool in_place);
 std::string update_statement(const StatementPieces& pieces,
                              const std::vector<std::uint32_t>& columns,
-                             const std::vector<std::uint32_t>& key);
+                             const std::vector<std::uint32_t>& key,
+                             const std::vector<AddedColumn>& added, bool in_place);
+/// Rows of parameters as a SELECT with names; `constants` stand in each of them.
+std::string rows_of_parameters(const StatementPieces& pieces,
+                               const std::vector<std::uint32_t>& columns, std::size_t rows,
+                               const std::vector<AddedColumn>& constants);
+std::vector<AddedColumn> constants_of(const std::vector<AddedColumn>& added);
+std::vector<AddedColumn> expressions_of(const std::vector<AddedColumn>& added);
+/// The added columns' names, or their values, each behind a comma.
+std::string comma_names(const StatementPieces& pieces, const std::vector<AddedColumn>& added);
+std::string comma_values(const std::vector<AddedColumn>& added);
 std::string delete_statement(const StatementPieces& pieces, const std::vector<std::uint32_t>& key);
 std::string set_clause(const StatementPieces& pieces, const std::vector<std::uint32_t>& columns);
 
@@ -41,8 +55,9 @@ odbc::Bind text_parameter(std::optional<std::string_view> exact);
 class WrittenDialect : public SqlDialect {
  public:
   std::string update_sql(const Table& table, const std::vector<std::uint32_t>& columns,
-                         const std::vector<std::uint32_t>& key) const override {
-    return update_statement(pieces(table), columns, key);
+                         const std::vector<std::uint32_t>& key,
+                         const std::vector<AddedColumn>& added) const override {
+    return update_statement(pieces(table), columns, key, added, in_place());
   }
   std::string delete_sql(const Table& table, const std::vector<std::uint32_t>& key) const override {
     return delete_statement(pieces(table), key);
@@ -65,6 +80,8 @@ class WrittenDialect : public SqlDialect {
 
  protected:
   [[nodiscard]] virtual StatementPieces pieces(const Table& table) const = 0;
+  /// See insert_statement.
+  [[nodiscard]] virtual bool in_place() const { return false; }
   /// WHERE for one row that has these values in exact text; empty: it cannot be said.
   [[nodiscard]] virtual std::string whole_row(const Table& /*table*/,
                                               const std::vector<std::uint32_t>& /*columns*/) const {

@@ -36,11 +36,13 @@ class SqliteDialect final : public WrittenDialect {
   Catalog read_catalog(odbc::Connection& db) const override { return read_sqlite_catalog(db); }
 
   std::string page_sql(const Table& table, const std::vector<std::uint32_t>& columns,
-                       bool has_after, std::uint64_t limit) const override {
+                       bool has_after, std::uint64_t limit,
+                       const std::vector<std::string>& more) const override {
     const auto name = [&](std::uint32_t c) { return "r." + quote(table.columns[c].name); };
     const auto text = [&](std::uint32_t c) { return sqlite_exact_text(name(c)); };
     const auto parameter = [](std::uint32_t) { return std::string("?"); };
     std::string list = join(columns, ", ", text);
+    for (const auto& one : more) list.append(list.empty() ? "" : ", ").append(one);
     if (!list.empty()) list += ", ";
     std::string order;
     std::string after = "?";
@@ -72,9 +74,26 @@ class SqliteDialect final : public WrittenDialect {
     return out;
   }
 
+  [[nodiscard]] std::string constant_sql(const Column& /*column*/, std::string_view text,
+                                         bool number) const override {
+    if (!number) return quoted(text, '\'');
+    return text == "true" ? "1" : text == "false" ? "0" : std::string(text);
+  }
+
+  [[nodiscard]] std::string expression_sql(const Column& /*column*/,
+                                           std::string_view text) const override {
+    return "(" + std::string(text) + ")";
+  }
+
+  // The column on the left lends its affinity to the value, as when it is stored.
+  [[nodiscard]] std::string holds_sql(const Column& column, const std::string& sql) const override {
+    return "CASE WHEN r." + quote(column.name) + " COLLATE BINARY IS " + sql +
+           " THEN '1' ELSE '0' END";
+  }
+
   std::string insert_sql(const Table& table, const std::vector<std::uint32_t>& columns,
-                         std::size_t rows) const override {
-    return insert_statement(pieces(table), columns, rows, "");
+                         std::size_t rows, const std::vector<AddedColumn>& added) const override {
+    return insert_statement(pieces(table), columns, rows, "", added, in_place());
   }
 
   using WrittenDialect::bind;

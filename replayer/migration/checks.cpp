@@ -175,7 +175,7 @@ Check check_triggers(const Sides& sides) {
 /// What pairing the tables found, without keys: the check `keys` tells of those.
 std::vector<std::string> pairing_problems(const Sides& sides, std::size_t* pairs) {
   std::vector<std::string> problems;
-  *pairs = pair_tables(sides.production_catalog, sides.shadow_catalog, &problems).size();
+  *pairs = pair_tables(sides.production_catalog, sides.shadow_catalog, Mapped{}, &problems).size();
   std::erase_if(problems, [](const std::string& problem) {
     return problem.find(" has no primary key") != std::string::npos;
   });
@@ -197,7 +197,8 @@ Check check_conversions(const Sides& sides) {
   const Dialect to = sides.shadow->sql().kind();
   if (from == to) return passed("values need no conversion");
   std::vector<std::string> problems;  // the check `tables` reports them
-  const auto pairs = pair_tables(sides.production_catalog, sides.shadow_catalog, &problems);
+  const auto pairs =
+      pair_tables(sides.production_catalog, sides.shadow_catalog, Mapped{}, &problems);
   const auto said = [](const std::vector<std::string>& all) {
     const std::size_t shown = std::min(all.size(), kNamesShownMax);
     return fmt::format("{}", fmt::join(all.begin(), all.begin() + static_cast<long>(shown), "; "));
@@ -218,7 +219,7 @@ Check check_shadow_empty(const Sides& sides, const State& state) {
   std::vector<std::string> filled;
   std::vector<std::string> problems;  // the check `tables` reports them
   for (const TablePair& pair :
-       pair_tables(sides.production_catalog, sides.shadow_catalog, &problems)) {
+       pair_tables(sides.production_catalog, sides.shadow_catalog, Mapped{}, &problems)) {
     const std::string sql =
         "SELECT 1 FROM " + sides.shadow->sql().qualified(*pair.shadow) + " LIMIT 1";
     if (sides.shadow->db().scalar(sql)) filled.push_back(pair.shadow->display_name());

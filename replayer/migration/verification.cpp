@@ -36,7 +36,7 @@ std::optional<VerifyResult> compare_at_common_point(Migration& migration, Worker
   const Catalog from = require(Catalog::load(migration.home.catalog()));
   const Catalog to = require(Catalog::load(migration.home.shadow_catalog()));
   std::vector<std::string> problems;
-  auto pairs = pair_tables(from, to, &problems);
+  auto pairs = pair_tables(from, to, Mapped{}, &problems);
   if (!tables.empty()) {
     std::erase_if(pairs, [&](const TablePair& pair) {
       const std::string name = pair.production->display_name();

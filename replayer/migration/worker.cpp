@@ -259,7 +259,7 @@ void Worker::align_and_copy() {
   const Catalog to = require(Catalog::load(migration_.home.shadow_catalog()));
   std::vector<std::string> problems;
   std::vector<std::string> cycles;
-  const auto pairs = copy_order(pair_tables(from, to, &problems), &cycles);
+  const auto pairs = copy_order(pair_tables(from, to, Mapped{}, &problems), &cycles);
   for (const std::string& problem : problems) spdlog::warn("{}", problem);
   const Database production = open_production(migration_.settings);
   const Database shadow = open_shadow_for_applying(migration_.settings);

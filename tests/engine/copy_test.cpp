@@ -28,7 +28,8 @@ class CopyFixture : public testing::Test {
     production_catalog_ = from_.read_catalog(production_);
     shadow_catalog_ = to_.read_catalog(shadow_);
     problems_.clear();
-    pairs_ = copy_order(pair_tables(production_catalog_, shadow_catalog_, &problems_), &cycles_);
+    pairs_ = copy_order(pair_tables(production_catalog_, shadow_catalog_, Mapped{}, &problems_),
+                        &cycles_);
   }
 
   bool copy(bool restart) {

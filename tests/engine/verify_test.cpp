@@ -16,7 +16,7 @@ VerifyResult compare(odbc::Connection& production, odbc::Connection& shadow) {
   const auto production_catalog = from.read_catalog(production);
   const auto shadow_catalog = to.read_catalog(shadow);
   std::vector<std::string> problems;
-  const auto pairs = pair_tables(production_catalog, shadow_catalog, &problems);
+  const auto pairs = pair_tables(production_catalog, shadow_catalog, Mapped{}, &problems);
   from.open_snapshot(production);
   to.open_snapshot(shadow);
   const std::atomic<bool> stop = false;

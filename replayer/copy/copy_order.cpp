@@ -1,38 +1,13 @@
-// Which table goes where, and in which order.
+// Which table is filled before which.
 #include <algorithm>
 #include <set>
 #include <string>
 #include <utility>
 
 #include "replayer/copy/copy.h"
-#include "replayer/dialect/counterpart.h"
 
 namespace understudy {
 namespace {
-
-void pair_columns(TablePair& pair, std::vector<std::string>* problems) {
-  const Table& from = *pair.production;
-  const Table& to = *pair.shadow;
-  for (std::uint32_t i = 0; i < from.columns.size(); ++i) {
-    const auto& column = from.columns[i];
-    const auto there = to.column(column.name);
-    if (column.generated || (there && to.columns[*there].generated)) continue;
-    if (!there) {
-      problems->push_back("column " + column.name + " of table " + from.display_name() +
-                          " is absent on the shadow; add it");
-      continue;
-    }
-    pair.production_columns.push_back(i);
-    pair.shadow_columns.push_back(*there);
-  }
-  for (const auto& column : to.columns) {
-    const bool filled = column.nullable || column.generated || column.identity ||
-                        column.default_kind != DefaultKind::none;
-    if (filled || from.column(column.name)) continue;
-    problems->push_back("column " + column.name + " of the shadow's table " + to.display_name() +
-                        " takes no NULL and production has none of that name; give it a default");
-  }
-}
 
 using Edges = std::vector<std::set<std::size_t>>;  // by pair: the pairs its foreign keys refer to
 
@@ -62,15 +37,6 @@ bool reaches_itself(const Edges& parents, std::size_t start) {
 
 }  // namespace
 
-std::vector<Conversion> conversions_of(const TablePair& pair, Dialect from, Dialect to) {
-  std::vector<Conversion> out;
-  for (std::size_t i = 0; i < pair.shadow_columns.size(); ++i) {
-    out.emplace_back(from, pair.production->columns[pair.production_columns[i]], to,
-                     pair.shadow->columns[pair.shadow_columns[i]]);
-  }
-  return out;
-}
-
 bool refers_to(const ForeignKey& key, const Table& parent) {
   const auto same = [](std::string_view a, std::string_view b, bool fold) {
     return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](char x, char y) {
@@ -83,30 +49,6 @@ bool refers_to(const ForeignKey& key, const Table& parent) {
   // Without schemas (SQLite) names ignore ASCII case.
   return key.parent_schema == parent.schema &&
          same(key.parent_table, parent.name, parent.schema.empty());
-}
-
-std::vector<TablePair> pair_tables(const Catalog& production, const Catalog& shadow,
-                                   std::vector<std::string>* problems) {
-  std::vector<TablePair> out;
-  for (const auto& table : production.tables) {
-    if (!table.holds_rows()) continue;
-    const auto* there = counterpart_of(table.schema, table.name, production.dialect, shadow);
-    if (there == nullptr || !there->holds_rows()) {
-      problems->push_back("table " + table.display_name() +
-                          " is absent on the shadow; create it there");
-      continue;
-    }
-    if (table.key.empty()) {
-      problems->push_back("table " + table.display_name() +
-                          " has no primary key; its changes can only be replayed one by one");
-    }
-    TablePair pair;
-    pair.production = &table;
-    pair.shadow = there;
-    pair_columns(pair, problems);
-    out.push_back(std::move(pair));
-  }
-  return out;
 }
 
 std::vector<TablePair> copy_order(std::vector<TablePair> pairs, std::vector<std::string>* cycles) {
