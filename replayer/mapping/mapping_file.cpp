@@ -1,11 +1,11 @@
 #include "replayer/mapping/mapping_file.h"
 
 #include <fmt/format.h>
-#include <toml++/toml.h>
 
 #include <algorithm>
 #include <cmath>
-#include <optional>
+
+#include "replayer/toml/toml_text.h"
 
 namespace understudy {
 namespace {
@@ -45,39 +45,6 @@ std::string_view flaw_of(std::string_view text) {
   }
   if (quote != 0) return "leaves a quotation mark open";
   return depth != 0 ? "leaves a bracket open" : std::string_view();
-}
-
-// The first character beyond ASCII that stands outside of texts and comments. TOML has none there,
-// and toml++ 3.3 is not safe against all of them.
-std::optional<MappingPlace> stray_character(std::string_view text) {
-  MappingPlace at;
-  std::string_view end;  // of the text or comment that `i` is in
-  for (std::size_t i = 0; i < text.size(); ++i, ++at.column) {
-    const char c = text[i];
-    std::size_t taken = 1;
-    if (!end.empty() && end.front() == '"' && c == '\\' && i + 1 < text.size() &&
-        text[i + 1] != '\n') {
-      taken = 2;
-    } else if (!end.empty() && text.substr(i, end.size()) == end) {
-      taken = end.size();
-      end = {};
-    } else if (end.empty() && (c == '"' || c == '\'')) {
-      const bool block = text.substr(i, 3) == std::string(3, c);
-      end = text.substr(i, block ? 3 : 1);
-      taken = end.size();
-    } else if (end.empty() && c == '#') {
-      end = "\n";
-    } else if (end.empty() && static_cast<unsigned char>(c) >= 0x80) {
-      return at;
-    }
-    i += taken - 1;
-    at.column += static_cast<std::uint32_t>(taken - 1);
-    if (c != '\n') continue;
-    if (end.size() == 1) end = {};
-    ++at.line;
-    at.column = 0;
-  }
-  return std::nullopt;
 }
 
 class Reader {
@@ -281,16 +248,11 @@ MappingError::MappingError(std::string_view path, MappingPlace place, std::strin
 MappingFile parse_mapping(std::string_view text, const std::string& path) {
   if (text.size() > kMappingBytesMax)
     throw MappingError(path, {}, fmt::format("the file has more than {} bytes", kMappingBytesMax));
-  if (const auto place = stray_character(text)) {
-    throw MappingError(path, *place,
-                       "this is no TOML: a character beyond ASCII stands outside of quotation "
-                       "marks");
-  }
   try {
-    return Reader(path).read(toml::parse(text));
-  } catch (const toml::parse_error& error) {
-    throw MappingError(path, place_of(error.source(), {}),
-                       fmt::format("this is no TOML: {}", error.description()));
+    return Reader(path).read(parse_toml(text));
+  } catch (const TomlError& error) {
+    throw MappingError(path, {error.line(), error.column()},
+                       fmt::format("this is no TOML: {}", error.what()));
   }
 }
 

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <strings.h>
-#include <toml++/toml.h>
 
 #include <array>
 #include <fstream>
@@ -10,6 +9,7 @@
 
 #include "replayer/mapping/mapping_file.h"
 #include "replayer/migration/failure.h"
+#include "replayer/toml/toml_text.h"
 
 namespace understudy {
 namespace {
@@ -82,11 +82,11 @@ Settings load_settings(const Home& home) {
   const std::string path = home.settings();
   toml::table table;
   try {
-    table = toml::parse(read_file(path));
-  } catch (const toml::parse_error& error) {
+    table = parse_toml(read_file(path));
+  } catch (const TomlError& error) {
     // The parser's own words may quote the line, and the line a password.
     throw Failure(kExitFailed, fmt::format("{} is no TOML at line {}; correct it", path,
-                                           error.source().begin.line));
+                                           error.line()));
   }
   Settings out;
   out.production = table["production"].value_or(std::string());

@@ -93,6 +93,15 @@ TEST(MappingFileTest, NamesInQuotationMarksMayHoldAnyCharacter) {
   EXPECT_EQ(file.tables.at(0).parts.at(0).to.name, "\"\xc3\xa9");
 }
 
+TEST(MappingFileTest, TextsMayHoldAnyCharacterAndQuotationMarksAtTheEndOfABlock) {
+  const MappingFile file = read(
+      "[tables.'\xc3\xa9']  # \xc3\xa9'\nto = \"\"\"\xc3\xa9\\\"\xc3\xa9\"\"\"\"\"\ndrop = "
+      "['\xc3\xa9', \"\xc3\xa9\"]\n");
+  EXPECT_EQ(file.tables.at(0).name.name, "\xc3\xa9");
+  EXPECT_EQ(file.tables.at(0).parts.at(0).to.name, "\xc3\xa9\"\xc3\xa9\"\"");
+  EXPECT_EQ(file.tables.at(0).drop.size(), 2u);
+}
+
 TEST(MappingFileTest, TablesComeInTheOrderOfTheFile) {
   const MappingFile file = read("[tables.b]\n[tables.a]\n");
   EXPECT_EQ(file.tables.at(0).name.name, "b");
@@ -121,7 +130,9 @@ INSTANTIATE_TEST_SUITE_P(
     Each, WrongMapping,
     testing::Values(
         Wrong{"[tables.a\n", "1:10", "no TOML"}, Wrong{"table = 1\n", "1:1", "`tables`"},
-        Wrong{"[tables.a]\n  \xef\xbb\xaf = 5\n", "2:3", "beyond ASCII"},
+        Wrong{"[tables.a]\n  \xef\xbb\xaf = 5\n", "2:3", "no TOML"},
+        Wrong{"[tables.a]\ndrop = ['x',0'\xdb\x8b']\n", "2:14", "no TOML"},
+        Wrong{"[tables.a]\nto = '''a''''\xdb\x8b\n", "2:14", "no TOML"},
         Wrong{"[tables.a]\nto = 5\n", "2:6", "in quotation marks"},
         Wrong{"[tables.a]\nrenamed = {}\n", "2:1", "none of to"},
         Wrong{"[tables.a]\ndrop = false\n", "2:1", "true, or a list"},
