@@ -18,10 +18,6 @@ using sql::StatementClass;
 
 constexpr char kSavepoint[] = "understudy_batch";
 
-bool done(SQLRETURN ret) {
-  return SQL_SUCCEEDED(ret) || ret == SQL_NO_DATA;
-}
-
 bool is_control(StatementClass cls) {
   return cls >= StatementClass::begin && cls <= StatementClass::release;
 }

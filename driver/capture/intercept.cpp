@@ -5,8 +5,10 @@
 
 #include "driver/capture/batch.h"
 #include "driver/capture/control.h"
+#include "driver/capture/data_at_execution.h"
 #include "driver/capture/implicit_commit.h"
 #include "driver/capture/positioned.h"
+#include "driver/capture/row_counts.h"
 #include "driver/capture/session.h"
 #include "driver/capture/write.h"
 #include "driver/handle/attributes.h"

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <mutex>
 
+#include "driver/capture/own_transaction.h"
 #include "driver/capture/row_reader.h"
 #include "driver/handle/attributes.h"
 #include "driver/real/wide.h"

@@ -1,0 +1,167 @@
+#include "driver/capture/slices.h"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "driver/capture/own_transaction.h"
+#include "driver/capture/record.h"
+#include "driver/capture/write.h"
+#include "driver/sql/arrays.h"
+
+namespace understudy::capture {
+namespace {
+
+std::size_t slice_size(const Work& work) {
+  const std::size_t at_once = work.plan.sets_at_once;
+  return work.plan.text == nullptr || at_once == 0 ? work.bound.sets() : at_once;
+}
+
+void mark_unused(const Work& work, std::size_t from) {
+  if (work.bound.status() == nullptr || work.session.dialect == Dialect::sqlite) return;
+  for (std::size_t set = from; set < work.bound.sets(); ++set) {
+    work.bound.status()[set] = SQL_PARAM_UNUSED;
+  }
+}
+
+SQLRETURN worse(SQLRETURN a, SQLRETURN b) {
+  if (a == SQL_NO_DATA) return b;
+  if (b == SQL_NO_DATA) return a;
+  return a == SQL_SUCCESS ? b : a;
+}
+
+// Slice after slice; stops at the first that fails, as the real drivers do.
+template <class RunOne>
+SQLRETURN each_slice(const Work& work, RunOne one) {
+  const std::size_t size = slice_size(work);
+  SQLRETURN ret = SQL_NO_DATA;
+  for (std::size_t first = 0; first < work.bound.sets(); first += size) {
+    const Slice slice{first, std::min(size, work.bound.sets() - first)};
+    if (slice.count == 1 && work.bound.skipped(first)) continue;
+    const SQLRETURN now = one(slice);
+    if (!done(now)) {
+      if (slice.first + slice.count < work.bound.sets()) mark_unused(work, first + slice.count);
+      return now;
+    }
+    ret = worse(ret, now);
+  }
+  return ret;
+}
+
+}  // namespace
+
+SQLRETURN record_slices(const Work& work, const RunsSlice& run) {
+  return each_slice(work, [&](Slice slice) { return record(work, slice, run); });
+}
+
+void keep_failed_set(const Work& work) {
+  Execution& execution = work.execution();
+  if (work.session.dialect != Dialect::postgresql || execution.counts.empty() || !on_own(work)) {
+    return;
+  }
+  constexpr std::string_view kOfExecution = ";\nError while executing the query";
+  const Connection& dbc = work.stmt.connection;
+  Handle seen(HandleKind::statement);
+  take_diagnostics(*dbc.library, SQL_HANDLE_STMT, execution.own.handle(), dbc.wide, seen);
+  for (Diagnostic& one : seen.diagnostics) {
+    if (!one.message.ends_with(kOfExecution)) continue;
+    one.message.resize(one.message.size() - kOfExecution.size());
+  }
+  execution.failed_set = std::move(seen.diagnostics);
+}
+
+SQLRETURN run_converted(const Work& work, const RunsSlice& run) {
+  Session& session = work.session;
+  SQLRETURN refused = SQL_ERROR;
+  const SQLRETURN ret = each_slice(work, [&](Slice slice) -> SQLRETURN {
+    BeginWrite how = BeginWrite::recorded;
+    if (slice.first != 0 && !begin_marked(work.stmt, session, &how, &refused)) return refused;
+    if (!leave_autocommit(session)) {
+      const SQLRETURN plain = run(slice);
+      session.lost();
+      return plain;
+    }
+    return end_converted(work.stmt, session, record(work, slice, run));
+  });
+  return_to_autocommit(session);
+  return ret;
+}
+
+namespace {
+
+constexpr char kArraySavepoint[] = "understudy_array";
+
+// What the application is told of its parameter sets.
+struct SetsTold {
+  explicit SetsTold(const BoundParameters& of) : bound(of) {
+    if (of.status() != nullptr) status.assign(of.status(), of.status() + of.sets());
+    if (of.processed() != nullptr) processed = *of.processed();
+  }
+  void restore() const {
+    std::copy(status.begin(), status.end(), bound.status());
+    if (bound.processed() != nullptr) *bound.processed() = processed;
+  }
+  const BoundParameters& bound;
+  std::vector<SQLUSMALLINT> status;
+  SQLULEN processed = 0;
+};
+
+// Undone, the application's own call fails again and is what the application is told of. `*stands`:
+// the sets before the one that failed do: the server runs those of an UPDATE one by one.
+SQLRETURN fail_whole_array(const Work& work, SQLRETURN ret, const SetsTold& before,
+                           const RunsUnchanged& unchanged, bool* stands) {
+  Session& session = work.session;
+  // After a deadlock nothing is left to go back to.
+  const std::string back = std::string("ROLLBACK TO SAVEPOINT ") + kArraySavepoint;
+  if (!SQL_SUCCEEDED(session.send_aside(back))) return ret;
+  session.rolled_back_to(kArraySavepoint);
+  before.restore();
+  work.execution().forget_result();
+  work.execution().stands_in = false;
+  work.stmt.current.store(work.stmt.real, std::memory_order_release);
+  ret = to_its_end(unchanged);
+  session.transaction.tainted = !done(ret);
+  *stands = done(ret) || sql::server_runs_sets(work.execution().text());
+  if (*stands) session.note_uncaptured("parameter-array-failed");
+  return ret;
+}
+
+// All sets have run, or were to be ignored: these count as processed.
+void report_ignored(const BoundParameters& bound) {
+  if (bound.processed() != nullptr) *bound.processed() = bound.sets();
+  for (std::size_t set = 0; bound.status() != nullptr && set < bound.sets(); ++set) {
+    if (bound.skipped(set)) bound.status()[set] = SQL_PARAM_UNUSED;
+  }
+}
+
+}  // namespace
+
+SQLRETURN run_whole_array(const Work& work, bool implicit, const RunsSlice& run,
+                          const RunsUnchanged& unchanged) {
+  Session& session = work.session;
+  if (implicit && !leave_autocommit(session)) {
+    const SQLRETURN ret = unchanged();
+    session.lost();
+    return ret;
+  }
+  const SetsTold before(work.bound);
+  const bool saved = SQL_SUCCEEDED(session.send_aside(std::string("SAVEPOINT ") + kArraySavepoint));
+  if (saved) session.transaction.set_savepoint(kArraySavepoint);
+  SQLRETURN ret = record_slices(work, run);
+  bool stands = false;
+  if (!done(ret) && saved) {
+    ret = fail_whole_array(work, ret, before, unchanged, &stands);
+  } else if (done(ret)) {
+    report_ignored(work.bound);
+  }
+  if (implicit) {
+    ret = end_converted(work.stmt, session, ret, stands);
+    return_to_autocommit(session);
+  } else if (saved) {
+    (void)session.send_aside(std::string("RELEASE SAVEPOINT ") + kArraySavepoint);
+    session.transaction.release(kArraySavepoint);
+  }
+  return ret;
+}
+
+}  // namespace understudy::capture
