@@ -102,6 +102,15 @@ bool has_moves(const FeedTransaction& transaction) {
   });
 }
 
+/// A split table's parts in the order in which rows come into being there, or for rows that go, the
+/// other way round: the second part may refer to the first.
+std::vector<std::reference_wrapper<ShapePlan>> in_order(ShapeRoute& route,
+                                                        const std::vector<RowEffect>& rows) {
+  std::vector<std::reference_wrapper<ShapePlan>> out(route.plans.begin(), route.plans.end());
+  if (!rows.empty() && rows.front().verb == Verb::remove) std::reverse(out.begin(), out.end());
+  return out;
+}
+
 std::vector<std::string> context_texts(const FeedTransaction& transaction, const Context& context) {
   std::vector<std::string> out;
   for (const auto& id : context.statements) out.emplace_back(transaction.text(id));
@@ -133,12 +142,14 @@ using Batch = std::vector<FeedTransaction>;
 
 struct Applier::Impl {
   Impl(odbc::Connection& shadow_connection, const SqlDialect& sql,
-       const Catalog& production_catalog, const Catalog& shadow_catalog, std::string name)
+       const Catalog& production_catalog, const Catalog& shadow_catalog, std::string name,
+       Mapped tables)
       : shadow(shadow_connection),
         dialect(sql),
         migration(std::move(name)),
         another_engine(production_catalog.dialect != shadow_catalog.dialect),
-        plans(sql, production_catalog, shadow_catalog),
+        mapped(std::move(tables)),
+        plans(sql, production_catalog, shadow_catalog, mapped),
         prepared(shadow_connection),
         joined(shadow_connection),
         context(shadow_connection, sql.kind()),
@@ -150,6 +161,7 @@ struct Applier::Impl {
   const SqlDialect& dialect;
   std::string migration;
   const bool another_engine;  // than production's: only rows can be replayed
+  const Mapped mapped;
   ShapePlans plans;
   PreparedStatements prepared;
   JoinedStatements joined;
@@ -195,8 +207,8 @@ struct Applier::Impl {
              Tally& tally);
   void join(const FeedTransaction& transaction, Tally& tally);
   void join_statement(const FeedTransaction& transaction, const StatementEntry& statement);
-  void join_row(const FeedTransaction& transaction, const StatementEntry& statement,
-                const RowEffect& row);
+  void join_rows(ShapePlan& plan, std::span<const RowEffect> rows);
+  void join_row(ShapePlan& plan, const RowEffect& row);
   void run_joined();
   bool joinable(std::string_view text, const TextId& id, const std::vector<odbc::Bind>& parameters);
 
@@ -205,6 +217,10 @@ struct Applier::Impl {
                      bool by_rows, Tally& tally);
   void run_rows(const FeedTransaction& transaction, const StatementEntry& statement, bool as_put,
                 Tally& tally);
+  void run_rows(ShapePlan& plan, std::span<const RowEffect> rows, bool as_put,
+                const std::function<void(const char*)>& report);
+  ShapeRoute& route(const FeedTransaction& transaction, const StatementEntry& statement);
+  bool is_mapped(const FeedTransaction& transaction, const StatementEntry& statement);
   void run_in_some_order(std::span<const RowEffect> rows,
                          const std::function<void(const RowEffect&)>& run_one);
   bool is_there(ShapePlan& plan, const RowEffect& row);
@@ -392,10 +408,7 @@ bool Applier::Impl::joinable(std::string_view text, const TextId& id,
   return found->second == static_cast<int>(parameters.size());
 }
 
-void Applier::Impl::join_row(const FeedTransaction& transaction, const StatementEntry& statement,
-                             const RowEffect& row) {
-  auto& plan = plans.plan(statement.shape, transaction.text(statement.shape));
-  if (lacks_columns(plan)) throw Surprise{};
+void Applier::Impl::join_row(ShapePlan& plan, const RowEffect& row) {
   const bool simple =
       row.verb == Verb::insert || row.verb == Verb::update || row.verb == Verb::remove;
   if (!joins || !simple) {
@@ -407,23 +420,26 @@ void Applier::Impl::join_row(const FeedTransaction& transaction, const Statement
   if (joined.full()) run_joined();
 }
 
+void Applier::Impl::join_rows(ShapePlan& plan, std::span<const RowEffect> rows) {
+  bool as_expected = !lacks_columns(plan);
+  const bool moves = rows.front().verb == Verb::move;
+  if (moves) run_joined();
+  const std::size_t moved = moves ? run_moves(plan, rows, &as_expected) : 0;
+  if (!as_expected) throw Surprise{};
+  for (const RowEffect& row : rows.subspan(moved)) join_row(plan, row);
+}
+
 void Applier::Impl::join_statement(const FeedTransaction& transaction,
                                    const StatementEntry& statement) {
   if (statement.verdict == Verdict::effects) {
     if (statement.rows.empty()) throw Surprise{};
-    auto& plan = plans.plan(statement.shape, transaction.text(statement.shape));
     const OwnSettings own(*this);
-    bool as_expected = !lacks_columns(plan);
-    const bool moves = statement.rows.front().verb == Verb::move;
-    if (moves) run_joined();
-    const std::size_t moved = moves ? run_moves(plan, statement.rows, &as_expected) : 0;
-    if (!as_expected) throw Surprise{};
-    for (std::size_t i = moved; i < statement.rows.size(); ++i) {
-      join_row(transaction, statement, statement.rows[i]);
+    for (ShapePlan& plan : in_order(route(transaction, statement), statement.rows)) {
+      join_rows(plan, statement.rows);
     }
     return;
   }
-  if (another_engine) throw Surprise{};
+  if (another_engine || is_mapped(transaction, statement)) throw Surprise{};
   auto parameters = recorded_parameters(statement);
   const auto text = transaction.text(statement.text);
   if (joinable(text, statement.text, parameters)) {
@@ -552,39 +568,57 @@ long long Applier::Impl::run_row(ShapePlan& plan, Verb verb, const RowEffect& ro
   }
   const Verb first = verb == Verb::put ? Verb::update : verb;
   const auto rows = run(plan.sql(first), plan.bind(first, row));
-  if (verb != Verb::put || rows != 0) return rows;
-  // MariaDB counts only rows that an UPDATE made different.
+  const bool update = verb == Verb::put || (verb == Verb::update && plan.mapped());
+  if (!update || rows != 0) return rows;
+  // MariaDB counts only rows that an UPDATE made different, which one of a dropped column does not.
   if (dialect.kind() == Dialect::mariadb && is_there(plan, row)) return 1;
+  if (verb == Verb::update) return rows;
   return run(plan.sql(Verb::insert), plan.bind(Verb::insert, row));
+}
+
+ShapeRoute& Applier::Impl::route(const FeedTransaction& transaction,
+                                 const StatementEntry& statement) {
+  return plans.route(statement.shape, transaction.text(statement.shape));
+}
+
+bool Applier::Impl::is_mapped(const FeedTransaction& transaction, const StatementEntry& statement) {
+  return statement.shape != kNoText &&
+         plans.is_mapped(statement.shape, transaction.text(statement.shape));
 }
 
 // `as_put`: the shadow is known to differ, so rows are made to be as they are in production
 // whatever stands there.
 void Applier::Impl::run_rows(const FeedTransaction& transaction, const StatementEntry& statement,
                              bool as_put, Tally& tally) {
-  auto& plan = plans.plan(statement.shape, transaction.text(statement.shape));
   const OwnSettings own(*this);
   const auto report = [&](const char* kind) {
     tally.divergence(fingerprint(transaction.text(statement.text)), kind, transaction.seq);
   };
+  for (ShapePlan& plan : in_order(route(transaction, statement), statement.rows)) {
+    run_rows(plan, statement.rows, as_put, report);
+  }
+}
+
+void Applier::Impl::run_rows(ShapePlan& plan, std::span<const RowEffect> rows, bool as_put,
+                             const std::function<void(const char*)>& report) {
   if (lacks_columns(plan)) report("no such column");
   bool as_expected = true;
-  const std::size_t moved = as_put ? 0 : run_moves(plan, statement.rows, &as_expected);
+  const std::size_t moved = as_put ? 0 : run_moves(plan, rows, &as_expected);
   if (!as_expected) report("row-count");
   const auto run_one = [&](const RowEffect& row) {
     const bool removes = row.verb == Verb::remove;
     const bool changes = row.verb == Verb::update || row.verb == Verb::move;
     const bool puts = as_put && !plan.whole_row() && (changes || row.verb == Verb::insert);
     if (puts && row.verb == Verb::move) run(plan.sql(Verb::remove), plan.bind(Verb::remove, row));
-    const auto rows = run_row(plan, puts ? Verb::put : row.verb, row);
-    if (rows == 0 && changes) {
+    const auto changed = run_row(plan, puts ? Verb::put : row.verb, row);
+    if (changed == 0 && changes) {
       report("row-count");
       if (row.verb == Verb::update) run_row(plan, Verb::insert, row);
-    } else if (rows == 0 && removes && !as_put) {
+    } else if (changed == 0 && removes && !as_put) {
       report("row-count");
     }
   };
-  run_in_some_order(std::span(statement.rows).subspan(moved), run_one);
+  run_in_some_order(rows.subspan(moved), run_one);
 }
 
 // Rows of one statement that collide with each other, as when numbers move up by one: production
@@ -618,10 +652,17 @@ void Applier::Impl::run_statement(const FeedTransaction& transaction,
     tally.divergence(fingerprint(text), kind, transaction.seq);
   };
   const bool has_rows = !statement.rows.empty() && statement.shape != kNoText;
-  if ((statement.verdict == Verdict::effects || another_engine) && has_rows) {
+  const bool rows_only =
+      statement.verdict == Verdict::effects || another_engine || is_mapped(transaction, statement);
+  if (rows_only && has_rows) {
     return run_rows(transaction, statement, by_rows, tally);
   }
   if (by_rows && has_rows) return run_rows(transaction, statement, true, tally);
+  if (is_mapped(transaction, statement)) {
+    const bool nothing = statement.verdict == Verdict::effects && statement.row_count == 0;
+    if (!nothing) report("mapped, without rows");
+    return;
+  }
   if (another_engine) {
     // A setting changes no row; whatever else has no rows here changed some that are not known.
     if (statement.verdict != Verdict::context) report("opaque on another engine");
@@ -795,9 +836,9 @@ void Applier::Impl::add(FeedTransaction&& transaction) {
 }
 
 Applier::Applier(odbc::Connection& shadow, const SqlDialect& dialect, const Catalog& production,
-                 const Catalog& shadow_catalog, std::string migration)
+                 const Catalog& shadow_catalog, std::string migration, Mapped mapped)
     : impl_(std::make_unique<Impl>(shadow, dialect, production, shadow_catalog,
-                                   std::move(migration))) {
+                                   std::move(migration), std::move(mapped))) {
   shadow.set_autocommit(false);
 }
 

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "replayer/apply/journal_feed.h"
-#include "replayer/copy/copy.h"
 #include "replayer/dialect/dialect.h"
+#include "replayer/mapping/table_pair.h"
 
 namespace understudy {
 
@@ -21,8 +21,8 @@ struct Divergence {
   /// key" (the shadow has no place for a row); "context sqlstate 42501" and "context not reset"
   /// (session settings); "uncaptured KIND" (the driver could not record it); "effects
   /// missing"; "text is not UTF-8"; of a shadow on another engine "opaque on another engine" (no
-  /// rows are known, so nothing was done) and "column C holds a zero date" or another reason why a
-  /// value has no equal there.
+  /// rows are known, so nothing was done), of a table that a mapping names "mapped, without rows",
+  /// and "column C holds a zero date" or another reason why a value has no equal there.
   std::string kind;
   std::uint64_t first_seq = 0;
   std::uint64_t count = 0;
@@ -62,8 +62,9 @@ inline constexpr std::size_t kDivergencesMax = 1000;       // kinds kept
 /// there.
 class Applier {
  public:
+  /// `mapped` points into both catalogs.
   Applier(odbc::Connection& shadow, const SqlDialect& dialect, const Catalog& production,
-          const Catalog& shadow_catalog, std::string migration);
+          const Catalog& shadow_catalog, std::string migration, Mapped mapped = {});
   ~Applier();
 
   /// The journal was recorded on the newer schema: columns that are not here are left out, and that

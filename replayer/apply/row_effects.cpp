@@ -16,16 +16,46 @@ ShapePlan::ShapePlan(const SqlDialect& dialect, const Catalog& production, const
   if (table_ == nullptr) throw NoPlace("no such table");
   for (std::uint32_t i = 0; i < shape.columns.size(); ++i) {
     const auto column = table_->column(shape.columns[i]);
-    if (!column) {
-      if (i < shape.key_count) throw NoPlace("no such key column");
-      ++missing_;
+    if (column) {
+      add_place(i, *column);
       continue;
     }
-    if (i < shape.key_count) key_.push_back({i, *column});
-    if (table_->columns[*column].generated) continue;
-    all_.push_back({i, *column});
-    if (i >= shape.key_count) rest_.push_back({i, *column});
+    if (i < shape.key_count) throw NoPlace("no such key column");
+    ++missing_;
   }
+  finish(production, shadow, shape);
+}
+
+ShapePlan::ShapePlan(const SqlDialect& dialect, const Catalog& production, const Catalog& shadow,
+                     const Shape& shape, const TablePair& pair)
+    : dialect_(dialect),
+      table_(pair.shadow),
+      added_(pair.added),
+      shape_columns_(shape.columns.size()),
+      shape_key_(shape.key_count),
+      mapped_(true) {
+  for (std::uint32_t i = 0; i < shape.columns.size(); ++i) {
+    const auto column = pair.production->column(shape.columns[i]);
+    const auto place = column ? pair.place_of(*column) : std::nullopt;
+    if (place) {
+      add_place(i, pair.shadow_columns[*place]);
+      continue;
+    }
+    if (i < shape.key_count) throw NoPlace("no such key column");
+    if (!column) ++missing_;
+  }
+  finish(production, shadow, shape);
+}
+
+void ShapePlan::add_place(std::uint32_t value, std::uint32_t column) {
+  const bool key = value < shape_key_;
+  if (key) key_.push_back({value, column});
+  if (table_->columns[column].generated) return;
+  all_.push_back({value, column});
+  if (!key) rest_.push_back({value, column});
+}
+
+void ShapePlan::finish(const Catalog& production, const Catalog& shadow, const Shape& shape) {
   if (production.dialect != shadow.dialect) find_conversions(production, shadow.dialect, shape);
   whole_row_ = table_->key.empty() && shape_key_ == shape_columns_;
   if (rest_.empty()) rest_ = key_;  // an update that changes nothing still counts its row
@@ -52,18 +82,19 @@ std::vector<std::uint32_t> ShapePlan::columns(std::span<const Place> places) {
 
 const std::string& ShapePlan::sql(Verb verb) {
   if (verb == Verb::insert) {
-    if (insert_.empty()) insert_ = dialect_.insert_sql(*table_, columns(all_));
+    if (insert_.empty()) insert_ = dialect_.insert_sql(*table_, columns(all_), 1, added_);
     return insert_;
   }
   if (key_.empty()) throw NoPlace("no key");
   if (verb == Verb::update) {
-    if (update_.empty()) update_ = dialect_.update_sql(*table_, columns(rest_), columns(key_));
+    if (update_.empty())
+      update_ = dialect_.update_sql(*table_, columns(rest_), columns(key_), added_);
     return update_;
   }
   if (verb == Verb::move) {
     if (move_.empty()) {
       move_ = whole_row_ ? dialect_.update_whole_row_sql(*table_, columns(all_))
-                         : dialect_.update_sql(*table_, columns(all_), columns(key_));
+                         : dialect_.update_sql(*table_, columns(all_), columns(key_), added_);
     }
     if (move_.empty()) throw NoPlace("no key");
     return move_;
@@ -120,7 +151,7 @@ std::optional<ShapePlan::Moves> ShapePlan::moves(std::span<const RowEffect> rows
   const bool all = std::all_of(rows.begin(), rows.end(),
                                [](const RowEffect& row) { return row.verb == Verb::move; });
   if (!all || out.rows < 2 || whole_row_ || key_.empty()) return std::nullopt;
-  out.text = dialect_.move_sql(*table_, columns(all_), columns(key_), out.rows);
+  out.text = dialect_.move_sql(*table_, columns(all_), columns(key_), out.rows, added_);
   if (out.text.empty()) return std::nullopt;
   for (const RowEffect& row : rows.first(out.rows)) {
     auto one = bind(Verb::move, row);
@@ -147,14 +178,30 @@ std::vector<ShapePlan::Removal> ShapePlan::removals(const RowEffect& row) const 
   return out;
 }
 
-ShapePlan& ShapePlans::plan(const TextId& id, std::string_view encoded) {
-  const auto found = plans_.find(id);
-  if (found != plans_.end()) return *found->second;
+ShapeRoute& ShapePlans::route(const TextId& id, std::string_view encoded) {
+  const auto found = routes_.find(id);
+  if (found != routes_.end()) return *found->second;
   const auto shape = Shape::decode(encoded);
   if (!shape.ok()) throw std::runtime_error(shape.status().message());
-  auto made = std::make_unique<ShapePlan>(dialect_, production_, shadow_, *shape);
-  if (plans_.size() >= kShapePlansMax) plans_.clear();
-  return *(plans_[id] = std::move(made));
+  auto made = std::make_unique<ShapeRoute>();
+  const Table* table = mapped_.empty() ? nullptr : production_.find(shape->schema, shape->table);
+  made->mapped = table != nullptr && mapped_.names(*table);
+  if (!made->mapped) made->plans.emplace_back(dialect_, production_, shadow_, *shape);
+  for (const TablePair& pair : mapped_.pairs) {
+    if (pair.production == table)
+      made->plans.emplace_back(dialect_, production_, shadow_, *shape, pair);
+  }
+  if (routes_.size() >= kShapePlansMax) routes_.clear();
+  return *(routes_[id] = std::move(made));
+}
+
+bool ShapePlans::is_mapped(const TextId& id, std::string_view encoded) {
+  if (mapped_.empty()) return false;
+  try {
+    return route(id, encoded).mapped;
+  } catch (const NoPlace&) {
+    return true;  // counted by whoever asks: the statement fits even less
+  }
 }
 
 }  // namespace understudy

@@ -11,6 +11,7 @@
 
 #include "journal/record.h"
 #include "replayer/dialect/dialect.h"
+#include "replayer/mapping/table_pair.h"
 #include "replayer/values/conversion.h"
 
 namespace understudy {
@@ -21,13 +22,16 @@ class NoPlace : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// Where the columns of a shape stand on the shadow, and the texts that write them.
+/// Where the columns of a shape stand on one table of the shadow, and the texts that write them.
 class ShapePlan {
  public:
   /// `production` tells how values of another engine are converted. Throws NoPlace when the shadow
   /// has no such table.
   ShapePlan(const SqlDialect& dialect, const Catalog& production, const Catalog& shadow,
             const Shape& shape);
+  /// As the mapping says; what it drops is no missing column.
+  ShapePlan(const SqlDialect& dialect, const Catalog& production, const Catalog& shadow,
+            const Shape& shape, const TablePair& pair);
 
   /// The text for a verb (insert, update, remove, move). Throws NoPlace for an update or removal in
   /// a table without a key.
@@ -49,6 +53,8 @@ class ShapePlan {
   [[nodiscard]] std::vector<Removal> removals(const RowEffect& row) const;
   /// A row has no key but all its values, and equal rows are one as good as the other.
   [[nodiscard]] bool whole_row() const { return whole_row_; }
+  /// Of a table that the mapping names.
+  [[nodiscard]] bool mapped() const { return mapped_; }
   /// Columns of the shape that the shadow lacks.
   [[nodiscard]] std::size_t missing_columns() const { return missing_; }
 
@@ -57,6 +63,8 @@ class ShapePlan {
     std::uint32_t value;   // index in the row
     std::uint32_t column;  // ordinal on the shadow
   };
+  void add_place(std::uint32_t value, std::uint32_t column);
+  void finish(const Catalog& production, const Catalog& shadow, const Shape& shape);
   static std::vector<std::uint32_t> columns(std::span<const Place> places);
   void find_conversions(const Catalog& production, Dialect shadow, const Shape& shape);
   [[nodiscard]] odbc::Bind bind(const Place& place, std::optional<std::string_view> value) const;
@@ -69,27 +77,41 @@ class ShapePlan {
   std::vector<Place> all_;                              // written by an insert
   std::vector<Place> rest_;                             // written by an update
   std::vector<std::optional<Conversion>> conversions_;  // by value; empty: one engine
+  std::vector<AddedColumn> added_;                      // of the shadow alone
   std::size_t shape_columns_ = 0;
   std::size_t shape_key_ = 0;
   std::size_t missing_ = 0;
   bool whole_row_ = false;
+  bool mapped_ = false;
   std::string insert_, update_, remove_, move_;
 };
 
 inline constexpr std::size_t kShapePlansMax = 4096;
 
-/// Plans by shape, made on first use.
+/// What becomes of the rows of a shape.
+struct ShapeRoute {
+  bool mapped = false;           // its statements do not fit the shadow
+  std::vector<ShapePlan> plans;  // none: the table is dropped; several: it is split
+};
+
+/// Routes by shape, made on first use. `mapped` points into both catalogs and outlives this object,
+/// as they do.
 class ShapePlans {
  public:
-  ShapePlans(const SqlDialect& dialect, const Catalog& production, const Catalog& shadow)
-      : dialect_(dialect), production_(production), shadow_(shadow) {}
-  ShapePlan& plan(const TextId& id, std::string_view encoded);
+  ShapePlans(const SqlDialect& dialect, const Catalog& production, const Catalog& shadow,
+             const Mapped& mapped)
+      : dialect_(dialect), production_(production), shadow_(shadow), mapped_(mapped) {}
+  /// Throws NoPlace as ShapePlan does.
+  ShapeRoute& route(const TextId& id, std::string_view encoded);
+  /// Whether the mapping names the table of this shape; unlike `route` it never throws NoPlace.
+  bool is_mapped(const TextId& id, std::string_view encoded);
 
  private:
   const SqlDialect& dialect_;
   const Catalog& production_;
   const Catalog& shadow_;
-  std::unordered_map<TextId, std::unique_ptr<ShapePlan>, TextIdHash> plans_;
+  const Mapped& mapped_;
+  std::unordered_map<TextId, std::unique_ptr<ShapeRoute>, TextIdHash> routes_;
 };
 
 }  // namespace understudy

@@ -31,13 +31,13 @@ class ManualCommit {
 // Inserts rows, as many in one statement as the dialect likes.
 class RowWriter {
  public:
-  RowWriter(odbc::Connection& db, const SqlDialect& to, const Table& table,
-            const std::vector<std::uint32_t>& columns)
+  RowWriter(odbc::Connection& db, const SqlDialect& to, const TablePair& pair)
       : db_(db),
         to_(to),
-        table_(table),
-        columns_(columns),
-        rows_max_(to.insert_rows_max(columns.size())) {}
+        table_(*pair.shadow),
+        columns_(pair.shadow_columns),
+        added_(pair.added),
+        rows_max_(to.insert_rows_max(columns_.size() + added_.size())) {}
 
   void write(const std::vector<Row>& rows) {
     for (std::size_t at = 0; at < rows.size();) {
@@ -45,7 +45,7 @@ class RowWriter {
       auto& [prepared_rows, statement] = count == rows_max_ ? full_ : rest_;
       if (statement == nullptr || prepared_rows != count) {
         statement = std::make_unique<odbc::Statement>(db_);
-        statement->prepare(to_.insert_sql(table_, columns_, count));
+        statement->prepare(to_.insert_sql(table_, columns_, count, added_));
         prepared_rows = count;
       }
       bind(rows, at, count);
@@ -75,6 +75,7 @@ class RowWriter {
   const SqlDialect& to_;
   const Table& table_;
   const std::vector<std::uint32_t>& columns_;
+  const std::vector<AddedColumn>& added_;
   std::size_t rows_max_;
   Prepared full_;
   Prepared rest_;
@@ -182,7 +183,7 @@ class Copier {
     }
     PageReader reader(production_, from_, *pair.production, pair.production_columns,
                       kCopyBatchRows);
-    RowWriter writer(shadow_, to_, *pair.shadow, pair.shadow_columns);
+    RowWriter writer(shadow_, to_, pair);
     const auto conversions = conversions_of(pair, from_.kind(), to_.kind());
     std::vector<Row> rows;
     while (reader.next(&rows)) {
@@ -217,7 +218,7 @@ class Copier {
     }
     PageReader reader(production_, from_, *pair.production, read, kCopyBatchRows);
     odbc::Statement update(shadow_);
-    update.prepare(to_.update_sql(*pair.shadow, late, pair.shadow->key));
+    update.prepare(to_.update_sql(*pair.shadow, late, pair.shadow->key, pair.added));
     const auto conversions =
         conversions_of({pair.production, pair.shadow, read, written}, from_.kind(), to_.kind());
     std::vector<Row> rows;

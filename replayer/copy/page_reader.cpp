@@ -11,11 +11,13 @@ constexpr std::uint64_t kFirstPageRows = 256;  // until the width of rows is kno
 }  // namespace
 
 PageReader::PageReader(odbc::Connection& db, const SqlDialect& dialect, const Table& table,
-                       std::vector<std::uint32_t> columns, std::uint64_t rows_max)
+                       std::vector<std::uint32_t> columns, std::uint64_t rows_max,
+                       std::vector<std::string> more)
     : db_(db),
       dialect_(dialect),
       table_(table),
       columns_(std::move(columns)),
+      more_(std::move(more)),
       rows_max_(std::max<std::uint64_t>(rows_max, 1)),
       limit_(std::min(rows_max_, kFirstPageRows)),
       statement_(db_) {}
@@ -23,7 +25,7 @@ PageReader::PageReader(odbc::Connection& db, const SqlDialect& dialect, const Ta
 void PageReader::prepare() {
   const bool has_after = !after_.empty();
   if (prepared_limit_ == limit_ && prepared_after_ == has_after) return;
-  statement_.prepare(dialect_.page_sql(table_, columns_, has_after, limit_));
+  statement_.prepare(dialect_.page_sql(table_, columns_, has_after, limit_, more_));
   prepared_limit_ = limit_;
   prepared_after_ = has_after;
 }
@@ -36,7 +38,8 @@ bool PageReader::next(std::vector<Row>* rows) {
   statement_.bind(place);
   statement_.execute();
   const std::size_t place_columns = dialect_.place_columns(table_);
-  const std::size_t columns = columns_.size() + place_columns;
+  const std::size_t wanted = columns_.size() + more_.size();
+  const std::size_t columns = wanted + place_columns;
   std::uint64_t bytes = 0;
   while (statement_.fetch()) {
     auto& row = rows->emplace_back();
@@ -46,7 +49,7 @@ bool PageReader::next(std::vector<Row>* rows) {
       if (row.back()) bytes += row.back()->size();
     }
     after_.assign(row.end() - static_cast<std::ptrdiff_t>(place_columns), row.end());
-    row.resize(columns_.size());
+    row.resize(wanted);
   }
   statement_.close();
   end_ = rows->size() < limit_;

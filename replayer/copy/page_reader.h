@@ -16,9 +16,11 @@ inline constexpr std::uint64_t kPageBytesTarget = 16u << 20;
 class PageReader {
  public:
   PageReader(odbc::Connection& db, const SqlDialect& dialect, const Table& table,
-             std::vector<std::uint32_t> columns, std::uint64_t rows_max);
+             std::vector<std::uint32_t> columns, std::uint64_t rows_max,
+             std::vector<std::string> more = {});
 
-  /// The next rows, in the order of the columns given; false (and none) at the end.
+  /// The next rows, in the order of the columns given, and behind them `more`, expressions as
+  /// page_sql takes them; false (and none) at the end.
   bool next(std::vector<Row>* rows);
 
  private:
@@ -29,6 +31,7 @@ class PageReader {
   const SqlDialect& dialect_;
   const Table& table_;
   std::vector<std::uint32_t> columns_;
+  std::vector<std::string> more_;
   std::uint64_t rows_max_;
   std::uint64_t limit_;
   std::uint64_t prepared_limit_ = 0;

@@ -67,4 +67,20 @@ Dialect dialect_of(odbc::Connection& db) {
   return dialect_of_dbms(db.info(SQL_DBMS_NAME));
 }
 
+bool SqlDialect::is_deterministic(odbc::Connection& db, const Table& table,
+                                  const AddedColumn& added) const {
+  if (added.constant) return true;
+  db.set_autocommit(false);
+  bool out = true;
+  try {
+    for (const std::string& sql : deterministic_probe(table, added)) db.run(sql);
+  } catch (const odbc::Error& error) {
+    if (error.connection_lost()) throw;
+    out = false;
+  }
+  db.rollback();
+  db.set_autocommit(true);
+  return out;
+}
+
 }  // namespace understudy

@@ -84,6 +84,11 @@ class SqlDialect {
   [[nodiscard]] virtual std::string holds_sql(const Column& column,
                                               const std::string& sql) const = 0;
 
+  /// Whether the added column's value follows from the row alone, as the engine judges: it is asked
+  /// for an index or a stored column of it on a temporary table. In autocommit.
+  [[nodiscard]] bool is_deterministic(odbc::Connection& db, const Table& table,
+                                      const AddedColumn& added) const;
+
   /// Writes by columns, every value a parameter in the order given; `added` takes none.
   virtual std::string insert_sql(const Table& table, const std::vector<std::uint32_t>& columns,
                                  std::size_t rows = 1,
@@ -168,6 +173,12 @@ class SqlDialect {
   }
   [[nodiscard]] virtual bool can_resolve() const = 0;  // txn_status knows
   virtual TxnStatus txn_status(odbc::Connection& production, std::uint64_t server_txid) const = 0;
+
+ protected:
+  /// Statements that all succeed only when the column's value is deterministic; they leave nothing
+  /// that outlives the connection.
+  [[nodiscard]] virtual std::vector<std::string> deterministic_probe(
+      const Table& table, const AddedColumn& added) const = 0;
 };
 
 /// Code by dialect; throws std::runtime_error for one that has none yet (generic).

@@ -326,6 +326,14 @@ class MariadbDialect final : public WrittenDialect {
     return TxnStatus::unknown;
   }
 
+ protected:
+  [[nodiscard]] std::vector<std::string> deterministic_probe(
+      const Table& table, const AddedColumn& added) const override {
+    return {"CREATE OR REPLACE TEMPORARY TABLE understudy_probe LIKE " + qualified(table),
+            "ALTER TABLE understudy_probe ADD COLUMN understudy_probed " +
+                table.columns[added.column].type + " AS (" + added.sql + ") PERSISTENT"};
+  }
+
  private:
   // An id of 0 and dates that are none are data here. Strict, so that what does not fit is refused.
   [[nodiscard]] static std::string settings() {

@@ -320,6 +320,13 @@ ORDER BY f.root, f.root <> f.member, f.member)";
     return TxnStatus::unknown;
   }
 
+ protected:
+  [[nodiscard]] std::vector<std::string> deterministic_probe(
+      const Table& table, const AddedColumn& added) const override {
+    return {"CREATE TEMP TABLE understudy_probe (LIKE " + qualified(table) + ")",
+            "CREATE INDEX ON pg_temp.understudy_probe ((" + added.sql + "))"};
+  }
+
  private:
   [[nodiscard]] static std::string cast(const Column& column) {
     return "CAST(? AS " + cast_type(column) + ")";

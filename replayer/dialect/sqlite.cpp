@@ -222,6 +222,14 @@ class SqliteDialect final : public WrittenDialect {
     return TxnStatus::unknown;
   }
 
+ protected:
+  [[nodiscard]] std::vector<std::string> deterministic_probe(
+      const Table& table, const AddedColumn& added) const override {
+    return {"CREATE TEMP TABLE understudy_probe AS SELECT * FROM main." + quote(table.name) +
+                " LIMIT 0",
+            "CREATE INDEX temp.understudy_probed ON understudy_probe (" + added.sql + ")"};
+  }
+
  private:
   // A key over nullable columns (SQLite allows NULLs in most primary keys) would lose rows to
   // `key > ?`. Tables WITHOUT ROWID have a key whose columns are NOT NULL.

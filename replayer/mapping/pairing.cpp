@@ -104,12 +104,12 @@ std::vector<SequenceState> map_sequences(std::vector<SequenceState> sequences,
       const Table& table = *pair.production;
       const bool here =
           state.table == table.name && (state.schema.empty() || state.schema == table.schema);
-      if (!here || pair.joined == TablePair::Joined::further) continue;
+      if (!here) continue;
       const auto column = table.column(state.column);
       const auto place = column ? pair.place_of(*column) : std::nullopt;
       if (column && !place) continue;
       if (place) state.column = pair.shadow->columns[pair.shadow_columns[*place]].name;
-      if (!state.schema.empty()) state.schema = pair.shadow->schema;
+      state.schema = pair.shadow->schema;
       if (state.name == state.table) state.name = pair.shadow->name;
       state.table = pair.shadow->name;
       break;

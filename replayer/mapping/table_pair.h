@@ -20,9 +20,6 @@ struct TablePair {
   std::vector<std::uint32_t> shadow_columns;      // where each of them goes
   std::vector<AddedColumn> added = {};            // of the shadow alone
   bool mapped = false;                            // by the mapping file, not by equal names
-  /// Which part of the target's row this is, where several tables are joined to one.
-  enum class Joined : std::uint8_t { no, first, further };
-  Joined joined = Joined::no;
 
   /// Where production's column goes: a place in both lists; nothing: nowhere.
   [[nodiscard]] std::optional<std::size_t> place_of(std::uint32_t production_column) const;

@@ -8,10 +8,11 @@
 #include <optional>
 
 #include "journal/segment_map.h"
-#include "replayer/copy/copy.h"
+#include "replayer/mapping/resolve.h"
 #include "replayer/migration/across.h"
 #include "replayer/migration/databases.h"
 #include "replayer/migration/failure.h"
+#include "replayer/migration/mapping.h"
 
 namespace understudy {
 namespace {
@@ -39,6 +40,7 @@ struct Sides {
   std::optional<Database> shadow;
   Catalog production_catalog;
   Catalog shadow_catalog;
+  Mapped mapped;  // points into both
 };
 
 /// Gathers results; a throwing check fails with what was thrown.
@@ -118,6 +120,7 @@ Check check_record(const Settings& settings, Sides& sides) {
     return {"", CheckVerdict::fail, "[record] names no table of production: " + names(unknown),
             "write schema.table in migration.toml as `understudy check` names them", false};
   }
+  mark_by_effects(sides.mapped, &catalog, &sides.shadow_catalog);
   const auto marked = std::count_if(catalog.tables.begin(), catalog.tables.end(),
                                     [](const Table& table) { return table.by_effects; });
   if (marked == 0) return passed("statements, and rows where a statement alone is not exact");
@@ -175,11 +178,28 @@ Check check_triggers(const Sides& sides) {
 /// What pairing the tables found, without keys: the check `keys` tells of those.
 std::vector<std::string> pairing_problems(const Sides& sides, std::size_t* pairs) {
   std::vector<std::string> problems;
-  *pairs = pair_tables(sides.production_catalog, sides.shadow_catalog, Mapped{}, &problems).size();
+  *pairs =
+      pair_tables(sides.production_catalog, sides.shadow_catalog, sides.mapped, &problems).size();
   std::erase_if(problems, [](const std::string& problem) {
     return problem.find(" has no primary key") != std::string::npos;
   });
   return problems;
+}
+
+Check check_mapping(const Sides& sides) {
+  const Mapped& mapped = sides.mapped;
+  if (mapped.empty()) return passed("every table goes by its name");
+  const std::string detail = fmt::format(
+      "{} tables of the shadow are filled as the mapping says, {} of production are "
+      "dropped; statements that are recorded as opaque cannot be mapped",
+      mapped.pairs.size(), mapped.dropped.size());
+  const auto obstacles = no_way_back(mapped);
+  if (obstacles.empty()) return passed(detail);
+  const std::size_t shown = std::min(obstacles.size(), kNamesShownMax);
+  return {"", CheckVerdict::warn,
+          fmt::format("{}; there would be no way back after the switch: {}", detail,
+                      fmt::join(obstacles.begin(), obstacles.begin() + shown, "; ")),
+          "accept it, or change the mapping or production's columns", false};
 }
 
 Check check_tables(const Sides& sides) {
@@ -198,7 +218,7 @@ Check check_conversions(const Sides& sides) {
   if (from == to) return passed("values need no conversion");
   std::vector<std::string> problems;  // the check `tables` reports them
   const auto pairs =
-      pair_tables(sides.production_catalog, sides.shadow_catalog, Mapped{}, &problems);
+      pair_tables(sides.production_catalog, sides.shadow_catalog, sides.mapped, &problems);
   const auto said = [](const std::vector<std::string>& all) {
     const std::size_t shown = std::min(all.size(), kNamesShownMax);
     return fmt::format("{}", fmt::join(all.begin(), all.begin() + static_cast<long>(shown), "; "));
@@ -219,7 +239,7 @@ Check check_shadow_empty(const Sides& sides, const State& state) {
   std::vector<std::string> filled;
   std::vector<std::string> problems;  // the check `tables` reports them
   for (const TablePair& pair :
-       pair_tables(sides.production_catalog, sides.shadow_catalog, Mapped{}, &problems)) {
+       pair_tables(sides.production_catalog, sides.shadow_catalog, sides.mapped, &problems)) {
     const std::string sql =
         "SELECT 1 FROM " + sides.shadow->sql().qualified(*pair.shadow) + " LIMIT 1";
     if (sides.shadow->db().scalar(sql)) filled.push_back(pair.shadow->display_name());
@@ -306,13 +326,25 @@ std::string_view verdict_word(Check::Verdict verdict) {
 }
 
 const std::vector<std::string>& check_names() {
-  static const std::vector<std::string> kNames = {
-      "production_reachable", "shadow_reachable", "dialect_supported",
-      "same_engine",          "record",           "keys",
-      "generated_values",     "triggers",         "tables",
-      "conversions",          "shadow_not_empty", "snapshot",
-      "shadow_snapshot",      "weak_spots",       "disk_room",
-      "shared_memory_room",   "sequences",        "reverse_position"};
+  static const std::vector<std::string> kNames = {"production_reachable",
+                                                  "shadow_reachable",
+                                                  "dialect_supported",
+                                                  "same_engine",
+                                                  "mapping",
+                                                  "record",
+                                                  "keys",
+                                                  "generated_values",
+                                                  "triggers",
+                                                  "tables",
+                                                  "conversions",
+                                                  "shadow_not_empty",
+                                                  "snapshot",
+                                                  "shadow_snapshot",
+                                                  "weak_spots",
+                                                  "disk_room",
+                                                  "shared_memory_room",
+                                                  "sequences",
+                                                  "reverse_position"};
   return kNames;
 }
 
@@ -328,7 +360,7 @@ void require_check_names(const std::vector<std::string>& given) {
 std::vector<Check> run_checks(const Home& home, const Settings& settings, const State& state,
                               const std::vector<std::string>& skip) {
   // It may have been written or changed since `create`, and must not be ignored.
-  if (!settings.mapping.empty()) check_mapping_file(settings.mapping);
+  if (!settings.mapping.empty()) (void)read_mapping(mapping_path(home, settings));
   Report report(skip);
   Sides sides;
   check_connections(report, settings, sides);
@@ -336,6 +368,9 @@ std::vector<Check> run_checks(const Home& home, const Settings& settings, const 
   const auto run = [&](const std::string& name, const std::function<Check()>& body) {
     if (connected) report.run(name, "see the reason, then run the check again", body);
   };
+  if (connected)
+    sides.mapped = mapped_tables(home, settings, sides.production_catalog, sides.shadow_catalog);
+  run("mapping", [&] { return check_mapping(sides); });
   run("record", [&] { return check_record(settings, sides); });
   run("keys", [&] { return check_keys(sides.production_catalog); });
   run("generated_values", [&] { return check_generated(sides.production_catalog); });

@@ -28,7 +28,7 @@ void require_check_names(const std::vector<std::string>& names);
 
 /// Changes nothing. A check that needs a database which cannot be reached is left out of the
 /// result. A skipped check is run all the same, where it can, so that what is skipped is seen.
-/// Throws Failure (2) as check_mapping_file does.
+/// Throws Failure (2) as mapped_tables does.
 std::vector<Check> run_checks(const Home& home, const Settings& settings, const State& state,
                               const std::vector<std::string>& skip);
 /// The first failing check that is not skipped, or null.

@@ -6,9 +6,11 @@
 #include <algorithm>
 
 #include "journal/gate.h"
+#include "replayer/mapping/resolve.h"
 #include "replayer/migration/across.h"
 #include "replayer/migration/databases.h"
 #include "replayer/migration/failure.h"
+#include "replayer/migration/mapping.h"
 
 namespace understudy {
 namespace {
@@ -197,12 +199,16 @@ Trouble trouble_of(Migration& migration) {
           migration.state->get().divergence_count()};
 }
 
-std::vector<SequenceState> sequences_of(const Migration& migration, const Database& source,
-                                        const Database& target) {
-  if (source.sql().kind() == target.sql().kind()) {
-    return source.sql().read_sequences(source.db());
-  }
-  return sequences_across(source, require(Catalog::load(migration.home.catalog())));
+/// Where they stand on the source, under the target's names.
+std::vector<SequenceState> sequences_of(const Migration& migration, const Turn& turn,
+                                        const Database& source, const Database& target) {
+  const Catalog production = require(Catalog::load(migration.home.catalog()));
+  const Catalog shadow = require(Catalog::load(migration.home.shadow_catalog()));
+  const Mapped there = mapped_tables(migration.home, migration.settings, production, shadow);
+  auto sequences = source.sql().kind() == target.sql().kind()
+                       ? source.sql().read_sequences(source.db())
+                       : sequences_across(source, production);
+  return map_sequences(std::move(sequences), turn.way == Way::back ? inverse_of(there) : there);
 }
 
 /// Holds writers and waits until everything is applied. The marker's journal position.
@@ -250,7 +256,7 @@ void hold_and_switch(Migration& migration, Worker& worker, const Turn& turn,
   const std::string catalog =
       turn.way == Way::back ? migration.home.catalog() : migration.home.shadow_catalog();
   const int sequences = target.sql().set_sequences(
-      target.db(), sequences_of(migration, source, target), require(Catalog::load(catalog)));
+      target.db(), sequences_of(migration, turn, source, target), require(Catalog::load(catalog)));
   timeline.add(fmt::format("{} sequences set", sequences));
   Hold hold(*migration.map);
   const auto switching = hold.finish(*undo.held, turn.decision);
@@ -309,7 +315,7 @@ void turn_over(Migration& migration, Worker& worker, const Turn& turn,
   require_guardrails(migration, turn, figures, options, &say);
   const Database source = open_source(migration.settings, turn.way);
   const Database target = open_target(migration.settings, turn.way);
-  const auto sequences = sequences_of(migration, source, target);
+  const auto sequences = sequences_of(migration, turn, source, target);
   if (options.dry_run) return print_plan(migration, turn, options, sequences, figures, say);
   if (turn.way == Way::there) make_way_back(source, say);
   Timeline timeline(say);

@@ -6,7 +6,6 @@
 
 #include "journal/segment.h"
 #include "replayer/migration/alignment.h"
-#include "replayer/migration/doubt_rows.h"
 #include "replayer/migration/failure.h"
 
 namespace understudy {
@@ -59,8 +58,8 @@ std::optional<Outcome> DoubtResolver::ask_server(std::uint64_t server_txid) {
   return std::nullopt;
 }
 
-std::optional<Outcome> DoubtResolver::compare_rows(const FeedWait& wait, const Database& target,
-                                                   const Catalog& target_catalog) {
+std::optional<Outcome> DoubtResolver::compare_rows(const FeedWait& wait,
+                                                   const DoubtTarget& target) {
   const Dialect kind = source().sql().kind();
   if (kind != Dialect::sqlite && kind != Dialect::mariadb) {
     reason_ = "the server cannot be asked how it ended; cancel the migration and start a new one";
@@ -76,21 +75,18 @@ std::optional<Outcome> DoubtResolver::compare_rows(const FeedWait& wait, const D
   options.doubt_allowed = true;
   const CommonPoint point = take_common_point(migration_, source(), options);
   (void)find_marker(migration_, point);
-  const auto outcome =
-      outcome_by_rows(*reader, wait.seq, point.marker_id, source(), target, target_catalog);
+  const auto outcome = outcome_by_rows(*reader, wait.seq, point.marker_id, source(), target);
   source().sql().close_snapshot(source().db());
   if (!outcome)
     reason_ = "its rows do not tell how it ended; cancel the migration and start a new one";
   return outcome;
 }
 
-bool DoubtResolver::settle(const FeedWait& wait, const Database& target,
-                           const Catalog& target_catalog) {
+bool DoubtResolver::settle(const FeedWait& wait, const DoubtTarget& target) {
   if (settled_.contains(wait.txn_id)) return true;
   if (asked_txn_ == wait.txn_id && monotonic_ns() - asked_ns_ < kAskAgainNs) return false;
   const bool by_server = wait.server_txid != 0 && source().sql().can_resolve();
-  const auto outcome =
-      by_server ? ask_server(wait.server_txid) : compare_rows(wait, target, target_catalog);
+  const auto outcome = by_server ? ask_server(wait.server_txid) : compare_rows(wait, target);
   asked_txn_ = wait.txn_id;
   asked_ns_ = monotonic_ns();
   if (!outcome) return false;

@@ -10,6 +10,7 @@
 
 #include "replayer/apply/journal_feed.h"
 #include "replayer/migration/databases.h"
+#include "replayer/migration/doubt_rows.h"
 #include "replayer/migration/migration.h"
 
 namespace understudy {
@@ -27,7 +28,7 @@ class DoubtResolver {
   /// Tries to settle the transaction that holds the feed back; true when its outcome was put into
   /// the ring. `target` holds everything before it, committed. Asks at most every kAskAgainNs.
   /// Throws odbc::Error when the source cannot be reached.
-  bool settle(const FeedWait& wait, const Database& target, const Catalog& target_catalog);
+  bool settle(const FeedWait& wait, const DoubtTarget& target);
   /// Before the alignment, where the shadow holds nothing: settles all by the server's word alone.
   void settle_all_by_server();
   /// Why the last one could not be settled.
@@ -36,8 +37,7 @@ class DoubtResolver {
  private:
   const Database& source();
   std::optional<Outcome> ask_server(std::uint64_t server_txid);
-  std::optional<Outcome> compare_rows(const FeedWait& wait, const Database& target,
-                                      const Catalog& target_catalog);
+  std::optional<Outcome> compare_rows(const FeedWait& wait, const DoubtTarget& target);
   void record(std::uint64_t txn_id, Outcome outcome);
 
   Migration& migration_;

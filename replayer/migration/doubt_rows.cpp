@@ -204,7 +204,8 @@ void vote_by_statement(const TouchedRow& row, const std::optional<Key>& producti
 
 std::optional<Outcome> outcome_by_rows(JournalReader& journal, std::uint64_t seq,
                                        std::uint64_t marker_id, const Database& production,
-                                       const Database& shadow, const Catalog& shadow_catalog) {
+                                       const DoubtTarget& target) {
+  const Database& shadow = target.database;
   // The rows of two engines are written differently: such a transaction stays in doubt.
   if (production.sql().kind() != shadow.sql().kind()) return std::nullopt;
   require(journal.seek(seq));
@@ -217,14 +218,16 @@ std::optional<Outcome> outcome_by_rows(JournalReader& journal, std::uint64_t seq
   Votes votes;
   bool all_seen = head.chunks == 0 && !mine.everything && !mine.incomplete;
   const auto look = [&](const TouchedRow& row, auto vote) {
-    const Table* table = shadow_catalog.find(row.shape.schema, row.shape.table);
+    const Table* table = target.catalog.find(row.shape.schema, row.shape.table);
     const std::string name = table_of(row.shape);
     const auto keys = later.keys.find(name);
     const bool overwritten =
         later.whole_tables.contains(name) ||
         (keys != later.keys.end() && (row.by_statement || keys->second.contains(row.key)));
     // Equal rows of a table without a key tell nothing.
-    if (!table || table->key.empty() || overwritten) {
+    const Table* source = target.source_catalog.find(row.shape.schema, row.shape.table);
+    const bool mapped = source != nullptr && target.mapped.names(*source);
+    if (!table || table->key.empty() || overwritten || mapped) {
       all_seen = false;
       return;
     }

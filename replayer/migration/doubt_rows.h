@@ -6,15 +6,25 @@
 
 #include "journal/record.h"
 #include "journal/segment.h"
+#include "replayer/mapping/table_pair.h"
 #include "replayer/migration/databases.h"
 
 namespace understudy {
 
+/// Where a transaction would go.
+struct DoubtTarget {
+  const Database& database;
+  const Catalog& source_catalog;
+  const Catalog& catalog;
+  const Mapped& mapped;
+};
+
 /// Reads the transaction at `seq` and what follows it up to the marker. Rows that a later
 /// transaction wrote too say nothing. `committed` or `rolled_back` only when at least one row
-/// decides and none contradicts; otherwise nothing. SQLite only. Throws on damage of the journal.
+/// decides and none contradicts; otherwise nothing. Rows of mapped tables say nothing, since the
+/// sides hold them differently. SQLite only. Throws on damage of the journal.
 std::optional<Outcome> outcome_by_rows(JournalReader& journal, std::uint64_t seq,
                                        std::uint64_t marker_id, const Database& production,
-                                       const Database& shadow, const Catalog& shadow_catalog);
+                                       const DoubtTarget& target);
 
 }  // namespace understudy

@@ -20,6 +20,7 @@ struct Home {
   [[nodiscard]] std::string state() const { return folder() + "/state.json"; }
   [[nodiscard]] std::string catalog() const { return folder() + "/catalog"; }
   [[nodiscard]] std::string shadow_catalog() const { return folder() + "/shadow.catalog"; }
+  [[nodiscard]] std::string mapping() const { return folder() + "/mapping.toml"; }
   [[nodiscard]] std::string journal() const { return folder() + "/journal"; }
   [[nodiscard]] std::string journald_log() const { return folder() + "/journald.log"; }
   [[nodiscard]] std::string replayer_log() const { return folder() + "/replayer.log"; }

@@ -7,7 +7,6 @@
 #include <fstream>
 #include <sstream>
 
-#include "replayer/mapping/mapping_file.h"
 #include "replayer/migration/failure.h"
 #include "replayer/toml/toml_text.h"
 
@@ -139,30 +138,6 @@ std::vector<std::string> mark_by_effects(const Settings& settings, Dialect shado
     if (!found) unknown.push_back(name);
   }
   return unknown;
-}
-
-void check_mapping_file(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  // One byte more than allowed, so that the reader sees that there is more.
-  std::string text(kMappingBytesMax + 1, '\0');
-  in.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (!in.is_open() || in.bad())
-    throw Failure(kExitUsage,
-                  fmt::format("the mapping file {} cannot be read; correct the path", path));
-  text.resize(static_cast<std::size_t>(in.gcount()));
-  MappingFile mapping;
-  try {
-    mapping = parse_mapping(text, path);
-  } catch (const MappingError& error) {
-    throw Failure(kExitUsage, error.what());
-  }
-  if (mapping.tables.empty()) return;
-  const MappingPlace place = mapping.tables.front().name.place;
-  throw Failure(kExitUsage,
-                MappingError(path, place,
-                             "mappings are not supported yet; give the shadow the same tables and "
-                             "columns and leave the mapping out")
-                    .what());
 }
 
 std::string with_options(const std::string& target, const std::string& options) {

@@ -34,10 +34,6 @@ void save_settings(const Home& home, const Settings& settings);
 std::vector<std::string> mark_by_effects(const Settings& settings, Dialect shadow,
                                          Catalog* production);
 
-/// Throws Failure (2), with file, line and column, when the mapping file is wrong or maps anything,
-/// which is not supported yet; also when it cannot be read.
-void check_mapping_file(const std::string& path);
-
 /// A connection string of `target` (a DSN name becomes DSN=name) with `options` (KEY=VALUE;...).
 std::string with_options(const std::string& target, const std::string& options);
 /// The same without account and password.

@@ -7,6 +7,7 @@
 #include "replayer/migration/alignment.h"
 #include "replayer/migration/databases.h"
 #include "replayer/migration/failure.h"
+#include "replayer/migration/mapping.h"
 
 namespace understudy {
 namespace {
@@ -28,6 +29,24 @@ class Armed {
   bool released_ = false;
 };
 
+/// Columns that only the shadow has are compared as long as nobody but this migration has written
+/// there, and where the mapping gives one row one value.
+void choose_added(const State& state, const Database& shadow, std::vector<TablePair>* pairs,
+                  const Say& say) {
+  const bool used = state.direction_at_us != 0;
+  for (TablePair& pair : *pairs) {
+    std::erase_if(pair.added, [&](const AddedColumn& one) {
+      if (used) return true;
+      if (shadow.sql().is_deterministic(shadow.db(), *pair.shadow, one)) return false;
+      say(
+          fmt::format("column {} of {} is not compared: its expression may give another value each "
+                      "time",
+                      pair.shadow->columns[one.column].name, pair.shadow->display_name()));
+      return true;
+    });
+  }
+}
+
 }  // namespace
 
 std::optional<VerifyResult> compare_at_common_point(Migration& migration, Worker& worker,
@@ -36,16 +55,20 @@ std::optional<VerifyResult> compare_at_common_point(Migration& migration, Worker
   const Catalog from = require(Catalog::load(migration.home.catalog()));
   const Catalog to = require(Catalog::load(migration.home.shadow_catalog()));
   std::vector<std::string> problems;
-  auto pairs = pair_tables(from, to, Mapped{}, &problems);
+  const Mapped mapped = mapped_tables(migration.home, migration.settings, from, to);
+  auto pairs = pair_tables(from, to, mapped, &problems);
   if (!tables.empty()) {
     std::erase_if(pairs, [&](const TablePair& pair) {
-      const std::string name = pair.production->display_name();
-      return std::find(tables.begin(), tables.end(), name) == tables.end();
+      const auto named = [&](const Table& table) {
+        return std::find(tables.begin(), tables.end(), table.display_name()) != tables.end();
+      };
+      return !named(*pair.production) && !(pair.mapped && named(*pair.shadow));
     });
     if (pairs.empty()) return VerifyResult{};
   }
   const Database production = open_production(migration.settings);
   const Database shadow = open_shadow(migration.settings);
+  choose_added(migration.state->get(), shadow, &pairs, say);
   const Way way = way_of(migration.state->get().phase);
   const Database& source = way == Way::back ? shadow : production;
   const Database& target = way == Way::back ? production : shadow;

@@ -9,9 +9,11 @@
 #include "journal/gate.h"
 #include "journal/segment.h"
 #include "replayer/copy/copy.h"
+#include "replayer/mapping/resolve.h"
 #include "replayer/migration/alignment.h"
 #include "replayer/migration/checks.h"
 #include "replayer/migration/failure.h"
+#include "replayer/migration/mapping.h"
 
 namespace understudy {
 namespace {
@@ -46,6 +48,15 @@ std::vector<Divergence> merged(std::vector<Divergence> base, const std::vector<D
     }
   }
   return base;
+}
+
+/// From here on the file may change or go. Both catalogs are as they are going to be saved.
+void freeze_mapping(const Migration& migration, Catalog* production, Catalog* shadow) {
+  const std::string& path = migration.settings.mapping;
+  if (path.empty()) return;
+  const std::string text = read_mapping(path);
+  mark_by_effects(mapped_tables(text, path, *production, *shadow), production, shadow);
+  replace_file(migration.home.mapping(), text);
 }
 
 std::string applying(Way way) {
@@ -224,8 +235,10 @@ void Worker::record() {
                                     ? with_options(migration_.settings.shadow, "")
                                     : without_credentials(migration_.settings.shadow);
     mark_by_effects(migration_.settings, shadow.sql().kind(), &catalog);
+    Catalog shadow_catalog = shadow.sql().read_catalog(shadow.db());
+    freeze_mapping(migration_, &catalog, &shadow_catalog);
     require(catalog.save(migration_.home.catalog()));
-    require(shadow.sql().read_catalog(shadow.db()).save(migration_.home.shadow_catalog()));
+    require(shadow_catalog.save(migration_.home.shadow_catalog()));
   }
   ControlHeader& header = migration_.header();
   require(migration_.map->reserve_ring());
@@ -257,9 +270,10 @@ void Worker::align_and_copy() {
   check_mode();
   const Catalog from = require(Catalog::load(migration_.home.catalog()));
   const Catalog to = require(Catalog::load(migration_.home.shadow_catalog()));
+  const Mapped mapped = mapped_tables(migration_.home, migration_.settings, from, to);
   std::vector<std::string> problems;
   std::vector<std::string> cycles;
-  const auto pairs = copy_order(pair_tables(from, to, Mapped{}, &problems), &cycles);
+  const auto pairs = copy_order(pair_tables(from, to, mapped, &problems), &cycles);
   for (const std::string& problem : problems) spdlog::warn("{}", problem);
   const Database production = open_production(migration_.settings);
   const Database shadow = open_shadow_for_applying(migration_.settings);
@@ -334,19 +348,22 @@ void Worker::check_mode() {
                   migration_.home.name, why, migration_.home.name));
 }
 
+std::string Worker::obstacle_of_way_back() const {
+  const Catalog production = require(Catalog::load(migration_.home.catalog()));
+  const Catalog shadow = require(Catalog::load(migration_.home.shadow_catalog()));
+  if (production.dialect != shadow.dialect)
+    return "it is on another engine than the shadow, and values are converted in one direction "
+           "only";
+  const auto obstacles =
+      no_way_back(mapped_tables(migration_.home, migration_.settings, production, shadow));
+  return fmt::format("{}", fmt::join(obstacles, "; "));
+}
+
 /// After the switch: the application is not harmed, but what it commits goes nowhere any more.
 void Worker::check_way_back() {
-  if (!migration_.settings.mapping.empty())
-    throw Failure(
-        kExitNo,
-        "there is no way back to production: the migration has a mapping file, and rows are "
-        "carried back by equal names only");
-  if (require(Catalog::load(migration_.home.catalog())).dialect !=
-      require(Catalog::load(migration_.home.shadow_catalog())).dialect)
-    throw Failure(
-        kExitNo,
-        "there is no way back to production: it is on another engine than the shadow, and "
-        "values are converted in one direction only");
+  if (!no_way_back_) no_way_back_ = obstacle_of_way_back();
+  if (!no_way_back_->empty())
+    throw Failure(kExitNo, "there is no way back to production: " + *no_way_back_);
   if (migration_.mode() != Mode::one_way) return;
   std::string why = migration_.map->reason();
   if (why.empty()) why = "recording ended without a reason";
@@ -361,6 +378,7 @@ struct Worker::Replay {
   Way way = Way::there;
   Database target;
   Catalog from, to;
+  Mapped mapped;  // points into both
   std::optional<Applier> applier;
   std::optional<JournalFeed> feed;
   DoubtResolver doubt;
@@ -429,6 +447,7 @@ void Worker::replay_connected(Way way) {
                 require(Catalog::load(way == Way::back ? from : to)),
                 {},
                 {},
+                {},
                 DoubtResolver(migration_, way),
                 {},
                 0,
@@ -437,8 +456,12 @@ void Worker::replay_connected(Way way) {
                 0,
                 0,
                 false};
+  replay.mapped =
+      way == Way::back
+          ? inverse_of(mapped_tables(migration_.home, migration_.settings, replay.to, replay.from))
+          : mapped_tables(migration_.home, migration_.settings, replay.from, replay.to);
   replay.applier.emplace(replay.target.db(), replay.target.sql(), replay.from, replay.to,
-                         migration_.home.name);
+                         migration_.home.name, replay.mapped);
   if (way == Way::back) replay.applier->target_is_older();
   const std::uint64_t position = position_of_direction(replay);
   const State before = migration_.state->get();
@@ -537,7 +560,7 @@ void Worker::publish(Replay& replay, bool force) {
 
 void Worker::settle_doubt(Replay& replay) {
   const FeedWait wait = replay.feed->waiting();
-  if (replay.doubt.settle(wait, replay.target, replay.to)) return;
+  if (replay.doubt.settle(wait, {replay.target, replay.from, replay.to, replay.mapped})) return;
   replay.doubt_named = true;
   migration_.state->note([&](State& state) {
     state.enter(state.phase, fmt::format("the transaction at {} is in doubt: {}", wait.seq,

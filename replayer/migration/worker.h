@@ -80,6 +80,7 @@ class Worker {
   bool is_armed(std::uint64_t marker_id);
   void check_mode();
   void check_way_back();
+  std::string obstacle_of_way_back() const;
   void require_journald();
   void pause(std::uint64_t ns);
 
@@ -88,6 +89,7 @@ class Worker {
   Migration& migration_;
   RecordedWrites recorded_;
   std::atomic<std::uint64_t> replayed_seq_{0};
+  std::optional<std::string> no_way_back_;  // by the schemas, looked at once; empty: there is
   std::mutex mutex_;
   std::condition_variable changed_;
   bool started_ = false;

@@ -6,12 +6,15 @@
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
+#include <filesystem>
 #include <memory>
 
 #include "journal/file_system.h"
 #include "journal/segment_map.h"
+#include "replayer/dialect/dialect.h"
 #include "replayer/migration/beginning.h"
 #include "replayer/migration/failure.h"
+#include "replayer/migration/mapping.h"
 #include "replayer/migration/settings.h"
 #include "replayer/migration/state.h"
 #include "replayer/odbc/odbc.h"
@@ -42,9 +45,12 @@ void move_ended_aside(const Home& home) {
                                            std::strerror(errno)));
 }
 
-void require_connection(const std::string& target, const char* side) {
+/// Connects; its tables, where they are wanted.
+Catalog require_connection(const std::string& target, const char* side, bool wants_catalog) {
   try {
     odbc::Connection connection(target);
+    if (!wants_catalog) return {};
+    return sql_dialect(dialect_of(connection)).read_catalog(connection);
   } catch (const odbc::Error& error) {
     throw Failure(kExitFailed, fmt::format("cannot connect to the {} database: {}; correct --{}",
                                            side, error.what(), side));
@@ -53,9 +59,12 @@ void require_connection(const std::string& target, const char* side) {
 
 void create(const std::string& name, const Settings& settings) {
   const Home home = Home::of(name);
-  if (!settings.mapping.empty()) check_mapping_file(settings.mapping);
-  require_connection(settings.production, "production");
-  require_connection(settings.shadow, "shadow");
+  const bool maps = !settings.mapping.empty();
+  if (maps) (void)read_mapping(settings.mapping);
+  const Catalog production = require_connection(settings.production, "production", maps);
+  const Catalog shadow = require_connection(settings.shadow, "shadow", maps);
+  if (maps)
+    (void)mapped_tables(read_mapping(settings.mapping), settings.mapping, production, shadow);
   if (home.exists()) move_ended_aside(home);
   make_folder(home.root);
   make_folder(home.folder());
@@ -92,6 +101,9 @@ void add_create_command(CLI::App& app, int* exit_code) {
       ->check(CLI::IsMember({"statements", "effects"}));
   command->callback([given, record, exit_code] {
     given->settings.record_effects = *record == "effects";
+    // Whoever reads it later may run in another folder.
+    std::string& mapping = given->settings.mapping;
+    if (!mapping.empty()) mapping = std::filesystem::absolute(mapping);
     create(given->name, given->settings);
     *exit_code = kExitDone;
   });

@@ -8,6 +8,7 @@
 #include "replayer/migration/ending.h"
 #include "replayer/migration/failure.h"
 #include "replayer/migration/launcher.h"
+#include "replayer/migration/mapping.h"
 #include "replayer/migration/settings.h"
 #include "replayer/tool/commands.h"
 
@@ -44,7 +45,8 @@ int start(const Given& given) {
                   fmt::format("migration {} is {}; make a new one with `understudy create`",
                               home.name, phase_name(state.phase)));
   const Settings settings = load_settings(home);
-  if (!settings.mapping.empty()) check_mapping_file(settings.mapping);
+  const bool frozen = state.phase > Phase::recording;
+  if (!settings.mapping.empty() && !frozen) (void)read_mapping(settings.mapping);
   launch_processes(home);
   return ask(home, {{"command", "start"},
                     {"skip", given.skip},

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <filesystem>
 #include <limits>
 #include <map>
 #include <memory>
@@ -14,6 +15,7 @@
 
 #include "replayer/apply/applier.h"
 #include "replayer/migration/failure.h"
+#include "replayer/migration/mapping.h"
 #include "replayer/migration/settings.h"
 
 namespace understudy {
@@ -220,13 +222,23 @@ std::unique_ptr<odbc::Connection> connect_for_applying(const std::string& target
   return std::make_unique<odbc::Connection>(with_options(target, options));
 }
 
+/// Of a migration whose home the journal lies in.
+Mapped mapping_beside(const std::string& journal, const Catalog& production,
+                      const Catalog& shadow) {
+  const std::string path = journal + "/../mapping.toml";
+  if (!std::filesystem::exists(path)) return {};
+  return mapped_tables(read_mapping(path), path, production, shadow);
+}
+
 int replay(const Given& given) {
   const auto shadow = connect_for_applying(given.shadow);
   const auto& dialect = sql_dialect(dialect_of(*shadow));
   const Catalog catalog = dialect.read_catalog(*shadow);
   // A journal in a migration's home stands beside production's catalog, which tells its engine.
   const auto beside = Catalog::load(given.journal + "/../catalog");
-  Applier applier(*shadow, dialect, beside.ok() ? *beside : catalog, catalog, position_name(given));
+  const Catalog& production = beside.ok() ? *beside : catalog;
+  Applier applier(*shadow, dialect, production, catalog, position_name(given),
+                  mapping_beside(given.journal, production, catalog));
   if (given.from != 0) applier.store_position(given.from - 1);
   JournalFeed feed(given.journal, applier.stored_position());
   Replay(given, applier, feed).run();

@@ -28,6 +28,33 @@ bool is_number(const Column& column) {
   return false;
 }
 
+bool is_moment(const Column& column) {
+  const std::string type = lower_type(column);
+  return !has(type, "[]") && !has(type, "range") && (has(type, "date") || has(type, "timestamp"));
+}
+
+// Without what two types write differently: the zone UTC, zeros of a fraction, midnight.
+std::string comparable_moment(std::string text) {
+  if (text.ends_with("+00")) text.resize(text.size() - 3);
+  if (text.find('.') != std::string::npos) {
+    text.resize(text.find_last_not_of('0') + 1);
+    if (text.ends_with('.')) text.pop_back();
+  }
+  constexpr std::string_view kMidnight = " 00:00:00";
+  if (text.ends_with(kMidnight)) text.resize(text.size() - kMidnight.size());
+  return text;
+}
+
+std::string text_of_literal(const std::string& literal) {
+  if (!literal.starts_with('\'')) return literal;
+  std::string out;
+  for (std::size_t i = 1; i + 1 < literal.size(); ++i) {
+    out += literal[i];
+    if (literal[i] == '\'') ++i;  // doubled
+  }
+  return out;
+}
+
 std::string sqlite_text(const std::string& text) {
   std::string out = "'";
   for (const char c : text) {
@@ -65,13 +92,23 @@ Conversion::Conversion(Dialect from, const Column& production, Dialect to, const
   } else if (from != to && to == Dialect::sqlite) {
     way_ = Way::to_sqlite;
   }
-  compare_ = comparison(production, shadow);
+  compare_ = comparison(from);
 }
 
-Conversion::Compare Conversion::comparison(const Column& production, const Column& shadow) const {
-  if (way_ == Way::same || way_ == Way::to_sqlite) {
-    const bool loose = way_ != Way::same || production.type != shadow.type;
-    return loose && is_number(production) && is_number(shadow) ? Compare::decimal : Compare::text;
+// On one engine under two types, as after a column was retyped.
+Conversion::Compare Conversion::comparison_of_types(Dialect engine) const {
+  const bool number = is_number(production_);
+  if (number && is_number(shadow_)) return Compare::decimal;
+  if (engine == Dialect::sqlite && number != is_number(shadow_)) return Compare::literal;
+  return is_moment(production_) && is_moment(shadow_) ? Compare::moment : Compare::text;
+}
+
+Conversion::Compare Conversion::comparison(Dialect from) const {
+  if (way_ == Way::same) {
+    return production_.type == shadow_.type ? Compare::text : comparison_of_types(from);
+  }
+  if (way_ == Way::to_sqlite) {
+    return is_number(production_) && is_number(shadow_) ? Compare::decimal : Compare::text;
   }
   switch (type_) {
     case PostgresqlType::integer:
@@ -117,6 +154,12 @@ void Conversion::make_comparable(bool of_shadow, odbc::OptionalText* value) cons
       return;
     case Compare::json:
       *value = comparable_json(**value);
+      return;
+    case Compare::moment:
+      *value = comparable_moment(**value);
+      return;
+    case Compare::literal:
+      *value = comparable_decimal(text_of_literal(**value));
       return;
   }
 }

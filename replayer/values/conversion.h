@@ -34,8 +34,17 @@ class Conversion {
 
  private:
   enum class Way : std::uint8_t { same, mariadb_to_postgresql, sqlite_to_postgresql, to_sqlite };
-  enum class Compare : std::uint8_t { text, decimal, real, double_precision, json };
-  [[nodiscard]] Compare comparison(const Column& production, const Column& shadow) const;
+  enum class Compare : std::uint8_t {
+    text,
+    decimal,
+    real,
+    double_precision,
+    json,
+    moment,   // a date or time of one engine under two types
+    literal,  // SQLite's, whose class follows the column's type
+  };
+  [[nodiscard]] Compare comparison(Dialect from) const;
+  [[nodiscard]] Compare comparison_of_types(Dialect engine) const;
 
   Way way_ = Way::same;
   Compare compare_ = Compare::text;

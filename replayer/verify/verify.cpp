@@ -52,6 +52,15 @@ RowHash hash_of(std::string_view text) {
   return out;
 }
 
+// What the shadow's rows say of the added columns, behind their values: whether each holds what the
+// mapping gives it.
+std::vector<std::string> held(const SqlDialect& to, const TablePair& pair) {
+  std::vector<std::string> out;
+  for (const AddedColumn& one : pair.added)
+    out.push_back(to.holds_sql(pair.shadow->columns[one.column], one.sql));
+  return out;
+}
+
 // One table. Rows of either side wait under their key until the other side's row comes by; rows
 // without a key (or with NULL in it) are their own key, counted.
 class TableComparison {
@@ -59,8 +68,9 @@ class TableComparison {
   TableComparison(odbc::Connection& production, odbc::Connection& shadow, const SqlDialect& from,
                   const SqlDialect& to, const TablePair& pair)
       : pair_(pair),
-        readers_{PageReader(production, from, *pair.production, pair.production_columns, kPageRows),
-                 PageReader(shadow, to, *pair.shadow, pair.shadow_columns, kPageRows)},
+        readers_{
+            PageReader(production, from, *pair.production, pair.production_columns, kPageRows),
+            PageReader(shadow, to, *pair.shadow, pair.shadow_columns, kPageRows, held(to, pair))},
         conversions_(conversions_of(pair, from.kind(), to.kind())) {
     result_.table = pair.production->display_name();
     find_key();
@@ -144,10 +154,11 @@ class TableComparison {
   }
 
   void make_comparable(Side side, Row& row) {
-    for (std::size_t i = 0; i < row.size(); ++i) {
+    for (std::size_t i = 0; i < conversions_.size(); ++i) {
       if (side == kProduction) convert(conversions_[i], row[i]);
       conversions_[i].make_comparable(side == kShadow, &row[i]);
     }
+    if (side == kProduction) row.insert(row.end(), pair_.added.size(), "1");
   }
 
   // What has no equal on the shadow differs from whatever stands there.

@@ -30,8 +30,9 @@ struct VerifyResult {
 /// Both connections are inside their snapshots. Order of a table's rows may differ between the
 /// sides (collations): rows are matched by key whatever the order. Tables without a key are
 /// compared as multisets of rows. Exact texts are compared; numbers by value where the types of a
-/// column differ. Progress counts compared rows. When `stop` turns true the tables not finished are
-/// left out of the result. Throws odbc::Error, std::runtime_error at the limit of rows that wait.
+/// column differ. Columns that only the shadow has are compared with what `added` gives them.
+/// Progress counts compared rows. When `stop` turns true the tables not finished are left out of
+/// the result. Throws odbc::Error, std::runtime_error at the limit of rows that wait.
 VerifyResult compare_tables(odbc::Connection& production, odbc::Connection& shadow,
                             const SqlDialect& from, const SqlDialect& to,
                             const std::vector<TablePair>& pairs,

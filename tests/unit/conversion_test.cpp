@@ -214,6 +214,41 @@ TEST(ConversionSqlite, DatesAreTextsOfItsOwnForms) {
   EXPECT_EQ(sqlite("time without time zone", "'12:30'"), "12:30:00");
 }
 
+// Whether production's text and the shadow's are one value, of a column that was retyped.
+bool same_retyped(Dialect engine, const std::string& type, const std::string& shadow_type,
+                  const std::string& exact, const std::string& shadow_exact) {
+  const Conversion one(engine, column(type), engine, column(shadow_type));
+  odbc::OptionalText here = exact;
+  odbc::OptionalText there = shadow_exact;
+  one.convert(&here);
+  one.make_comparable(false, &here);
+  one.make_comparable(true, &there);
+  return here == there;
+}
+
+TEST(ConversionOfOneEngine, RetypedColumnsAreComparedByValue) {
+  const auto postgresql = Dialect::postgresql;
+  EXPECT_TRUE(same_retyped(postgresql, "integer", "numeric(9,2)", "5", "5.00"));
+  EXPECT_TRUE(same_retyped(postgresql, "date", "timestamp without time zone", "2020-01-02",
+                           "2020-01-02 00:00:00"));
+  EXPECT_TRUE(same_retyped(postgresql, "timestamp without time zone", "timestamp with time zone",
+                           "2020-01-02 03:04:05.6", "2020-01-02 03:04:05.6+00"));
+  EXPECT_FALSE(same_retyped(postgresql, "timestamp without time zone", "timestamp with time zone",
+                            "2020-01-02 03:04:05", "2020-01-02 03:04:06+00"));
+  EXPECT_TRUE(same_retyped(Dialect::mariadb, "datetime", "datetime(6)", "2020-01-02 03:04:10",
+                           "2020-01-02 03:04:10.000000"));
+  EXPECT_TRUE(same_retyped(Dialect::sqlite, "INTEGER", "TEXT", "5", "'5'"));
+  EXPECT_TRUE(same_retyped(Dialect::sqlite, "TEXT", "INTEGER", "'it''s'", "'it''s'"));
+  EXPECT_FALSE(same_retyped(Dialect::sqlite, "INTEGER", "TEXT", "5", "'6'"));
+}
+
+TEST(ConversionOfOneEngine, TextsThatLookLikeEqualNumbersDiffer) {
+  EXPECT_FALSE(same_retyped(Dialect::sqlite, "VARCHAR(9)", "TEXT", "'07'", "'7'"));
+  EXPECT_FALSE(same_retyped(Dialect::postgresql, "character varying(9)", "text", "07", "7"));
+  EXPECT_FALSE(
+      same_retyped(Dialect::postgresql, "text", "text", "2020-01-02", "2020-01-02 00:00:00"));
+}
+
 TEST(Comparable, DecimalsAreEqualByValueAndExact) {
   EXPECT_EQ(comparable_decimal("1.50"), comparable_decimal("1.5000"));
   EXPECT_EQ(comparable_decimal("1e+30"), comparable_decimal("1000000000000000000000000000000"));

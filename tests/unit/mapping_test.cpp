@@ -1,6 +1,10 @@
 // The mapping file: what is read of it, and that whatever is wrong is named with its place.
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <iterator>
+#include <string>
+
 #include "replayer/mapping/mapping_file.h"
 
 namespace understudy {
@@ -22,6 +26,20 @@ std::string error_of(const std::string& text) {
 TEST(MappingFileTest, AnEmptyFileMapsNothing) {
   EXPECT_TRUE(read("").tables.empty());
   EXPECT_TRUE(read("# a comment\n[tables]\n").tables.empty());
+}
+
+TEST(MappingFileTest, TheExampleOfThePageIsOne) {
+  std::ifstream in(DOCS_FOLDER "/reference/mapping.md");
+  const std::string page{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+  const std::string fence = "```toml\n";
+  const std::size_t from = page.find(fence);
+  ASSERT_NE(from, std::string::npos);
+  const std::size_t begin = from + fence.size();
+  const MappingFile file = read(page.substr(begin, page.find("```", begin) - begin));
+  ASSERT_EQ(file.tables.size(), 3u);
+  EXPECT_FALSE(file.tables[0].retyped.empty());
+  EXPECT_TRUE(file.tables[1].dropped);
+  EXPECT_TRUE(file.tables[2].split);
 }
 
 TEST(MappingFileTest, ATableMayBeRenamedWithItsColumns) {
