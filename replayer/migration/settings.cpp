@@ -84,8 +84,8 @@ Settings load_settings(const Home& home) {
     table = parse_toml(read_file(path));
   } catch (const TomlError& error) {
     // The parser's own words may quote the line, and the line a password.
-    throw Failure(kExitFailed, fmt::format("{} is no TOML at line {}; correct it", path,
-                                           error.line()));
+    throw Failure(kExitFailed,
+                  fmt::format("{} is no TOML at line {}; correct it", path, error.line()));
   }
   Settings out;
   out.production = table["production"].value_or(std::string());
