@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "driver/capture/own_transaction.h"
 #include "driver/capture/record.h"
+#include "driver/capture/row_counts.h"
 #include "driver/capture/write.h"
 #include "driver/sql/arrays.h"
 
@@ -106,23 +108,41 @@ struct SetsTold {
   SQLULEN processed = 0;
 };
 
-// Undone, the application's own call fails again and is what the application is told of. `*stands`:
-// the sets before the one that failed do: the server runs those of an UPDATE one by one.
-SQLRETURN fail_whole_array(const Work& work, SQLRETURN ret, const SetsTold& before,
-                           const RunsUnchanged& unchanged, bool* stands) {
-  Session& session = work.session;
-  // After a deadlock nothing is left to go back to.
-  const std::string back = std::string("ROLLBACK TO SAVEPOINT ") + kArraySavepoint;
-  if (!SQL_SUCCEEDED(session.send_aside(back))) return ret;
-  session.rolled_back_to(kArraySavepoint);
-  before.restore();
+void show_own_statement(const Work& work) {
   work.execution().forget_result();
   work.execution().stands_in = false;
   work.stmt.current.store(work.stmt.real, std::memory_order_release);
-  ret = to_its_end(unchanged);
+}
+
+// Undone, the application's own call fails again and is what the application is told of. Where the
+// sets before the one that failed stand it is undone, too, and they are run and recorded once more,
+// up to the one that fails: its warnings stay. `*stands`: so it was.
+SQLRETURN fail_whole_array(const Work& work, const SetsTold& before, const RunsUnchanged& unchanged,
+                           const RunsSlice& run, bool* stands) {
+  Session& session = work.session;
+  const auto back = [&] {
+    const std::string text = std::string("ROLLBACK TO SAVEPOINT ") + kArraySavepoint;
+    const bool gone = SQL_SUCCEEDED(session.send_aside(text));
+    if (gone) session.rolled_back_to(kArraySavepoint);
+    return gone;
+  };
+  // After a deadlock nothing is left to go back to.
+  if (!back()) return SQL_ERROR;
+  before.restore();
+  show_own_statement(work);
+  work.stmt.diagnostics.clear();
+  const SQLRETURN ret = to_its_end(unchanged);
   session.transaction.tainted = !done(ret);
-  *stands = done(ret) || sql::server_runs_sets(work.execution().text());
-  if (*stands) session.note_uncaptured("parameter-array-failed");
+  const std::string& text = work.execution().text();
+  const bool whole = sent_as_one(work.execution(), work.bound) && !sql::server_runs_sets(text);
+  if ((whole && !done(ret)) || !back()) return ret;
+  const SetsTold told(work.bound);
+  const std::vector<Diagnostic> warned = std::exchange(work.stmt.diagnostics, {});
+  *stands = true;
+  (void)record_slices(work, run);
+  told.restore();
+  work.stmt.diagnostics = warned;
+  show_own_statement(work);
   return ret;
 }
 
@@ -150,7 +170,8 @@ SQLRETURN run_whole_array(const Work& work, bool implicit, const RunsSlice& run,
   SQLRETURN ret = record_slices(work, run);
   bool stands = false;
   if (!done(ret) && saved) {
-    ret = fail_whole_array(work, ret, before, unchanged, &stands);
+    ret = fail_whole_array(work, before, unchanged, run, &stands);
+    if (implicit && stands && session.transaction.tainted) session.settle_taint();
   } else if (done(ret)) {
     report_ignored(work.bound);
   }

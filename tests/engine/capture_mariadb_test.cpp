@@ -346,6 +346,46 @@ TEST_F(CaptureMariadb, RecordsTheRowsOfEachSetOfAnArrayOfUpdates) {
   EXPECT_EQ(seen.transactions[0].statements.size(), 1u);  // the second set changed nothing
 }
 
+// Of an UPDATE, and of what Connector/ODBC sends set by set.
+TEST_F(CaptureMariadb, RecordsTheSetsBeforeTheOneThatAnArrayFailsAt) {
+  begin({"CREATE TABLE t (id INT PRIMARY KEY, v INT)",
+         "INSERT INTO t VALUES (1, 1), (2, 2), (3, 3), (4, 4), (8, 8)"});
+  Application app(production_.through());
+  const auto fails = [&](const std::string& sql, std::vector<SQLINTEGER> of, bool as_one) {
+    raw::Statement stmt(app);
+    SQLULEN processed = 77;
+    const SQLULEN by = as_one ? SQL_PARAM_BIND_BY_COLUMN : sizeof(SQLINTEGER);
+    SQLSetStmtAttr(stmt.handle, SQL_ATTR_PARAMSET_SIZE, reinterpret_cast<SQLPOINTER>(of.size()), 0);
+    SQLSetStmtAttr(stmt.handle, SQL_ATTR_PARAM_BIND_TYPE, reinterpret_cast<SQLPOINTER>(by), 0);
+    SQLSetStmtAttr(stmt.handle, SQL_ATTR_PARAMS_PROCESSED_PTR, &processed, 0);
+    SQLBindParameter(stmt.handle, 1, SQL_PARAM_INPUT, SQL_C_SLONG, SQL_INTEGER, 10, 0, of.data(), 0,
+                     nullptr);
+    EXPECT_EQ(stmt.run(sql), as_one ? SQL_ERROR : SQL_SUCCESS_WITH_INFO);
+    EXPECT_NE(stmt.problems().find("23000"), std::string::npos) << stmt.problems();
+    EXPECT_EQ(processed, as_one ? 0u : of.size());
+  };
+  const std::string update = "UPDATE t SET v = v + 10, id = IF(id = 4, 8, id) WHERE v = ?";
+  const std::string insert = "INSERT INTO t (id) VALUES (?)";
+  fails(update, {1, 2, 4, 3}, true);
+  fails(update, {4, 3}, true);
+  fails(insert, {21, 22, 1}, false);
+  fails(insert, {31, 32, 1}, true);
+  app.autocommit(false);
+  fails(update, {11, 12, 4, 3}, true);
+  fails(insert, {23, 1}, false);
+  ASSERT_TRUE(SQL_SUCCEEDED(app.commit()));
+  std::string recorded;
+  for (const auto& transaction : production_.drain().transactions) {
+    EXPECT_TRUE(transaction.notes.empty());
+    EXPECT_EQ(transaction.outcome, Outcome::committed);
+    for (const auto& statement : transaction.statements) recorded += rows_of(statement);
+    recorded += ". ";
+  }
+  EXPECT_EQ(recorded, "+1 1 11 +2 2 12 . +21 NULL +22 NULL . +1 1 21 +2 2 22 +23 NULL . ");
+  EXPECT_EQ(production_.scalar("SELECT GROUP_CONCAT(id, ':', IFNULL(v, '') ORDER BY id) FROM t"),
+            "1:21,2:22,3:3,4:4,8:8,21:,22:,23:");
+}
+
 // Row 1 belongs to the victim, rows 2 to 5 to the other, which has written more and so survives.
 class CaptureMariadbDeadlock : public CaptureMariadb {
  protected:

@@ -199,7 +199,7 @@ void counts_of_arrays_with_ignored_sets(Program& p) {
 }
 
 // `failing`: the set with a key that is there.
-void failing_arrays(Program& p, const char* extra) {
+void failing_arrays(Program& p, const char* extra, SQLLEN bind_type = SQL_PARAM_BIND_BY_COLUMN) {
   if (!p.connect(extra)) return;
   for (const bool on : {true, false}) {
     p.autocommit(on);
@@ -218,6 +218,7 @@ void failing_arrays(Program& p, const char* extra) {
         sets.id[failing] = sql[0] == 'U' ? (std::strstr(sql, "note") != nullptr ? 0 : 1) : 1;
         SQLHSTMT h = p.stmt();
         sets.bind(p, h);
+        p.set_stmt_attr(h, SQL_ATTR_PARAM_BIND_TYPE, bind_type);
         p.prepare(h, sql);
         p.execute(h);
         show_results(p, h, sets);
@@ -231,6 +232,10 @@ void failing_arrays(Program& p, const char* extra) {
 
 void counts_of_failing_arrays(Program& p) {
   failing_arrays(p, "");
+}
+// MariaDB: the step of integers, as above.
+void counts_of_failing_arrays_set_by_set(Program& p) {
+  failing_arrays(p, "", sizeof(SQLINTEGER));
 }
 void counts_of_failing_arrays_one_by_one(Program& p) {
   failing_arrays(p, "BatchSize=1;");
@@ -260,6 +265,7 @@ void add_count_cases(Cases& all) {
   add("CountsOfArraysSentAsOne", counts_of_arrays_sent_as_one, kMaria);
   add("CountsOfArraysSentSetBySet", counts_of_arrays_sent_set_by_set, kMaria);
   add("CountsOfFailingArrays", counts_of_failing_arrays, kAll, true);
+  add("CountsOfFailingArraysSetBySet", counts_of_failing_arrays_set_by_set, kMaria, true);
   add("CountsOfFailingArraysOneByOne", counts_of_failing_arrays_one_by_one, kPostgres, true);
   add("CountsOfFailingArraysAtLevel0", counts_of_failing_arrays_at_level_0, kPostgres, true);
   add("CountsOfFailingArraysAtLevel1", counts_of_failing_arrays_at_level_1, kPostgres, true);

@@ -33,8 +33,6 @@ constexpr Known kDifferences[] = {
 };
 
 constexpr Known kRemainders[] = {
-    {"Maria", "countsoffailingarrays", Compared::nothing,
-     "what stands of an array that fails is counted, not recorded"},
     {"Postgres", "callsthatcommit", Compared::nothing,
      "a procedure that ends transactions is counted, not recorded"},
     {"Postgres", "batchesnottoldapart", Compared::nothing,
