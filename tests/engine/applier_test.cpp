@@ -269,6 +269,37 @@ TEST_P(ApplierWithoutAKeyTest, ChangesOneOfEqualRows) {
   EXPECT_EQ(kinds(), "");
 }
 
+TEST_P(ApplierTest, StatementsOnAMappedTableAreReplayedByTheirRowsOrCounted) {
+  applier_.reset();
+  Mapped mapped;
+  mapped.dropped = {&table_of(catalog_, "tally")};
+  TablePair& pair = mapped.pairs.emplace_back();
+  pair.production = pair.shadow = &table_of(catalog_, "item");
+  pair.production_columns = pair.shadow_columns = {0, 2};
+  pair.mapped = true;
+  const auto& sql = sql_dialect(GetParam());
+  applier_ = std::make_unique<Applier>(*shadow_, sql, catalog_, catalog_, kMigration, mapped);
+  const Shape tally = {"", "tally", 1, {"id", "n"}};
+  run(Recorded(1)
+          .rows(Verdict::effects, "whatever", tally, 1, {{Verb::update, {"1", "5"}}})
+          .rows(Verdict::effects, "whatever", item_shape(), 1,
+                {{Verb::update, {"1", exact("never"), "11"}}}));
+  EXPECT_EQ(kinds(), "");
+  EXPECT_EQ(value("SELECT n FROM tally"), "0");
+  EXPECT_EQ(value("SELECT name FROM item WHERE id = 1 AND stock = 11"), "one");
+  run(Recorded(2)
+          .rows(Verdict::keyed, "UPDATE item SET stock = 12 WHERE id = 1", item_shape(), 1, {})
+          .rows(Verdict::keyed, "UPDATE item SET stock = 21 WHERE id = 2", item_shape(), 1,
+                {{Verb::update, {"2", exact("never"), "22"}}}));
+  EXPECT_EQ(kinds(), "mapped, without rows x1;");
+  EXPECT_EQ(value("SELECT stock FROM item WHERE id = 1"), "11");
+  EXPECT_EQ(value("SELECT stock FROM item WHERE id = 2"), "22");
+  // Only a dropped column changed.
+  run(Recorded(3).rows(Verdict::effects, "whatever", item_shape(), 1,
+                       {{Verb::update, {"2", exact("other"), "22"}}}));
+  EXPECT_EQ(kinds(), "mapped, without rows x1;");
+}
+
 TEST_P(ApplierTest, SkipsWhatWasRolledBackAndMovesOn) {
   run(Recorded(1).statement(Verdict::keyed, kTake, 1, {"1", "1"}), Outcome::rolled_back);
   EXPECT_EQ(value("SELECT stock FROM item WHERE id = 1"), "10");

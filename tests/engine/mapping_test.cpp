@@ -377,6 +377,38 @@ TEST_P(Mapping, IsFrozenWhenRecordingBegins) {
   expect_equal("ready");
 }
 
+TEST(MappingAcross, GoesToAnotherEngineToo) {
+  const TempDir folder;
+  LiveMigration migration(
+      "Understudy ANSI", "SQLite3",
+      "Database=" + std::string(folder.path()) + "/production.db;Timeout=60000;",
+      PostgresServer::shared().new_database(), "PostgreSQL Unicode");
+  odbc::Connection from(migration.production());
+  run_all(from, {"PRAGMA journal_mode = WAL",
+                 "CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT, active INTEGER, old TEXT)",
+                 "INSERT INTO item VALUES (1, 'one', 1, 'x')"});
+  odbc::Connection to(migration.shadow());
+  to.run(
+      "CREATE TABLE product (id bigint PRIMARY KEY, title varchar(40), usable boolean,"
+      " since date NOT NULL, label text)");
+  const std::string file = std::string(folder.path()) + "/map.toml";
+  std::ofstream(file) << "[tables.item]\nto = 'product'\ndrop = ['old']\nretyped = ['active']\n"
+                         "rename = { name = 'title', active = 'usable' }\n[tables.item.add]\n"
+                         "since = '2020-01-02'\n"
+                         "label = { expression = \"title || ' since ' || since::text\" }\n";
+  migration.expect_tool({"create", "--production", migration.production(), "--shadow",
+                         migration.shadow(), "--mapping", file});
+  migration.expect_tool({"start"});
+  Application app(migration.application());
+  EXPECT_EQ(run(app, "INSERT INTO item VALUES (2, 'two', 0, NULL)"), SQL_SUCCESS);
+  EXPECT_EQ(run(app, "UPDATE item SET name = 'uno', old = 'y' WHERE id = 1"), SQL_SUCCESS);
+  migration.expect_tool({"verify"});
+  EXPECT_EQ(migration.status()["divergences"], 0);
+  EXPECT_EQ(to.scalar("SELECT string_agg(concat_ws('|', title, usable, since, label), ';'"
+                      " ORDER BY id) FROM product"),
+            "uno|t|2020-01-02|uno since 2020-01-02;two|f|2020-01-02|two since 2020-01-02");
+}
+
 INSTANTIATE_TEST_SUITE_P(Engines, Mapping,
                          testing::Values(Dialect::postgresql, Dialect::sqlite, Dialect::mariadb),
                          [](const auto& one) { return std::string(dialect_name(one.param)); });

@@ -98,6 +98,15 @@ TEST_F(ReplayToolTest, AppliesAJournalOnceHoweverOftenItIsRun) {
   EXPECT_EQ(balance(), "118");
 }
 
+TEST_F(ReplayToolTest, DoesNothingWithAMappingBesideTheJournalThatDoesNotFit) {
+  paid(1, 5);
+  std::ofstream(folder_.path() + "/mapping.toml") << "[tables.nowhere]\ndrop = true\n";
+  const auto result = replay();
+  EXPECT_EQ(result.exit_code, 2) << result.output;
+  EXPECT_NE(result.output.find("mapping.toml:1:9: "), std::string::npos) << result.output;
+  EXPECT_EQ(balance(), "100");
+}
+
 TEST_F(ReplayToolTest, AppliesBetweenTwoRecordsBothInclusive) {
   paid(1, 1);
   const auto from = paid(2, 10);
