@@ -121,10 +121,10 @@ struct ControlHeader {
   std::atomic<std::uint64_t> applied_seq;
   std::atomic<std::uint64_t> applied;       // transactions
   std::atomic<std::uint32_t> reason_state;  // 0 empty, 1 being written, 2 readable
-  std::atomic<std::uint32_t> reserved0;
-  char reason[kReasonBytes];               // why the mode is `invalid`
-  std::atomic<std::uint32_t> ring_number;  // journald's name for this ring; 0: not given yet
-  std::atomic<std::uint32_t> reserved1;
+  std::atomic<std::uint32_t> lacks_room;    // futex; 1: journald waits for room on its disk
+  char reason[kReasonBytes];                // why the mode is `invalid`
+  std::atomic<std::uint32_t> ring_number;   // journald's name for this ring; 0: not given yet
+  std::atomic<std::uint32_t> growth_kib;    // of the journal, per second
 };
 static_assert(offsetof(ControlHeader, mode_word) == 128);
 static_assert(offsetof(ControlHeader, tail) == 192);

@@ -15,7 +15,7 @@ Status failure(const char* what, const std::string& path) {
   const int error = errno;
   const std::string head = std::string("cannot ") + what + " " + path + ": ";
   if (error == ENOSPC || error == EDQUOT) {
-    return {Code::full, head + "the disk is full; make room, then begin the migration anew"};
+    return {Code::full, head + "the disk is full; make room"};
   }
   return {error == ENOENT ? Code::not_found : Code::io, head + std::strerror(error)};
 }

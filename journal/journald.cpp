@@ -4,10 +4,12 @@
 #include <cstring>
 #include <exception>
 #include <memory>
+#include <optional>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
+#include "journal/mode.h"
 #include "journal/record.h"
 #include "journal/ring.h"
 #include "journal/segment.h"
@@ -27,6 +29,9 @@ constexpr std::uint32_t kNoSlot = kSlotCount;
 constexpr std::uint64_t kGatherNs = kNsPerMs;
 // Between looks at whether the sessions of open transactions live; all slots: each second.
 constexpr std::uint64_t kLookNs = 10 * kNsPerMs;
+// Between tries to make the next segment on a full disk: nothing tells when others make room.
+constexpr std::uint64_t kRoomLookNs = 200 * kNsPerMs;
+constexpr std::uint64_t kGrowthSeconds = 8;  // that the figure looks back on
 
 /// A transaction in the journal whose outcome has not come, or one of which there are only chunks.
 struct OpenTransaction {
@@ -121,6 +126,11 @@ class Journald {
   Status refuse_lost_records(const History& history);
   void adopt(History history);
   Status loop();
+  Result<bool> turn();
+  [[nodiscard]] bool lacks_room(const Status& status) const;
+  void tell_room(bool lacks);
+  Status await_room(const Status& full);
+  void measure_growth();
   Status drain_to(std::uint64_t position);
   Status failed(Status status);
   void write_gap(const std::string& reason);
@@ -162,12 +172,18 @@ class Journald {
   std::uint64_t last_sync_ns_ = 0;
   std::uint64_t last_look_ns_ = 0;
   std::uint64_t last_full_look_ns_ = 0;
+  std::uint64_t measured_bytes_ = 0;
+  std::uint64_t measured_ns_ = 0;
 };
 
 // --- beginning and end ---
 
 Status Journald::run() {
-  if (auto status = recover(); !status.ok()) return failed(std::move(status));
+  if (auto status = recover(); !status.ok()) {
+    // Opening has changed nothing that counts: another journald goes on when there is room.
+    if (status.code() == Code::full && writer_ == nullptr) return status;
+    return failed(std::move(status));
+  }
   if (auto status = loop(); !status.ok()) return failed(std::move(status));
   return {};
 }
@@ -261,16 +277,19 @@ void Journald::adopt(History history) {
 }
 
 Status Journald::loop() {
-  last_sync_ns_ = monotonic_ns();
-  if (auto status = look_for_the_dead(true); !status.ok()) return status;
+  measured_ns_ = last_sync_ns_ = monotonic_ns();
+  measured_bytes_ = writer_->bytes();
   const std::uint64_t interval_ns = options_.sync_interval_ms * kNsPerMs;
   const std::uint64_t gather_bytes_max = map_.ring_bytes() / 4;
   while (!stop_.load()) {
     header_.journald_beat_ns.store(monotonic_ns());
-    const auto drained = drain_batch();
-    if (!drained.ok()) return drained.status();
-    if (auto status = sync_when_due(); !status.ok()) return status;
-    if (auto status = look_when_due(*drained); !status.ok()) return status;
+    const auto drained = turn();
+    if (!drained.ok() && !lacks_room(drained.status())) return drained.status();
+    if (!drained.ok()) {
+      if (auto status = await_room(drained.status()); !status.ok()) return status;
+      continue;
+    }
+    tell_room(false);
     const std::uint64_t now = monotonic_ns();
     if (!*drained) {
       const std::uint64_t wait_ns =
@@ -280,7 +299,49 @@ Status Journald::loop() {
       ring_.gather(now + kGatherNs);
     }
   }
-  return drain_to(header_.tail.load());
+  // What a full disk keeps in the ring is there for the next journald.
+  const Status status = drain_to(header_.tail.load());
+  return lacks_room(status) ? Status() : status;
+}
+
+Result<bool> Journald::turn() {
+  const auto drained = drain_batch();
+  if (!drained.ok()) return drained;
+  if (auto status = sync_when_due(); !status.ok()) return status;
+  if (auto status = look_when_due(*drained); !status.ok()) return status;
+  return drained;
+}
+
+bool Journald::lacks_room(const Status& status) const {
+  return status.code() == Code::full && writer_->lacks_room();
+}
+
+void Journald::tell_room(bool lacks) {
+  if (header_.lacks_room.exchange(lacks ? 1 : 0) == (lacks ? 1 : 0)) return;
+  futex_wake_all(header_.lacks_room);
+}
+
+// What is written stands and is synced; the ring keeps the rest. Writers go on until it is full,
+// then wait as OnFull says, and end recording: only then is it over.
+Status Journald::await_room(const Status& full) {
+  tell_room(true);
+  const std::uint32_t mode = header_.mode_word.load();
+  if (recording_ended(mode_of(mode))) return full;
+  futex_wait_until(header_.mode_word, mode, monotonic_ns() + kRoomLookNs);
+  return {};
+}
+
+void Journald::measure_growth() {
+  const std::uint64_t now = monotonic_ns();
+  const std::uint64_t bytes = writer_->bytes();
+  const std::uint64_t ms = (now - measured_ns_) / kNsPerMs;
+  if (ms == 0) return;
+  const std::uint64_t kib = (bytes - measured_bytes_) * 1000 / 1024 / ms;
+  const std::uint64_t before = header_.growth_kib.load();
+  const std::uint64_t mean = (before * (kGrowthSeconds - 1) + kib) / kGrowthSeconds;
+  header_.growth_kib.store(static_cast<std::uint32_t>(std::min<std::uint64_t>(mean, UINT32_MAX)));
+  measured_ns_ = now;
+  measured_bytes_ = bytes;
 }
 
 // Up to what was claimed when the stop was asked for; a session that is still writing its record
@@ -302,21 +363,29 @@ Result<bool> Journald::drain_batch() {
   if (!item.ok() && item.status().code() == Code::end) return false;
   if (!item.ok()) return item.status();
   std::uint64_t bytes = 0;
+  Status written;
+  std::optional<Ring::Item> last;  // that is in the journal
   for (std::uint32_t count = 1;; ++count) {
     // A process before this one may have been killed between writing and freeing: positions of one
     // ring only grow, and the journal holds a prefix of them, so the position alone tells.
     if (item->next_position > journaled_position_) {
-      if (auto status = write(*item); !status.ok()) return status;
+      written = write(*item);
+      if (!written.ok() && !lacks_room(written)) return written;
+      if (!written.ok()) break;
       bytes += item->payload.size();
     }
+    last = *item;
     if (count == kBatchRecordsMax || bytes >= kBatchBytesMax) break;
     auto next = ring_.peek_after(*item);
     if (!next.ok()) break;  // the next batch meets the same and reports it
     item = std::move(next);
   }
-  if (auto status = writer_->write_out(); !status.ok()) return status;
-  if (auto status = publish(item->next_position); !status.ok()) return status;
-  ring_.consume(*item);
+  if (last) {
+    if (auto status = writer_->write_out(); !status.ok()) return status;
+    if (auto status = publish(last->next_position); !status.ok()) return status;
+    ring_.consume(*last);
+  }
+  if (!written.ok()) return written;
   return true;
 }
 
@@ -433,6 +502,7 @@ Status Journald::look_for_the_dead(bool all_slots) {
   // Slots first: a slot found dead is freed only in a pass that also saw its transactions.
   if (all_slots) {
     observe_dead_slots();
+    measure_growth();
     last_full_look_ns_ = last_look_ns_;
   }
   observe_departed();
@@ -464,21 +534,25 @@ void Journald::observe_dead_slots() {
 Status Journald::resolve_departed() {
   const std::uint64_t head = header_.head.load();
   bool wrote = false;
+  Status resolved;
   for (auto open = open_.begin(); open != open_.end();) {
     const auto gone = departed_.find(open->second.session_id);
     if (gone == departed_.end() || gone->second > head) {
       ++open;
       continue;
     }
-    if (auto status = resolve(open->first, open->second); !status.ok()) return status;
+    resolved = resolve(open->first, open->second);
+    if (!resolved.ok() && !lacks_room(resolved)) return resolved;
+    if (!resolved.ok()) break;
     wrote = true;
     open = open_.erase(open);
   }
-  std::erase_if(departed_, [&](const auto& gone) { return gone.second <= head; });
   if (wrote) {
     if (auto status = writer_->write_out(); !status.ok()) return status;
     if (auto status = publish(journaled_position_); !status.ok()) return status;
   }
+  if (!resolved.ok()) return resolved;
+  std::erase_if(departed_, [&](const auto& gone) { return gone.second <= head; });
   std::erase_if(dead_slots_, [&](const auto& dead) {
     if (dead.second > head) return false;
     map_.release_dead(dead.first);
@@ -493,8 +567,9 @@ Status Journald::resolve(std::uint64_t txn_id, const OpenTransaction& open) {
   outcome.txn_id = txn_id;
   outcome.at_us = wall_clock_us();
   outcome.outcome = Outcome::unknown;
-  in_doubt_.insert(txn_id);
-  return writer_->append(RecordType::outcome, raw(outcome)).status();
+  const auto seq = writer_->append(RecordType::outcome, raw(outcome));
+  if (seq.ok()) in_doubt_.insert(txn_id);
+  return seq.status();
 }
 
 Status make_home(const JournaldOptions& options) {

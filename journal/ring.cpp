@@ -86,9 +86,10 @@ Result<Ring::Claim> Ring::claim(std::uint32_t slot, RingKind kind, std::uint64_t
       const bool ended = recording_ended(mode_of(header.mode_word.load()));
       if (ended || monotonic_ns() >= deadline_ns ||
           !futex_wait_until(header.space_wake, space, deadline_ns))
-        return Status(Code::full,
-                      fmt::format("the ring of {} bytes is full; look whether journald runs",
-                                  map_.ring_bytes()));
+        return Status(Code::full, fmt::format("the ring of {} bytes is full; {}", map_.ring_bytes(),
+                                              header.lacks_room.load() != 0
+                                                  ? "journald waits for room on its disk"
+                                                  : "look whether journald runs"));
       continue;
     }
     // Sequentially consistent: who sees the moved tail sees the intent.

@@ -124,7 +124,12 @@ class JournalWriter {
   Status need_text(const std::array<std::uint8_t, 16>& id, std::string_view text);
   /// When fewer than `bytes` are left in the segment, goes to the next one (the dictionary starts
   /// anew). Call before need_text/append of things that belong together.
+  /// Where the disk has no room for the next segment (Code::full, `lacks_room`), nothing is lost
+  /// and nothing sticks: the same call may be made again when there is room. So it is with append
+  /// and need_text.
   Status reserve(std::uint64_t bytes);
+  /// The last call failed only since the disk has no room for the next segment.
+  [[nodiscard]] bool lacks_room() const;
   /// Hands everything to the kernel (write); readers see it.
   Status write_out();
   /// write_out, then fdatasync; begins the next group. After an error every later call fails with

@@ -10,6 +10,7 @@
 #include <system_error>
 #include <thread>
 #include <unordered_set>
+#include <utility>
 
 #include "journal/record.h"
 #include "journal/segment.h"
@@ -87,6 +88,7 @@ struct JournalWriter::Impl {
   std::uint64_t closed_bytes = 0;  // of the segments before
   bool closed = false;             // the segment has its last record
   bool torn = false;               // recovery left something to be synced
+  bool lacks_room = false;         // for the next segment
   std::unordered_set<TextId, TextIdHash> texts;
   std::vector<std::byte> buffer;
   Status failed;
@@ -109,6 +111,7 @@ struct JournalWriter::Impl {
 
   void prepare_in_background();
   Status prepare(std::uint64_t bytes, std::uint64_t from);
+  Status prepare_segment(std::uint64_t bytes);
   Status begin_segment(std::uint64_t needed);
   Status write_header(int next, std::uint64_t bytes);
   Status close_segment();
@@ -287,16 +290,27 @@ Status JournalWriter::Impl::write_header(int next, std::uint64_t bytes) {
   return files->write_at(next, std::as_bytes(std::span(&header, 1)), 0);
 }
 
+// A full disk is found out here, where no record depends on it: what `prepare` had written is gone
+// again, and a later call begins with nothing.
+Status JournalWriter::Impl::prepare_segment(std::uint64_t bytes) {
+  if (preparer.joinable()) preparer.join();
+  Status status = std::exchange(prepared_status, Status());
+  const std::uint64_t from = std::exchange(prepared_bytes, 0);
+  if (status.code() == Code::full) {
+    status = prepare(bytes, 0);
+  } else if (status.ok() && bytes > from) {
+    status = prepare(bytes, from);
+  }
+  lacks_room = status.code() == Code::full;
+  return status;
+}
+
 // The file gets its name only when it is complete and the segment before it is closed and synced,
 // so that its existence proves both.
 Status JournalWriter::Impl::begin_segment(std::uint64_t needed) {
-  if (preparer.joinable()) preparer.join();
-  if (!prepared_status.ok()) return prepared_status;
   const std::uint64_t least = kSegmentHeaderBytes + needed + record_bytes(0);
   const std::uint64_t bytes = std::max(options.segment_bytes, page_aligned(least));
-  if (bytes > prepared_bytes) {
-    if (auto status = prepare(bytes, prepared_bytes); !status.ok()) return status;
-  }
+  if (auto status = prepare_segment(bytes); !status.ok()) return status;
   const auto next = files->open(next_path(), O_RDWR, kFileMode);
   if (!next.ok()) return next.status();
   ++number;
@@ -334,7 +348,7 @@ Status JournalWriter::Impl::make_room(std::uint64_t bytes) {
   if (!failed.ok()) return failed;
   if (bytes <= room()) return {};
   if (auto status = close_segment(); !status.ok()) return status;
-  if (auto status = begin_segment(bytes); !status.ok()) return fail(status);
+  if (auto status = begin_segment(bytes); !status.ok()) return lacks_room ? status : fail(status);
   return {};
 }
 
@@ -453,6 +467,9 @@ Status JournalWriter::write_out() {
 }
 Status JournalWriter::sync() {
   return impl_->sync();
+}
+bool JournalWriter::lacks_room() const {
+  return impl_->lacks_room;
 }
 std::uint64_t JournalWriter::last_seq() const {
   return impl_->point.seq;

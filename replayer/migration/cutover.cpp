@@ -244,9 +244,10 @@ void hold_and_switch(Migration& migration, Worker& worker, const Turn& turn,
                      Timeline& timeline) {
   Undo undo(migration, worker);
   prepare_sessions(migration, turn, timeline);
-  require_guardrails(migration, turn,
-                     collect_figures(migration.map.get(), migration.state->get(), true), options,
-                     nullptr);
+  require_guardrails(
+      migration, turn,
+      collect_figures(migration.map.get(), migration.home, migration.state->get(), true), options,
+      nullptr);
   migration.state->change([&](State& state) {
     state.enter(turn.held, "new writing transactions wait, open ones may end");
   });
@@ -311,7 +312,8 @@ void wait_for_direction(Migration& migration, Worker& worker, const Turn& turn) 
 void turn_over(Migration& migration, Worker& worker, const Turn& turn,
                const CutoverOptions& options, const Say& say) {
   wait_for_direction(migration, worker, turn);
-  const Figures figures = collect_figures(migration.map.get(), migration.state->get(), true);
+  const Figures figures =
+      collect_figures(migration.map.get(), migration.home, migration.state->get(), true);
   require_guardrails(migration, turn, figures, options, &say);
   const Database source = open_source(migration.settings, turn.way);
   const Database target = open_target(migration.settings, turn.way);

@@ -1,6 +1,7 @@
 #include "replayer/migration/figures.h"
 
 #include <fmt/format.h>
+#include <sys/statvfs.h>
 
 #include <algorithm>
 
@@ -51,18 +52,30 @@ void collect_sessions(SegmentMap& map, Figures& out) {
   for (auto& [age, line] : writing) out.writing.push_back(std::move(line));
 }
 
+bool recording_over(const std::string& mode) {
+  return mode == mode_word_of(Mode::invalid) || mode == mode_word_of(Mode::one_way);
+}
+
+void collect_disk(const Home& home, Figures& out) {
+  struct statvfs disk {};
+  if (::statvfs(home.root.c_str(), &disk) == 0)
+    out.disk_free_bytes = std::uint64_t{disk.f_bavail} * disk.f_frsize;
+}
+
 bool has_backlog(Phase phase) {
   return phase >= Phase::copying && phase <= Phase::reversing;
 }
 
 }  // namespace
 
-Figures collect_figures(SegmentMap* map, const State& state, bool replayer_alive) {
+Figures collect_figures(SegmentMap* map, const Home& home, const State& state,
+                        bool replayer_alive) {
   Figures out;
   out.state = state;
   out.replayer_alive = replayer_alive;
   out.divergences = state.divergence_count();
   out.uncaptured_writes = state.uncaptured + state.bypassed_rows();
+  collect_disk(home, out);
   if (!map) return out;
   ControlHeader& header = map->header();
   out.journald_alive = map->locked_elsewhere(kLockJournald);
@@ -85,15 +98,36 @@ Figures collect_figures(SegmentMap* map, const State& state, bool replayer_alive
       state.bypassed_rows();
   out.ring_used_bytes = less(header.tail.load(), header.head.load());
   out.journal_bytes = header.journal_bytes.load();
+  out.lacks_room = out.journald_alive && header.lacks_room.load() != 0;
+  if (const std::uint32_t kib = header.growth_kib.load(); out.journald_alive && kib > 0)
+    out.seconds_to_full = static_cast<double>(out.disk_free_bytes) / (1024.0 * kib);
   collect_sessions(*map, out);
   return out;
 }
 
 Figures collect_figures(const Home& home) {
   const auto map = SegmentMap::open(home.root, home.name);
-  if (!map.ok()) return collect_figures(nullptr, load_state(home), false);
+  if (!map.ok()) return collect_figures(nullptr, home, load_state(home), false);
   const bool alive = (*map)->locked_elsewhere(kLockReplayer);
-  return collect_figures(map->get(), load_state(home), alive);
+  return collect_figures(map->get(), home, load_state(home), alive);
+}
+
+std::vector<std::string> alarms(const Figures& figures) {
+  std::vector<std::string> out;
+  if (!figures.journald_alive || recording_over(figures.mode)) return out;
+  if (figures.lacks_room) {
+    out.emplace_back(
+        "the journal's disk is full; recording ends when the ring is full too: make room");
+  } else if (figures.seconds_to_full && *figures.seconds_to_full < kFullSoonSeconds) {
+    out.push_back(
+        fmt::format("the journal's disk is full in {:.0f} s as the journal grows now: "
+                    "make room",
+                    *figures.seconds_to_full));
+  } else if (figures.disk_free_bytes < kDiskLowBytes) {
+    out.push_back(
+        fmt::format("the journal's disk has {} bytes left: make room", figures.disk_free_bytes));
+  }
+  return out;
 }
 
 const std::vector<std::string>& guardrail_names(Way way) {
@@ -125,7 +159,11 @@ std::vector<Guardrail> guardrails(const Home& home, const Figures& figures, Way 
       !back                       ? "wait until the phase is replaying or ready"
       : figures.mode == "one_way" ? anew
                                   : "there is a way back in the phase switched only");
-  add("journald", figures.journald_alive, figures.journald_alive ? "runs" : "does not run", start);
+  add("journald", figures.journald_alive && !figures.lacks_room,
+      !figures.journald_alive ? "does not run"
+      : figures.lacks_room    ? "waits for room on its disk"
+                              : "runs",
+      figures.lacks_room ? "make room on the journal's disk" : start);
   add("replayer", figures.replayer_alive, figures.replayer_alive ? "runs" : "does not run", start);
   if (back) {
     const bool open = state.production_reachable && state.way_back.empty();

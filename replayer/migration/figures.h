@@ -4,9 +4,11 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "journal/segment.h"
 #include "journal/segment_map.h"
 #include "replayer/migration/home.h"
 #include "replayer/migration/state.h"
@@ -29,14 +31,23 @@ struct Figures {
   double backlog_seconds = 0;
   std::uint64_t in_doubt = 0, opaque = 0, divergences = 0, uncaptured_writes = 0;
   std::uint64_t ring_used_bytes = 0, journal_bytes = 0;
-  std::vector<SessionLine> pinned;   // sessions that cannot be moved
-  std::vector<SessionLine> writing;  // the open transactions that wrote, longest first
+  std::uint64_t disk_free_bytes = 0;      // where the journal is
+  std::optional<double> seconds_to_full;  // of that disk, as the journal grows now
+  bool lacks_room = false;                // journald waits for room on that disk
+  std::vector<SessionLine> pinned;        // sessions that cannot be moved
+  std::vector<SessionLine> writing;       // the open transactions that wrote, longest first
 };
 
 /// `map` may be null: no shared memory. `replayer_alive` is what the caller knows or found out.
-Figures collect_figures(SegmentMap* map, const State& state, bool replayer_alive);
+Figures collect_figures(SegmentMap* map, const Home& home, const State& state, bool replayer_alive);
 /// From outside the replayer process.
 Figures collect_figures(const Home& home);
+
+inline constexpr double kFullSoonSeconds = 3600;
+inline constexpr std::uint64_t kDiskLowBytes = 4 * kSegmentBytesDefault;
+
+/// What wants an operator before it becomes a blocker, a line each.
+std::vector<std::string> alarms(const Figures& figures);
 
 struct Guardrail {
   std::string name;

@@ -52,7 +52,8 @@ class Commands {
     std::uint64_t said_ns = 0;
     std::string last;
     for (;;) {
-      const Figures figures = collect_figures(migration_.map.get(), migration_.state->get(), true);
+      const Figures figures =
+          collect_figures(migration_.map.get(), migration_.home, migration_.state->get(), true);
       const State& state = figures.state;
       const std::string stage = std::string(phase_name(state.phase)) + state.reason;
       if (stage != last || monotonic_ns() - said_ns >= kProgressNs) {

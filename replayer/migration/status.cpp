@@ -89,6 +89,9 @@ json status_json(const Home& home, const Figures& figures) {
               {"uncaptured_writes", figures.uncaptured_writes},
               {"ring_used_bytes", figures.ring_used_bytes},
               {"journal_bytes", figures.journal_bytes},
+              {"disk_free_bytes", figures.disk_free_bytes},
+              {"seconds_to_full", nullptr},
+              {"alarms", alarms(figures)},
               {"rows_compared", state.verified ? state.verified->rows_compared : 0},
               {"rows_different", state.verified ? state.verified->rows_different : 0},
               {"last_hold_ms", state.last_hold_ms},
@@ -102,6 +105,7 @@ json status_json(const Home& home, const Figures& figures) {
               {"writing_sessions", session_lines(figures.writing)},
               {"entered", entered_phases(state)},
               {"next_step", next_step(home, figures)}};
+  if (figures.seconds_to_full) out["seconds_to_full"] = *figures.seconds_to_full;
   out["divergence_report"] = json::array();
   for (const Divergence& one : state.divergences)
     out["divergence_report"].push_back({{"fingerprint", one.fingerprint},
@@ -143,12 +147,14 @@ std::string status_text(const Home& home, const Figures& figures) {
                                figures.writing.size()));
   for (const SessionLine& one : figures.writing)
     line("", fmt::format("process {} {}", one.pid, one.why));
-  line("bytes", fmt::format("{} in the ring, {} in the journal", figures.ring_used_bytes,
-                            figures.journal_bytes));
+  line("bytes",
+       fmt::format("{} in the ring, {} in the journal, {} free on its disk",
+                   figures.ring_used_bytes, figures.journal_bytes, figures.disk_free_bytes));
   line("verified", state.verified
                        ? fmt::format("{} rows compared, {} different",
                                      state.verified->rows_compared, state.verified->rows_different)
                        : "never");
+  for (const std::string& alarm : alarms(figures)) line("ALARM", alarm);
   line("pauses", fmt::format("alignment {:.3f} ms, last hold {:.3f} ms", state.alignment_ms,
                              state.last_hold_ms));
   if (!ended(state.phase) && state.phase != Phase::invalid) {

@@ -6,6 +6,7 @@
 #include <set>
 #include <thread>
 
+#include "faulty_files.h"
 #include "journal/record.h"
 #include "journal/ring.h"
 #include "journal/segment.h"
@@ -332,6 +333,82 @@ TEST_F(Running, WithDurabilityProcessRecordsReachTheDiskToo) {
   EXPECT_TRUE(finish().ok());
 }
 
+/// The disk has no room for a second segment.
+class OnAFullDisk : public Running {
+ protected:
+  void SetUp() override {
+    Running::SetUp();
+    options_.files = &files_;
+    create();
+    set_mode(Mode::record);
+    slot_ = session();
+  }
+
+  /// Until journald waits for room.
+  void fill_the_segment() {
+    files_.segments_until_full = 1;
+    start();
+    while (map_->header().lacks_room == 0) {
+      const auto txn = next_txn(slot_);
+      publish_transaction(slot_, txn);
+      publish_outcome(slot_, txn);
+      ++published_;
+      ASSERT_LT(published_, 2 * kSegmentBytesMin / record_bytes(0));
+    }
+  }
+
+  void expect_all_journaled() {
+    std::set<std::uint64_t> transactions, outcomes;
+    for (const Seen& seen : journal()) {
+      if (seen.type == RecordType::transaction) transactions.insert(seen.txn_id);
+      if (seen.type == RecordType::outcome) outcomes.insert(seen.txn_id);
+      EXPECT_NE(seen.type, RecordType::gap);
+    }
+    EXPECT_EQ(transactions.size(), published_);
+    EXPECT_EQ(outcomes, transactions);
+  }
+
+  FaultyFiles files_;
+  std::uint32_t slot_ = 0;
+  std::uint64_t published_ = 0;
+};
+
+TEST_F(OnAFullDisk, JournaldWaitsAndGoesOnWhenThereIsRoom) {
+  fill_the_segment();
+  EXPECT_TRUE(records(mode()));
+  files_.segments_until_full = -1;
+  EXPECT_TRUE(futex_wait_until(map_->header().lacks_room, 1, soon()) ||
+              map_->header().lacks_room == 0);
+  ASSERT_TRUE(finish().ok());
+  EXPECT_EQ(map_->header().journaled, published_);
+  expect_all_journaled();
+}
+
+TEST_F(OnAFullDisk, AJournaldThatIsStoppedLeavesTheRestToTheNextOne) {
+  fill_the_segment();
+  EXPECT_TRUE(finish().ok());
+  EXPECT_TRUE(records(mode()));
+  EXPECT_LT(map_->header().journaled, published_);
+  files_.segments_until_full = -1;
+  ASSERT_TRUE(run_once().ok());
+  expect_all_journaled();
+}
+
+TEST_F(OnAFullDisk, ASecondJournaldFindsNoRoomAndChangesNothing) {
+  fill_the_segment();
+  EXPECT_TRUE(finish().ok());
+  EXPECT_TRUE(run_once().ok());
+  EXPECT_TRUE(records(mode()));
+}
+
+TEST_F(OnAFullDisk, WhenRecordingHasEndedJournaldEndsWithTheReason) {
+  fill_the_segment();
+  map_->invalidate("the ring is full");
+  thread_.join();
+  EXPECT_EQ(result_.code(), Code::full);
+  EXPECT_EQ(map_->reason(), "the ring is full");
+}
+
 TEST_F(Running, RingThatDoesNotHoldTogetherInvalidatesTheMigration) {
   create();
   const auto slot = session();
@@ -492,6 +569,7 @@ TEST_F(Journald, KilledAtAnyMomentItLosesNothingAndWritesNothingTwice) {
   std::mt19937_64 random(test_seed());
   create();
   std::vector<std::unique_ptr<Child>> producers;
+  producers.reserve(kProducers);
   for (int i = 0; i < kProducers; ++i) {
     producers.push_back(std::make_unique<Child>([&] {
       const auto slot = session();

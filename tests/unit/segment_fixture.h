@@ -112,7 +112,7 @@ class SegmentTest : public ::testing::Test {
   }
   void set_mode(Mode mode) { map_->header().mode_word = mode_word(mode, 1); }
   /// A word of the page that no code looks at, for tests to meet at.
-  std::atomic<std::uint32_t>& meeting() { return map_->header().reserved0; }
+  std::atomic<std::uint32_t>& meeting() { return map_->slot(kSlotCount - 1).reserved; }
   void arrive() {
     meeting().fetch_add(1);
     futex_wake_all(meeting());

@@ -12,6 +12,7 @@
 #include <iostream>
 #include <random>
 
+#include "faulty_files.h"
 #include "journal/record.h"
 #include "journal/segment_map.h"
 
@@ -38,41 +39,6 @@ std::span<const std::byte> bytes_of(std::string_view text) {
 std::string string_of(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
-
-/// Passes on to the operating system until told to fail.
-class FaultyFiles final : public FileSystem {
- public:
-  std::atomic<int> writes_until_full = -1;
-  std::atomic<int> syncs_until_failure = -1;
-  std::atomic<int> sync_calls = 0;
-
-  Result<int> open(const std::string& path, int flags, unsigned mode) override {
-    return real_.open(path, flags, mode);
-  }
-  void close(int file) override { real_.close(file); }
-  Status write_at(int file, std::span<const std::byte> bytes, std::uint64_t offset) override {
-    if (writes_until_full == 0) return {Code::full, "the disk is full"};
-    if (writes_until_full > 0) --writes_until_full;
-    return real_.write_at(file, bytes, offset);
-  }
-  Status truncate(int file, std::uint64_t bytes) override { return real_.truncate(file, bytes); }
-  Status sync_data(int file) override {
-    ++sync_calls;
-    if (syncs_until_failure == 0) return {Code::io, "the disk is broken"};
-    if (syncs_until_failure > 0) --syncs_until_failure;
-    return real_.sync_data(file);
-  }
-  Status sync_file(int file) override { return real_.sync_file(file); }
-  Status sync_directory(const std::string& path) override { return real_.sync_directory(path); }
-  Status rename(const std::string& a, const std::string& b) override { return real_.rename(a, b); }
-  Status remove(const std::string& path) override { return real_.remove(path); }
-  Status make_directory(const std::string& path, unsigned mode) override {
-    return real_.make_directory(path, mode);
-  }
-
- private:
-  FileSystem& real_ = operating_system();
-};
 
 class Segment : public testing::Test {
  protected:
@@ -309,6 +275,31 @@ TEST_F(Segment, FullDiskSticks) {
   EXPECT_EQ(writer->write_out().code(), Code::full);
   files.writes_until_full = -1;
   EXPECT_EQ(writer->sync().code(), Code::full);
+}
+
+TEST_F(Segment, AFullDiskBetweenSegmentsDoesNotStick) {
+  FaultyFiles files;
+  options_.files = &files;
+  auto writer = open_writer();
+  files.segments_until_full = 1;
+  const std::vector<std::byte> large(kSegmentBytesMin / 4);
+  std::uint64_t last = 0;
+  for (;;) {
+    const auto seq = writer->append(RecordType::marker, large);
+    if (!seq.ok()) break;
+    last = *seq;
+  }
+  EXPECT_TRUE(writer->lacks_room());
+  EXPECT_EQ(writer->append(RecordType::marker, large).status().code(), Code::full);
+  files.segments_until_full = -1;
+  const auto seq = writer->append(RecordType::marker, large);
+  ASSERT_TRUE(seq.ok()) << seq.status().message();
+  EXPECT_FALSE(writer->lacks_room());
+  ASSERT_TRUE(writer->sync().ok());
+  EXPECT_EQ(*seq, last + 2);  // behind the record that closed the segment before
+  std::uint64_t read = 0;
+  EXPECT_EQ(read_all(&read), Code::end);
+  EXPECT_EQ(read, *seq);
 }
 
 TEST_F(Segment, RecordCutAtAnyByteIsATornTailThatIsSavedAside) {
