@@ -11,8 +11,6 @@
 namespace understudy {
 namespace {
 
-using std::string_literals::operator""s;
-
 Column column(const std::string& type) {
   Column out;
   out.name = "c";
@@ -30,7 +28,7 @@ std::string converted(Dialect from, const std::string& type, const std::string& 
   try {
     conversion(from, type, shadow_type).convert(&value);
   } catch (const Unconvertible& reason) {
-    return "refused: "s + reason.what();
+    return std::string("refused: ") + reason.what();
   }
   return *value;
 }
@@ -103,7 +101,7 @@ TEST(ConversionMariadb, TextsKeepFourByteCharactersAndTheEmptyText) {
   EXPECT_EQ(mariadb("varchar(9)", "character varying(9)", ""), "");
   EXPECT_EQ(mariadb("enum('x','y')", "text", "x"), "x");
   EXPECT_EQ(mariadb("set('x','y')", "text", "x,y"), "x,y");
-  EXPECT_EQ(mariadb("varchar(9)", "text", "a\0b"s),
+  EXPECT_EQ(mariadb("varchar(9)", "text", std::string("a\0b", 3)),
             "refused: column c holds a text with a NUL character, which PostgreSQL does not take");
 }
 
