@@ -139,6 +139,11 @@ class RowsAfter {
 
   /// Appends what became of the rows. False: it could not be read.
   bool append(SQLLEN* rows) {
+    if (all_made()) {
+      if (!added_at_once()) return false;
+      *rows = rows_;
+      return true;
+    }
     for (const Touched& one : write_.rows) {
       if (write_.by_buffers && buffers_.failed(one.row)) continue;
       if (!(one.key.empty() ? added(one) : changed(one))) return false;
@@ -148,6 +153,20 @@ class RowsAfter {
   }
 
  private:
+  bool all_made() const {
+    return write_.rows.size() > 1 && cursor_.table->triggers.empty() &&
+           std::all_of(write_.rows.begin(), write_.rows.end(), [&](const Touched& one) {
+             return one.key.empty() && !buffers_.failed(one.row) &&
+                    key_is_made(buffers_, cursor_, one.row, session_.dialect);
+           });
+  }
+  // All of them have the first one's key or a later one: when there are as many, it is these.
+  bool added_at_once() {
+    const auto rows = reader_.read_made(write_.rows.size());
+    if (!rows) return false;
+    for (const RowReader::Columns& row : *rows) put(row);
+    return true;
+  }
   bool put(const RowReader::Columns& row) {
     session_.transaction.entries.add_row(Verb::put, row);
     ++rows_;
@@ -210,8 +229,17 @@ void record_after(Statement& stmt, Session& session, const PositionedWrite& writ
   }
 }
 
+// What a text may ask of the write, before questions of ours.
+void keep_counts(Session& session) {
+  if (session.dialect != Dialect::mariadb) return;
+  const std::string text = std::string(sql::kKeepRowCount) + sql::kAlsoKeepFoundRows;
+  session.previous.found_kept = SQL_SUCCEEDED(session.send_aside(text));
+  if (session.previous.found_kept) session.previous.rows = sql::kKeptRowCount;
+}
+
 SQLRETURN settle(Statement& stmt, Session& session, const PositionedWrite& write,
                  const std::string& text, SQLRETURN ret) {
+  keep_counts(session);
   if (SQL_SUCCEEDED(ret)) {
     record_after(stmt, session, write, text);
   } else {

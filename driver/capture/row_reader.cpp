@@ -61,16 +61,38 @@ std::optional<RowReader::Columns> RowReader::read(const KeyValues& key, Wanted w
   const SQLRETURN fetched = fn.Fetch(question_.handle());
   if (fetched != SQL_NO_DATA && !SQL_SUCCEEDED(fetched)) return std::nullopt;
   const std::size_t count = whole ? cursor_.query.columns : cursor_.query.key_count;
-  for (std::size_t i = 0; SQL_SUCCEEDED(fetched) && i < count; ++i) {
-    bool is_null = false;
-    std::string value;
-    if (!question_.read_value(static_cast<SQLUSMALLINT>(i + 1), &value, &is_null)) {
-      return std::nullopt;
-    }
-    out.push_back(is_null ? std::nullopt : std::optional<std::string>(std::move(value)));
-  }
+  if (SQL_SUCCEEDED(fetched) && !read_columns(count, &out)) return std::nullopt;
   question_.close();
   return out;
+}
+
+bool RowReader::read_columns(std::size_t count, Columns* out) {
+  for (std::size_t i = 0; i < count; ++i) {
+    bool is_null = false;
+    std::string value;
+    if (!question_.read_value(static_cast<SQLUSMALLINT>(i + 1), &value, &is_null)) return false;
+    out->push_back(is_null ? std::nullopt : std::optional<std::string>(std::move(value)));
+  }
+  return true;
+}
+
+std::optional<std::vector<RowReader::Columns>> RowReader::read_made(std::size_t count) {
+  const auto fetch = stmt_.library->fn.Fetch;
+  if (cursor_.query.made_text.empty() || fetch == nullptr) return std::nullopt;
+  // One more would be another's.
+  const std::string text = cursor_.query.made_text + " LIMIT " + std::to_string(count + 1);
+  if (!SQL_SUCCEEDED(question_.open(false)) ||
+      !SQL_SUCCEEDED(real_exec_direct(*stmt_.connection.library, question_.handle(), text,
+                                      stmt_.connection.wide))) {
+    return std::nullopt;
+  }
+  std::vector<Columns> rows;
+  while (rows.size() <= count && SQL_SUCCEEDED(fetch(question_.handle()))) {
+    if (!read_columns(cursor_.query.columns, &rows.emplace_back())) return std::nullopt;
+  }
+  question_.close();
+  if (rows.size() != count) return std::nullopt;
+  return rows;
 }
 
 bool RowReader::bind(const KeyValues& key) {

@@ -25,6 +25,9 @@ class RowReader {
   /// not be asked for.
   using Columns = std::vector<std::optional<std::string>>;
   std::optional<Columns> read(const KeyValues& key, Wanted wanted);
+  /// The rows that a write of the application's has just added, `count` of them, all with keys that
+  /// the server made; nothing when it cannot be told which these are.
+  std::optional<std::vector<Columns>> read_made(std::size_t count);
   /// The last question was refused as the application's own write would have been: a deadlock, a
   /// lock that did not come. `to` gets what the server said of it.
   bool locked_out(Handle& to);
@@ -34,6 +37,7 @@ class RowReader {
 
  private:
   bool bind(const KeyValues& key);
+  bool read_columns(std::size_t count, Columns* out);
 
   Statement& stmt_;
   const PositionedCursor& cursor_;

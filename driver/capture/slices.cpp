@@ -108,6 +108,12 @@ struct SetsTold {
   SQLULEN processed = 0;
 };
 
+// One statement to the server, of which nothing stays when one set fails.
+bool fails_whole(const Work& work) {
+  return sent_as_one(work.execution(), work.bound) &&
+         !sql::server_runs_sets(work.execution().text());
+}
+
 void show_own_statement(const Work& work) {
   work.execution().forget_result();
   work.execution().stands_in = false;
@@ -133,9 +139,7 @@ SQLRETURN fail_whole_array(const Work& work, const SetsTold& before, const RunsU
   work.stmt.diagnostics.clear();
   const SQLRETURN ret = to_its_end(unchanged);
   session.transaction.tainted = !done(ret);
-  const std::string& text = work.execution().text();
-  const bool whole = sent_as_one(work.execution(), work.bound) && !sql::server_runs_sets(text);
-  if ((whole && !done(ret)) || !back()) return ret;
+  if ((fails_whole(work) && !done(ret)) || !back()) return ret;
   const SetsTold told(work.bound);
   const std::vector<Diagnostic> warned = std::exchange(work.stmt.diagnostics, {});
   *stands = true;
@@ -144,6 +148,12 @@ SQLRETURN fail_whole_array(const Work& work, const SetsTold& before, const RunsU
   work.stmt.diagnostics = warned;
   show_own_statement(work);
   return ret;
+}
+
+// Of what the server ran set by set its ROW_COUNT() is that of the last set.
+void keep_last_count(const Work& work, bool failed) {
+  if (fails_whole(work)) return;
+  work.session.previous.rows = failed ? "-1" : std::to_string(work.execution().rows_of_set);
 }
 
 // All sets have run, or were to be ignored: these count as processed.
@@ -171,9 +181,11 @@ SQLRETURN run_whole_array(const Work& work, bool implicit, const RunsSlice& run,
   bool stands = false;
   if (!done(ret) && saved) {
     ret = fail_whole_array(work, before, unchanged, run, &stands);
+    keep_last_count(work, true);
     if (implicit && stands && session.transaction.tainted) session.settle_taint();
   } else if (done(ret)) {
     report_ignored(work.bound);
+    keep_last_count(work, false);
   }
   if (implicit) {
     ret = end_converted(work.stmt, session, ret, stands);

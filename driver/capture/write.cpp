@@ -148,6 +148,14 @@ bool gives_back(const Statement& stmt, const Session& session) {
       [](const ParameterBinding& one) { return one.bound && one.io_type != SQL_PARAM_INPUT; });
 }
 
+// MariaDB, too: the application reads one result after the other. Of a text with parameters
+// Connector/ODBC runs the statements one by one itself.
+bool answers_one_by_one(const Statement& stmt, const Session& session) {
+  const sql::Classification& what = stmt.execution->classification();
+  return session.dialect == Dialect::mariadb && what.statements > 1 &&
+         what.cls == sql::StatementClass::opaque && stmt.execution->parameters() == 0;
+}
+
 bool all_ignored(const BoundParameters& bound) {
   for (std::size_t set = 0; set < bound.sets(); ++set) {
     if (!bound.skipped(set)) return false;
@@ -161,6 +169,10 @@ SQLRETURN run_write_here(Statement& stmt, Session& session, bool direct,
   const bool implicit = session.autocommitting();
   if (implicit && gives_back(stmt, session)) {
     return run_uncaptured_here(stmt, session, "call-with-output", false, unchanged);
+  }
+  if (implicit && answers_one_by_one(stmt, session)) {
+    *opaque = true;
+    return run_uncaptured_here(stmt, session, "batch-with-results", false, unchanged);
   }
   BeginWrite how = BeginWrite::unrecorded;
   SQLRETURN ret = SQL_ERROR;

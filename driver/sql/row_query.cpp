@@ -27,6 +27,14 @@ std::string generated_key_text(const Column& column, Dialect dialect) {
   return text + "')::text";
 }
 
+// The server gives rows of one statement growing keys, and tells the first.
+std::string made_rows_text(const std::string& columns, const Table& table, const Column& key) {
+  std::string text = "SELECT " + columns + " FROM ";
+  if (!table.schema.empty()) text += backticked(table.schema) + '.';
+  text += backticked(table.name) + " WHERE " + backticked(key.name) + " >= LAST_INSERT_ID()";
+  return text;
+}
+
 }  // namespace
 
 std::optional<RowQuery> row_query(const Table& table, Dialect dialect) {
@@ -59,7 +67,11 @@ std::optional<RowQuery> row_query(const Table& table, Dialect dialect) {
   out.row_text = "SELECT " + list + from;
   if (dialect == Dialect::mariadb) out.lock = " FOR UPDATE";
   if (table.key.size() == 1) {
-    out.generated_text = generated_key_text(table.columns[table.key.front()], dialect);
+    const Column& key = table.columns[table.key.front()];
+    out.generated_text = generated_key_text(key, dialect);
+    if (dialect == Dialect::mariadb && key.identity) {
+      out.made_text = made_rows_text(list, table, key);
+    }
   }
   return out;
 }

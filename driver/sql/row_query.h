@@ -21,6 +21,10 @@ struct RowQuery {
   /// SELECT of the key that the server made last for this connection; empty where the key is not a
   /// single generated column.
   std::string generated_text;
+  /// MariaDB: SELECT of the rows that have the first key that the server made for the last
+  /// statement of this connection that it made any for, or a later one; empty like
+  /// `generated_text`.
+  std::string made_text;
   std::string shape;  // Shape::encode() of what row_text gives
   std::uint32_t key_count = 0;
   std::size_t columns = 0;

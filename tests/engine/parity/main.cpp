@@ -58,6 +58,7 @@ const Cases& cases() {
     add_error_cases(list);
     add_edge_cases(list);
     add_connection_cases(list);
+    add_maria_cases(list);
     add_odbc2_cases(list);
     add_previous_cases(list);
     return list;
