@@ -286,7 +286,13 @@ Check check_disk(const Home& home, const Sides& sides) {
 }
 
 Check check_shared_memory(const Home& home, const Settings& settings) {
-  if (SegmentMap::open(home.root, home.name).ok()) return passed("the ring exists");
+  if (const auto map = SegmentMap::open(home.root, home.name); map.ok()) {
+    if ((*map)->ring_bytes() == settings.ring_bytes) return passed("the ring exists");
+    return {"", CheckVerdict::fail,
+            fmt::format("the ring has {} bytes, ring_bytes in migration.toml says {}",
+                        (*map)->ring_bytes(), settings.ring_bytes),
+            "correct migration.toml, or create the migration anew with --ring-bytes", false};
+  }
   struct statvfs info {};
   if (::statvfs("/dev/shm", &info) != 0) throw std::runtime_error("there is no /dev/shm");
   const double free_bytes = static_cast<double>(info.f_bavail) * static_cast<double>(info.f_frsize);
@@ -295,7 +301,7 @@ Check check_shared_memory(const Home& home, const Settings& settings) {
   if (free_bytes > static_cast<double>(settings.ring_bytes + kRingOffset))
     return passed(std::move(detail));
   return {"", CheckVerdict::fail, std::move(detail),
-          "enlarge /dev/shm, or lower ring_bytes in migration.toml", false};
+          "enlarge /dev/shm, or create the migration with a smaller --ring-bytes", false};
 }
 
 Check check_sequences(const Sides& sides) {

@@ -58,7 +58,7 @@ bool recording_over(const std::string& mode) {
 
 void collect_disk(const Home& home, Figures& out) {
   struct statvfs disk {};
-  if (::statvfs(home.root.c_str(), &disk) == 0)
+  if (::statvfs(home.journal().c_str(), &disk) == 0 || ::statvfs(home.root.c_str(), &disk) == 0)
     out.disk_free_bytes = std::uint64_t{disk.f_bavail} * disk.f_frsize;
 }
 

@@ -2,7 +2,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <bit>
 #include <cerrno>
+#include <charconv>
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
@@ -57,6 +59,15 @@ Catalog require_connection(const std::string& target, const char* side, bool wan
   }
 }
 
+/// What CLI11 says of a number that is none; empty: it is one.
+std::string power_of_two(const std::string& given) {
+  std::uint64_t value = 0;
+  const char* end = given.data() + given.size();
+  const auto read = std::from_chars(given.data(), end, value);
+  const bool good = read.ec == std::errc() && read.ptr == end && std::has_single_bit(value);
+  return good ? "" : given + " is no power of two";
+}
+
 void create(const std::string& name, const Settings& settings) {
   const Home home = Home::of(name);
   const bool maps = !settings.mapping.empty();
@@ -99,6 +110,11 @@ void add_create_command(CLI::App& app, int* exit_code) {
   const auto record = std::make_shared<std::string>("statements");
   command->add_option("--record", *record, "effects: record every write by the rows it changed")
       ->check(CLI::IsMember({"statements", "effects"}));
+  command
+      ->add_option("--ring-bytes", given->settings.ring_bytes,
+                   "size of the ring in shared memory: a power of two")
+      ->check(CLI::Range(kRingBytesMin, kRingBytesMax))
+      ->check(CLI::Validator(power_of_two, "POWER OF TWO"));
   command->callback([given, record, exit_code] {
     given->settings.record_effects = *record == "effects";
     // Whoever reads it later may run in another folder.

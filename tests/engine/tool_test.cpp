@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "journal/segment_map.h"
 #include "tests/engine/databases.h"
@@ -132,6 +133,28 @@ TEST_F(ToolTest, CreateHasEveryWriteRecordedByItsRowsWhenAsked) {
   const Finished done = tool({"check", name_});
   EXPECT_NE(done.output.find("1 of 1 tables by the rows that change"), std::string::npos)
       << done.output;
+}
+
+TEST_F(ToolTest, CheckRefusesARingOfAnotherSizeThanTheSettingsSay) {
+  expect_one_line(tool({"create", name_, "--production", production_, "--shadow", shadow_,
+                        "--ring-bytes", "100000"}),
+                  2);
+  ASSERT_EQ(tool({"create", name_, "--production", production_, "--shadow", shadow_, "--ring-bytes",
+                  "1048576"})
+                .exit_code,
+            0);
+  EXPECT_EQ(tool({"check", name_}).exit_code, 0);
+  const std::string path = OdbcEnvironment::shared().home() + "/" + name_ + "/migration.toml";
+  std::stringstream text;
+  text << std::ifstream(path).rdbuf();
+  std::string settings = text.str();
+  const std::size_t at = settings.find("1048576");
+  ASSERT_NE(at, std::string::npos) << settings;
+  settings.replace(at, 7, "2097152");
+  std::ofstream(path) << settings;
+  const Finished done = tool({"check", name_});
+  EXPECT_EQ(done.exit_code, 1) << done.output;
+  EXPECT_NE(done.output.find("the ring has 1048576 bytes"), std::string::npos) << done.output;
 }
 
 TEST_F(ToolTest, CheckRefusesAnEngineToWhichValuesAreNotConverted) {

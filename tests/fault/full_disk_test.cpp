@@ -1,0 +1,111 @@
+// The disk under the journal fills: the application goes on, and either room is made in time and
+// nothing is lost, or recording ends with the reason.
+#include <sys/mount.h>
+
+#include <chrono>
+#include <cstring>
+#include <functional>
+
+#include "tests/support/live_migration.h"
+
+namespace understudy {
+namespace {
+
+constexpr int kTexts = 70;  // of a MiB: more than a segment of the journal
+constexpr int kTextsOfSmallRing = 20;
+constexpr auto kPatience = std::chrono::seconds(60);
+
+/// A disk with room for one segment of the journal, not for two.
+class SmallDisk {
+ public:
+  explicit SmallDisk(const std::string& folder) : folder_(folder) {
+    std::filesystem::create_directory(folder);
+    EXPECT_EQ(::mount("understudy-test", folder.c_str(), "tmpfs", 0, "size=100m,mode=0750"), 0)
+        << "cannot mount (run as root): " << std::strerror(errno);
+  }
+  ~SmallDisk() { ::umount2(folder_.c_str(), MNT_DETACH); }
+  SmallDisk(const SmallDisk&) = delete;
+  SmallDisk& operator=(const SmallDisk&) = delete;
+
+  void grow() const {
+    EXPECT_EQ(::mount("understudy-test", folder_.c_str(), "tmpfs", MS_REMOUNT, "size=400m"), 0);
+  }
+
+ private:
+  std::string folder_;
+};
+
+class FullDisk : public ::testing::Test {
+ protected:
+  FullDisk() {
+    for (const std::string& side : {migration_.production(), migration_.shadow()})
+      odbc::Connection(side).run("CREATE TABLE note (id integer PRIMARY KEY, body text)");
+  }
+
+  void create(const std::vector<std::string>& more = {}) {
+    std::vector<std::string> command = {"create", "--production", migration_.production(),
+                                        "--shadow", migration_.shadow()};
+    command.insert(command.end(), more.begin(), more.end());
+    migration_.expect_tool(command);
+  }
+  /// The driver writes texts of its statements into the journal, each of them once.
+  void write_texts(odbc::Connection& application, int from, int count) {
+    for (int i = from; i < from + count; ++i) {
+      const std::string body(1u << 20, static_cast<char>('a' + i % 26));
+      application.run("INSERT INTO note VALUES (" + std::to_string(i) + ", '" + body + "')");
+    }
+  }
+  /// The last status, which says so unless patience has ended.
+  nlohmann::json status_when(const std::function<bool(const nlohmann::json&)>& condition) {
+    const auto end = std::chrono::steady_clock::now() + kPatience;
+    nlohmann::json status = migration_.status();
+    while (!condition(status) && std::chrono::steady_clock::now() < end)
+      status = migration_.status();
+    return status;
+  }
+
+  LiveMigration migration_;
+};
+
+bool tells_of_full_disk(const nlohmann::json& status) {
+  return status["alarms"].dump().find("disk is full;") != std::string::npos;
+}
+
+TEST_F(FullDisk, WhereRoomIsMadeInTimeNothingIsLost) {
+  create();
+  const SmallDisk disk(migration_.journal());
+  migration_.expect_tool({"start"});
+  EXPECT_NE(migration_.status()["alarms"].dump().find("bytes left"), std::string::npos);
+  odbc::Connection application(migration_.application());
+  write_texts(application, 0, kTexts);
+  const auto full = status_when(tells_of_full_disk);
+  EXPECT_TRUE(tells_of_full_disk(full)) << full.dump(1);
+  EXPECT_EQ(full["mode"], "record");
+  EXPECT_EQ(full["can_cutover"], false);
+  EXPECT_NE(full["blockers"].dump().find("waits for room"), std::string::npos);
+  disk.grow();
+  const auto after = status_when([](const auto& status) { return !tells_of_full_disk(status); });
+  EXPECT_FALSE(tells_of_full_disk(after));
+  migration_.expect_tool({"verify"});
+  const auto verified = migration_.status();
+  EXPECT_EQ(verified["rows_different"], 0);
+  EXPECT_EQ(verified["journaled"], kTexts);
+  EXPECT_EQ(odbc::Connection(migration_.shadow()).scalar("SELECT count(*)::text FROM note"),
+            std::to_string(kTexts));
+}
+
+TEST_F(FullDisk, WhereNoRoomIsMadeRecordingEndsWithTheReasonAndTheApplicationGoesOn) {
+  create({"--ring-bytes", "16777216"});
+  const SmallDisk disk(migration_.journal());
+  migration_.expect_tool({"start"});
+  odbc::Connection application(migration_.application());
+  write_texts(application, 0, kTexts + kTextsOfSmallRing);
+  const auto after = status_when([](const auto& status) { return status["phase"] == "invalid"; });
+  EXPECT_EQ(after["phase"], "invalid");
+  EXPECT_NE(after["reason"].dump().find("room on its disk"), std::string::npos) << after["reason"];
+  EXPECT_EQ(odbc::Connection(migration_.production()).scalar("SELECT count(*)::text FROM note"),
+            std::to_string(kTexts + kTextsOfSmallRing));
+}
+
+}  // namespace
+}  // namespace understudy
