@@ -13,6 +13,7 @@
 #include "driver/handle/attributes.h"
 #include "driver/route/route.h"
 #include "driver/sql/arrays.h"
+#include "driver/sql/procedures.h"
 
 namespace understudy::capture {
 namespace {
@@ -156,6 +157,22 @@ bool answers_one_by_one(const Statement& stmt, const Session& session) {
          what.cls == sql::StatementClass::opaque && stmt.execution->parameters() == 0;
 }
 
+// And results of a procedure. The server is asked for what the procedure does; where it does not
+// say, there may be some.
+bool calls_for_results(Statement& stmt, Session& session) {
+  const sql::Classification& what = stmt.execution->classification();
+  if (session.dialect != Dialect::mariadb || what.cls != sql::StatementClass::opaque) return false;
+  const auto procedure = sql::called_procedure(stmt.execution->text());
+  if (!procedure || !records(session.mode())) return false;
+  session.keep_found_rows();
+  OwnStatement question(stmt);
+  std::string definition;
+  bool is_null = true;
+  const bool told = question.ask(sql::procedure_text(*procedure)) &&
+                    question.read_value(1, &definition, &is_null) && !is_null;
+  return !told || sql::may_send_results(definition);
+}
+
 bool all_ignored(const BoundParameters& bound) {
   for (std::size_t set = 0; set < bound.sets(); ++set) {
     if (!bound.skipped(set)) return false;
@@ -173,6 +190,10 @@ SQLRETURN run_write_here(Statement& stmt, Session& session, bool direct,
   if (implicit && answers_one_by_one(stmt, session)) {
     *opaque = true;
     return run_uncaptured_here(stmt, session, "batch-with-results", false, unchanged);
+  }
+  if (implicit && calls_for_results(stmt, session)) {
+    *opaque = true;
+    return run_uncaptured_here(stmt, session, "call-with-results", false, unchanged);
   }
   BeginWrite how = BeginWrite::unrecorded;
   SQLRETURN ret = SQL_ERROR;

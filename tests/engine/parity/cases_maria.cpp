@@ -190,6 +190,21 @@ void several_statements_with_transactions(Program& p) {
           "SAVEPOINT a; INSERT INTO $T (v) VALUES (1); ROLLBACK TO a"});
 }
 
+void calls_with_results(Program& p) {
+  for (const bool on : {true, false}) {
+    p.autocommit(on);
+    for (const char* sql : {"CALL $T_q(5)", "{call $T_q(7)}"}) {
+      for (const bool prepared : {false, true}) {
+        p.run("DELETE FROM $T");
+        run_batch(p, sql, prepared);
+        p.query("SELECT v, name FROM $T ORDER BY v, name");
+        p.commit();
+        p.query("SELECT v, name FROM $T ORDER BY v, name");
+      }
+    }
+  }
+}
+
 }  // namespace
 
 void add_maria_cases(Cases& all) {
@@ -198,7 +213,9 @@ void add_maria_cases(Cases& all) {
                    name,
                    kMaria,
                    {"CREATE TABLE $T (id $serial, v int, name varchar(12))",
-                    "CREATE PROCEDURE $T_p(n int) INSERT INTO $T (v) VALUES (n), (n + 1)"},
+                    "CREATE PROCEDURE $T_p(n int) INSERT INTO $T (v) VALUES (n), (n + 1)",
+                    "CREATE PROCEDURE $T_q(n int) INSERT INTO $T (v) VALUES (n), (n + 1) RETURNING "
+                    "v, name"},
                    body,
                    own});
   };
@@ -206,6 +223,7 @@ void add_maria_cases(Cases& all) {
   add("WarningsAfterArrays", warnings_after_arrays);
   add("RowCountAfterPositions", row_count_after_positions);
   add("RowsAddedAtOnce", rows_added_at_once);
+  add("CallsWithResults", calls_with_results);
   add("MariaBatches", several_statements, true);
   add("MariaBatchesWithParameters", several_statements_with_parameters, true);
   add("MariaBatchesWithTransactions", several_statements_with_transactions, true);
