@@ -576,7 +576,7 @@ void EntryWriter::rewind(const Mark& mark) {
 }
 
 std::size_t EntryWriter::chunk_bytes() const {
-  return pieces_.size() + (open_ ? 0 : buffer_.size());
+  return pieces_.size() + (open_ ? 0 : texts_bytes_ + buffer_.size());
 }
 
 std::size_t EntryWriter::payload_bytes(bool chunk) const {

@@ -432,6 +432,23 @@ TEST_P(CaptureTest, ASavepointIsRolledBackAlsoWhenWhatCameAfterHasLeftInChunks) 
   EXPECT_TRUE(seen.transactions.at(0).notes.empty());
 }
 
+// The texts of statements with literals are what is large here: of the rows only the key is
+// recorded.
+TEST_P(CaptureTest, ManyLargeTextsLeaveInChunks) {
+  Application& app = in_transactions();
+  RUN(app, "INSERT INTO items (v, note) VALUES (1, 'one')");
+  for (int i = 0; i < 20; ++i) {
+    RUN(app, "UPDATE items SET note = '" + std::to_string(i) + std::string(32 << 10, 'x') +
+                 "' WHERE id = 1");
+  }
+  ASSERT_TRUE(SQL_SUCCEEDED(app.commit()));
+  const Seen seen = production_.drain();
+  EXPECT_GT(seen.chunks, 0u);
+  ASSERT_EQ(seen.transactions.size(), 1u);
+  EXPECT_EQ(seen.transactions[0].statements.size(), 21u);
+  EXPECT_EQ(seen.transactions[0].outcome, Outcome::committed);
+}
+
 TEST_P(CaptureTest, TheRowsOfOneLargeStatementLeaveInChunks) {
   Application& app = in_transactions();
   RUN(app,
