@@ -119,10 +119,24 @@ void Session::check_process() {
       static_cast<std::uint32_t>(transaction.recorded ? Writing::recorded : Writing::unrecorded));
   hold_.end_write(parents);
   if (!transaction.recorded) return;
+  const bool handed_over = transaction.chunks != 0;
+  if (handed_over) publish_abandon();
   transaction.txn_id = new_transaction_id();
-  if (transaction.chunks == 0) return;
-  transaction.chunks = 0;  // they are the parent's, under another name
+  if (handed_over) begin_without_chunks();
+}
+
+// What chunks have taken stands under the name of the parent's transaction, and what has not left
+// yet counts on from it. Recording begins anew; a rollback to an older savepoint comes back to
+// here.
+void Session::begin_without_chunks() {
+  transaction.chunks = 0;
+  transaction.entries.clear();
+  transaction.first_statement = 0;
+  record_settings();
   note_uncaptured("transaction-of-parent");
+  for (Transaction::Savepoint& one : transaction.savepoints) {
+    one.mark = transaction.entries.mark();
+  }
 }
 
 std::shared_ptr<CatalogView> Session::catalog() {

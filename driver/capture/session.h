@@ -191,6 +191,7 @@ class Session {
   void record_settings();
   void publish_outcome(std::uint64_t txn_id, Outcome outcome);
   void publish_abandon();
+  void begin_without_chunks();
   std::uint64_t full_deadline_ns() const;
   void prepare_head(TransactionHead* head);
   std::uint64_t new_transaction_id();

@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <functional>
+#include <random>
 #include <thread>
 #include <utility>
 
@@ -160,6 +161,39 @@ TEST(Handles, TwoRealDriversLiveInOneEnvironment) {
   EXPECT_EQ(right.drain().texts(), std::vector<std::string>{insert(2)});
   SQLDisconnect(second);
   SQLFreeHandle(SQL_HANDLE_DBC, second);
+}
+
+TEST(Handles, AnEndOnTheEnvironmentEndsTheTransactionsOfTwoRealDrivers) {
+  for (const SQLSMALLINT completion : {SQL_COMMIT, SQL_ROLLBACK}) {
+    Production left(Dialect::postgresql);
+    Production right(Dialect::sqlite);
+    for (Production* one : {&left, &right}) {
+      one->define({"CREATE TABLE items (id integer PRIMARY KEY, v integer)"});
+      one->record();
+    }
+    Application app(left.through());
+    SQLHDBC second = SQL_NULL_HDBC;
+    ASSERT_EQ(SQLAllocHandle(SQL_HANDLE_DBC, app.env, &second), SQL_SUCCESS);
+    ASSERT_TRUE(SQL_SUCCEEDED(SQLDriverConnect(second, nullptr, raw::text(right.through()), SQL_NTS,
+                                               nullptr, 0, nullptr, SQL_DRIVER_NOPROMPT)));
+    for (SQLHDBC dbc : {app.dbc, second}) {
+      SQLSetConnectAttr(dbc, SQL_ATTR_AUTOCOMMIT, nullptr, 0);
+      SQLHSTMT stmt = SQL_NULL_HSTMT;
+      ASSERT_EQ(SQLAllocHandle(SQL_HANDLE_STMT, dbc, &stmt), SQL_SUCCESS);
+      EXPECT_TRUE(SQL_SUCCEEDED(SQLExecDirect(stmt, raw::text(insert(1)), SQL_NTS)));
+      SQLFreeHandle(SQL_HANDLE_STMT, stmt);
+    }
+    EXPECT_EQ(SQLEndTran(SQL_HANDLE_ENV, app.env, completion), SQL_SUCCESS);
+    const bool commits = completion == SQL_COMMIT;
+    for (Production* one : {&left, &right}) {
+      EXPECT_EQ(one->scalar("SELECT count(*) FROM items"), commits ? "1" : "0");
+      const Seen seen = one->drain();
+      ASSERT_EQ(seen.transactions.size(), commits ? 1u : 0u);
+      for (const auto& sealed : seen.transactions) EXPECT_EQ(sealed.outcome, Outcome::committed);
+    }
+    SQLDisconnect(second);
+    SQLFreeHandle(SQL_HANDLE_DBC, second);
+  }
 }
 
 // ---- threads ----
@@ -381,6 +415,79 @@ TEST(Handles, ATransactionGoesOnInTheChildOfAProcessThatEnds) {
   EXPECT_TRUE(seen.transactions[0].notes.empty());
 }
 
+std::string large_insert(int id) {
+  return insert(id) + " -- " + std::string(32 << 10, 'x');
+}
+
+/// The first `count` rows of a transaction, of which a part has left in chunks then.
+void begin_large(Application& app, int count) {
+  app.autocommit(false);
+  RUN(app, "SAVEPOINT first");
+  for (int i = 0; i < count; ++i) RUN(app, large_insert(100 + i));
+}
+
+TEST(Handles, AChildThatCommitsWhatItsParentHasHandedOverInPartIsCountedAndNamed) {
+  Production production(Dialect::postgresql);
+  production.define({"CREATE TABLE items (id integer PRIMARY KEY, v integer)"});
+  production.record();
+  Application app(production.through());
+  begin_large(app, 20);
+  EXPECT_EQ(
+      in_child([&] { return SQL_SUCCEEDED(run(app, insert(2))) && SQL_SUCCEEDED(app.commit()); }),
+      0);
+  ASSERT_TRUE(SQL_SUCCEEDED(app.rollback()));  // psqlodbc believes that it is open
+  RUN(app, insert(3));
+  ASSERT_TRUE(SQL_SUCCEEDED(app.commit()));
+  EXPECT_EQ(production.scalar("SELECT count(*) FROM items"), "22");
+  EXPECT_EQ(production.map().header().uncaptured.load(), 1u);
+  EXPECT_EQ(production.mode(), Mode::record);
+  const Seen seen = production.drain();
+  EXPECT_GT(seen.chunks, 0u);
+  ASSERT_EQ(seen.transactions.size(), 2u);
+  EXPECT_EQ(seen.transactions[0].notes, std::vector<std::string>{"transaction-of-parent"});
+  EXPECT_EQ(seen.transactions[0].head.chunks, 0u);
+  EXPECT_EQ(seen.transactions[0].outcome, Outcome::committed);
+  EXPECT_EQ(seen.transactions[0].statements.back().text, insert(2));
+  EXPECT_EQ(seen.transactions[1].statements.back().text, insert(3));
+  EXPECT_EQ(seen.abandoned.size(), 1u);
+}
+
+TEST(Handles, AChildThatRollsBackWhatItsParentHasHandedOverInPartLeavesNothing) {
+  Production production(Dialect::postgresql);
+  production.define({"CREATE TABLE items (id integer PRIMARY KEY, v integer)"});
+  production.record();
+  Application app(production.through());
+  begin_large(app, 20);
+  EXPECT_EQ(
+      in_child([&] { return SQL_SUCCEEDED(run(app, insert(2))) && SQL_SUCCEEDED(app.rollback()); }),
+      0);
+  ASSERT_TRUE(SQL_SUCCEEDED(app.rollback()));
+  EXPECT_EQ(production.scalar("SELECT count(*) FROM items"), "0");
+  const Seen seen = production.drain();
+  EXPECT_TRUE(seen.transactions.empty());
+  EXPECT_EQ(seen.abandoned.size(), 1u);
+}
+
+TEST(Handles, AChildMayGoBackToASavepointBeforeWhatItsParentHasHandedOver) {
+  Production production(Dialect::postgresql);
+  production.define({"CREATE TABLE items (id integer PRIMARY KEY, v integer)"});
+  production.record();
+  Application app(production.through());
+  begin_large(app, 20);
+  EXPECT_EQ(in_child([&] {
+              return SQL_SUCCEEDED(run(app, insert(2))) &&
+                     SQL_SUCCEEDED(run(app, "ROLLBACK TO SAVEPOINT first")) &&
+                     SQL_SUCCEEDED(run(app, insert(3))) && SQL_SUCCEEDED(app.commit());
+            }),
+            0);
+  ASSERT_TRUE(SQL_SUCCEEDED(app.rollback()));
+  EXPECT_EQ(production.scalar("SELECT count(*) FROM items"), "1");
+  const Seen seen = production.drain();
+  ASSERT_EQ(seen.transactions.size(), 1u);
+  EXPECT_EQ(seen.texts(), std::vector<std::string>{insert(3)});
+  EXPECT_EQ(seen.transactions[0].outcome, Outcome::committed);
+}
+
 // ---- ends of processes ----
 
 TEST_P(HandlesTest, AProcessMayExitWithItsConnectionAndTransactionOpen) {
@@ -580,6 +687,97 @@ TEST(Handles, EachThreadingLevelOfTheDriverManagerRecordsAll) {
     EXPECT_EQ(failed.load(), 0) << level;
     EXPECT_EQ(production.drain().texts().size(), 30u) << level;
   }
+}
+
+/// What the threads of one seed do: each has rows of its own, so any order leaves the same.
+class RandomWriter {
+ public:
+  RandomWriter(unsigned seed, int thread) : random_(seed + static_cast<unsigned>(thread)) {
+    first_ = (thread + 1) * 1000;
+  }
+  std::string next() {
+    const int id = first_ + static_cast<int>(random_() % 8);
+    switch (random_() % 4) {
+      case 0:
+        return "DELETE FROM items WHERE id = " + std::to_string(id);
+      case 1:
+        return "UPDATE items SET v = v + 1 WHERE id = " + std::to_string(id);
+      case 2:
+        return "SELECT v FROM items WHERE id = " + std::to_string(id);
+      default:
+        return insert(id);
+    }
+  }
+  [[nodiscard]] bool chance(unsigned one_of) { return random_() % one_of == 0; }
+
+ private:
+  std::mt19937 random_;
+  int first_ = 0;
+};
+
+constexpr int kWriters = 4;
+constexpr int kSteps = 40;
+
+/// Return codes of each thread, one line per thread. `shared`: one connection for all.
+std::string random_writers(unsigned seed, const std::string& target, bool shared) {
+  std::vector<std::string> codes(kWriters);
+  std::vector<std::thread> threads;
+  threads.reserve(kWriters);
+  std::unique_ptr<Application> all;
+  if (shared) all = std::make_unique<Application>(target);
+  for (int t = 0; t < kWriters; ++t) {
+    threads.emplace_back([&, t] {
+      std::unique_ptr<Application> own;
+      if (!shared) own = std::make_unique<Application>(target);
+      Application& app = shared ? *all : *own;
+      RandomWriter writer(seed, t);
+      if (!shared) app.autocommit(false);
+      for (int i = 0; i < kSteps; ++i) {
+        codes[t] += std::to_string(run(app, writer.next())) + " ";
+        if (shared || !writer.chance(5)) continue;
+        codes[t] += std::to_string(writer.chance(3) ? app.rollback() : app.commit()) + "; ";
+      }
+      if (!shared) codes[t] += std::to_string(app.commit());
+      codes[t] += "\n";
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  std::string joined;
+  for (const std::string& one : codes) joined += one;
+  return joined;
+}
+
+class ThreadingLevel : public testing::TestWithParam<const char*> {};
+
+INSTANTIATE_TEST_SUITE_P(Handles, ThreadingLevel, testing::Values("0", "1", "2", "3"));
+
+// The section of the bare driver names no level.
+TEST_P(ThreadingLevel, AnswersThreadsAsTheBareDriverDoes) {
+  const char* given = std::getenv("UNDERSTUDY_TEST_SEED");
+  const unsigned seed =
+      given != nullptr ? static_cast<unsigned>(std::atoi(given)) : std::random_device{}();
+  RecordProperty("seed", std::to_string(seed));
+  Production production(Dialect::postgresql, {{"Driver", section_with("Threading", GetParam())}});
+  production.define({"CREATE TABLE items (id integer PRIMARY KEY, v integer)"});
+  production.record();
+  const std::string rows = "SELECT string_agg(id || ':' || v, ' ' ORDER BY id) FROM items";
+  for (const bool shared : {false, true}) {
+    SCOPED_TRACE("UNDERSTUDY_TEST_SEED=" + std::to_string(seed) + (shared ? " shared" : " own"));
+    production.define({"DELETE FROM items"});
+    const std::string bare = random_writers(seed, production.bare(), shared);
+    const std::string left = production.scalar(rows);
+    production.define({"DELETE FROM items"});
+    EXPECT_EQ(random_writers(seed, production.through(), shared), bare);
+    EXPECT_EQ(production.scalar(rows), left);
+    Seen seen = production.drain();
+    for (const auto& one : seen.transactions) EXPECT_EQ(one.outcome, Outcome::committed);
+    // What was recorded leaves the same rows.
+    Production again(Dialect::postgresql);
+    again.define({"CREATE TABLE items (id integer PRIMARY KEY, v integer)"});
+    for (const std::string& text : seen.texts()) again.define({text});
+    EXPECT_EQ(again.scalar(rows), left);
+  }
+  EXPECT_EQ(production.mode(), Mode::record);
 }
 
 TEST(Handles, ADriverThatMayBeUnloadedIsUsedAgain) {
