@@ -321,9 +321,10 @@ void Journald::tell_room(bool lacks) {
   futex_wake_all(header_.lacks_room);
 }
 
-// What is written stands and is synced; the ring keeps the rest. Writers go on until it is full,
+// What is written stands, and is synced; the ring keeps the rest. Writers go on until it is full,
 // then wait as OnFull says, and end recording: only then is it over.
 Status Journald::await_room(const Status& full) {
+  if (auto status = sync(); !status.ok()) return status;
   tell_room(true);
   const std::uint32_t mode = header_.mode_word.load();
   if (recording_ended(mode_of(mode))) return full;

@@ -17,15 +17,16 @@ inline constexpr std::size_t kSavepointsMax = 10000;  // named marks of one tran
 inline constexpr char kUnknownSavepoint[] = "rollback-to-unknown-savepoint";
 
 /// Belongs to the server's transaction, not to the application's session: a pooled connection is
-/// handed on with it. Guarded by Connection::write_mutex.
+/// handed on with it. Guarded by Connection::write_mutex; readers, which do not hold it, look only
+/// at what is atomic.
 struct Transaction {
-  bool by_text = false;  // begun by BEGIN as text: SQLEndTran and autocommit do not end a statement
-  /// Statements that only read ran in it. Set by readers, which hold no lock.
+  std::atomic<bool> by_text{false};  // begun by BEGIN as text: a statement's end does not end it
+  /// Statements that only read ran in it. Set by readers.
   std::atomic<bool> has_read{false};
-  bool writing = false;   // the slot is marked
-  bool recorded = false;  // under capture since its first write
-  bool tainted = false;   // a statement failed: ask the server before going on
-  bool poisoned = false;  // the server will roll it back whatever COMMIT answers
+  bool writing = false;               // the slot is marked
+  std::atomic<bool> recorded{false};  // under capture since its first write
+  bool tainted = false;               // a statement failed: ask the server before going on
+  bool poisoned = false;              // the server will roll it back whatever COMMIT answers
   bool schema_changed = false;
   std::uint8_t flags = 0;  // TransactionFlag
   std::uint32_t chunks = 0;

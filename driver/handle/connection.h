@@ -46,7 +46,7 @@ class Connection : public Handle {
   /// How the application connected, kept to open the shadow with the same credentials: the text it
   /// gave, in UTF-8. Wiped on disconnect (explicit_bzero).
   std::string connect_text;  // SQLDriverConnect's string; or built from SQLConnect's three
-  bool autocommit = true;    // what the application believes
+  std::atomic<bool> autocommit{true};  // what the application believes
 
   /// Held around every modifying execution and transaction end, never by SQLCancel or reads.
   std::mutex write_mutex;

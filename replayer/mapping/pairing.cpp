@@ -23,9 +23,7 @@ void pair_columns(TablePair& pair, std::vector<std::string>* problems) {
     pair.shadow_columns.push_back(*there);
   }
   for (const auto& column : to.columns) {
-    const bool filled = column.nullable || column.generated || column.identity ||
-                        column.default_kind != DefaultKind::none;
-    if (filled || from.column(column.name)) continue;
+    if (fills_itself(column) || from.column(column.name)) continue;
     problems->push_back("column " + column.name + " of the shadow's table " + to.display_name() +
                         " takes no NULL and production has none of that name; give it a default");
   }
@@ -44,6 +42,11 @@ bool Mapped::names(const Table& production) const {
   return std::find(dropped.begin(), dropped.end(), &production) != dropped.end() ||
          std::any_of(pairs.begin(), pairs.end(),
                      [&](const TablePair& pair) { return pair.production == &production; });
+}
+
+bool fills_itself(const Column& column) {
+  return column.nullable || column.generated || column.identity ||
+         column.default_kind != DefaultKind::none;
 }
 
 std::vector<Conversion> conversions_of(const TablePair& pair, Dialect from, Dialect to) {

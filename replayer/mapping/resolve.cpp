@@ -22,11 +22,6 @@ const Table* find_table(const Catalog& catalog, const std::string& name) {
   return catalog.find(name.substr(0, dot), name.substr(dot + 1));
 }
 
-bool fills_itself(const Column& column) {
-  return column.nullable || column.generated || column.identity ||
-         column.default_kind != DefaultKind::none;
-}
-
 class Resolver {
  public:
   Resolver(const MappingFile& file, const Catalog& production, const Catalog& shadow)

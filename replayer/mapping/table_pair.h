@@ -35,6 +35,9 @@ struct Mapped {
   [[nodiscard]] bool names(const Table& production) const;
 };
 
+/// A row may be written without this column.
+bool fills_itself(const Column& column);
+
 /// How the values of the pair's columns are converted, in their order.
 std::vector<Conversion> conversions_of(const TablePair& pair, Dialect from, Dialect to);
 

@@ -114,20 +114,34 @@ TEST_P(HandlesTest, ADisconnectWithAnOpenTransactionLeavesNoRecordAndNoMark) {
 
 // ---- several connections, several drivers ----
 
+/// Beside another in its environment.
+struct SecondConnection {
+  SecondConnection(Application& app, Production& production) {
+    EXPECT_EQ(SQLAllocHandle(SQL_HANDLE_DBC, app.env, &dbc), SQL_SUCCESS);
+    EXPECT_TRUE(SQL_SUCCEEDED(SQLDriverConnect(dbc, nullptr, raw::text(production.through()),
+                                               SQL_NTS, nullptr, 0, nullptr, SQL_DRIVER_NOPROMPT)));
+  }
+  ~SecondConnection() {
+    SQLDisconnect(dbc);
+    SQLFreeHandle(SQL_HANDLE_DBC, dbc);
+  }
+  SecondConnection(const SecondConnection&) = delete;
+  SecondConnection& operator=(const SecondConnection&) = delete;
+
+  SQLHDBC dbc = SQL_NULL_HDBC;
+};
+
 TEST(Handles, AnEndOnTheEnvironmentEndsAllItsConnections) {
   Production production(Dialect::postgresql);
   production.define({"CREATE TABLE items (id integer PRIMARY KEY, v integer)"});
   production.record();
   Application app(production.through());
-  SQLHDBC second = SQL_NULL_HDBC;
-  ASSERT_EQ(SQLAllocHandle(SQL_HANDLE_DBC, app.env, &second), SQL_SUCCESS);
-  ASSERT_TRUE(SQL_SUCCEEDED(SQLDriverConnect(second, nullptr, raw::text(production.through()),
-                                             SQL_NTS, nullptr, 0, nullptr, SQL_DRIVER_NOPROMPT)));
-  for (SQLHDBC dbc : {app.dbc, second}) {
+  SecondConnection second(app, production);
+  for (SQLHDBC dbc : {app.dbc, second.dbc}) {
     SQLSetConnectAttr(dbc, SQL_ATTR_AUTOCOMMIT, nullptr, 0);
     SQLHSTMT stmt = SQL_NULL_HSTMT;
     SQLAllocHandle(SQL_HANDLE_STMT, dbc, &stmt);
-    const std::string sql = insert(dbc == second ? 3 : 2);
+    const std::string sql = insert(dbc == second.dbc ? 3 : 2);
     EXPECT_TRUE(SQL_SUCCEEDED(SQLExecDirect(stmt, raw::text(sql), SQL_NTS)));
     SQLFreeHandle(SQL_HANDLE_STMT, stmt);
   }
@@ -136,8 +150,6 @@ TEST(Handles, AnEndOnTheEnvironmentEndsAllItsConnections) {
   const Seen seen = production.drain();
   ASSERT_EQ(seen.transactions.size(), 2u);
   for (const auto& one : seen.transactions) EXPECT_EQ(one.outcome, Outcome::committed);
-  SQLDisconnect(second);
-  SQLFreeHandle(SQL_HANDLE_DBC, second);
 }
 
 TEST(Handles, TwoRealDriversLiveInOneEnvironment) {
@@ -148,19 +160,14 @@ TEST(Handles, TwoRealDriversLiveInOneEnvironment) {
     one->record();
   }
   Application app(left.through());
-  SQLHDBC second = SQL_NULL_HDBC;
-  ASSERT_EQ(SQLAllocHandle(SQL_HANDLE_DBC, app.env, &second), SQL_SUCCESS);
-  ASSERT_TRUE(SQL_SUCCEEDED(SQLDriverConnect(second, nullptr, raw::text(right.through()), SQL_NTS,
-                                             nullptr, 0, nullptr, SQL_DRIVER_NOPROMPT)));
+  SecondConnection second(app, right);
   RUN(app, insert(1));
   SQLHSTMT stmt = SQL_NULL_HSTMT;
-  ASSERT_EQ(SQLAllocHandle(SQL_HANDLE_STMT, second, &stmt), SQL_SUCCESS);
+  ASSERT_EQ(SQLAllocHandle(SQL_HANDLE_STMT, second.dbc, &stmt), SQL_SUCCESS);
   EXPECT_TRUE(SQL_SUCCEEDED(SQLExecDirect(stmt, raw::text(insert(2)), SQL_NTS)));
   SQLFreeHandle(SQL_HANDLE_STMT, stmt);
   EXPECT_EQ(left.drain().texts(), std::vector<std::string>{insert(1)});
   EXPECT_EQ(right.drain().texts(), std::vector<std::string>{insert(2)});
-  SQLDisconnect(second);
-  SQLFreeHandle(SQL_HANDLE_DBC, second);
 }
 
 TEST(Handles, AnEndOnTheEnvironmentEndsTheTransactionsOfTwoRealDrivers) {
@@ -172,11 +179,8 @@ TEST(Handles, AnEndOnTheEnvironmentEndsTheTransactionsOfTwoRealDrivers) {
       one->record();
     }
     Application app(left.through());
-    SQLHDBC second = SQL_NULL_HDBC;
-    ASSERT_EQ(SQLAllocHandle(SQL_HANDLE_DBC, app.env, &second), SQL_SUCCESS);
-    ASSERT_TRUE(SQL_SUCCEEDED(SQLDriverConnect(second, nullptr, raw::text(right.through()), SQL_NTS,
-                                               nullptr, 0, nullptr, SQL_DRIVER_NOPROMPT)));
-    for (SQLHDBC dbc : {app.dbc, second}) {
+    SecondConnection second(app, right);
+    for (SQLHDBC dbc : {app.dbc, second.dbc}) {
       SQLSetConnectAttr(dbc, SQL_ATTR_AUTOCOMMIT, nullptr, 0);
       SQLHSTMT stmt = SQL_NULL_HSTMT;
       ASSERT_EQ(SQLAllocHandle(SQL_HANDLE_STMT, dbc, &stmt), SQL_SUCCESS);
@@ -191,8 +195,6 @@ TEST(Handles, AnEndOnTheEnvironmentEndsTheTransactionsOfTwoRealDrivers) {
       ASSERT_EQ(seen.transactions.size(), commits ? 1u : 0u);
       for (const auto& sealed : seen.transactions) EXPECT_EQ(sealed.outcome, Outcome::committed);
     }
-    SQLDisconnect(second);
-    SQLFreeHandle(SQL_HANDLE_DBC, second);
   }
 }
 

@@ -153,8 +153,8 @@ void run_batch(Program& p, const std::string& sql, bool prepared) {
   p.drop(h);
 }
 
-void several_statements_of(Program& p, const std::initializer_list<const char*>& texts) {
-  if (!p.connect("OPTION=67108864;")) return;
+/// Each text directly and prepared, in autocommit and without, with what it leaves behind.
+void run_texts(Program& p, const std::initializer_list<const char*>& texts) {
   for (const bool on : {true, false}) {
     p.autocommit(on);
     for (const char* sql : texts) {
@@ -167,6 +167,10 @@ void several_statements_of(Program& p, const std::initializer_list<const char*>&
       }
     }
   }
+}
+
+void several_statements_of(Program& p, const std::initializer_list<const char*>& texts) {
+  if (p.connect("OPTION=67108864;")) run_texts(p, texts);
 }
 
 void several_statements(Program& p) {
@@ -191,18 +195,7 @@ void several_statements_with_transactions(Program& p) {
 }
 
 void calls_with_results(Program& p) {
-  for (const bool on : {true, false}) {
-    p.autocommit(on);
-    for (const char* sql : {"CALL $T_q(5)", "{call $T_q(7)}"}) {
-      for (const bool prepared : {false, true}) {
-        p.run("DELETE FROM $T");
-        run_batch(p, sql, prepared);
-        p.query("SELECT v, name FROM $T ORDER BY v, name");
-        p.commit();
-        p.query("SELECT v, name FROM $T ORDER BY v, name");
-      }
-    }
-  }
+  run_texts(p, {"CALL $T_q(5)", "{call $T_q(7)}", "EXECUTE IMMEDIATE 'CALL $T_q(9)'"});
 }
 
 }  // namespace
