@@ -45,6 +45,8 @@ TEST(Cutover, MovesAnOpenConnectionWithItsPreparedStatement) {
   update.execute();
   migration.expect_tool({"verify"});
   migration.expect_tool({"cutover"});
+  // Which would take the way back to production.
+  EXPECT_TRUE(migration.kill_process("replayer"));
   update.execute();
   EXPECT_EQ(update.row_count(), 1);
   odbc::Connection shadow(migration.shadow());
