@@ -65,7 +65,7 @@ void plan_effects(Plan* plan, bool keep_verdict, bool keep_values) {
   const sql::Analysis& analysis = *plan->analysis;
   plan->with_txid = !analysis.rewritten_with_txid.empty();
   plan->text = plan->with_txid ? &analysis.rewritten_with_txid : &analysis.rewritten;
-  plan->columns = analysis.columns.size();
+  plan->columns = analysis.parts.empty() ? analysis.columns.size() : 1;
   plan->values = keep_values;
   if (!keep_verdict) plan->verdict = Verdict::effects;
 }

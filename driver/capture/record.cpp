@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "driver/capture/collected.h"
+#include "driver/capture/record_parts.h"
 #include "driver/capture/record_rows.h"
 #include "driver/capture/row_counts.h"
 
@@ -109,6 +110,10 @@ void record_sets(const Work& work, Slice slice, SQLRETURN ret) {
 bool record_visible(const Work& work, SQLRETURN ret) {
   Execution& execution = work.execution();
   execution.visible = true;
+  if (work.plan.collects && !work.plan.analysis->parts.empty()) {
+    execution.clipped = work.plan.analysis->shows_all ? 0 : 1;
+    return !SQL_SUCCEEDED(ret) || record_kept_parts(work);
+  }
   begin_entry(work, 0);
   if (!work.plan.collects) {
     settle_entry(work, ret, ret == SQL_SUCCESS ? execution.own.row_count() : -1);
@@ -149,7 +154,10 @@ SQLRETURN record_on_own(const Work& work, Slice slice, const RunsSlice& run) {
     const Connection& dbc = work.stmt.connection;
     take_diagnostics(*dbc.library, SQL_HANDLE_STMT, execution.own.handle(), dbc.wide, work.stmt);
   }
-  if (work.plan.columns != 0 || work.plan.with_txid) {
+  if (work.plan.columns != 0 && !work.plan.analysis->parts.empty()) {
+    if (!record_returned_parts(work, slice, ret))
+      work.session.note_uncaptured("effects-unreadable");
+  } else if (work.plan.columns != 0 || work.plan.with_txid) {
     if (!record_effects(work, slice, ret)) work.session.note_uncaptured("effects-unreadable");
   } else {
     record_sets(work, slice, ret);

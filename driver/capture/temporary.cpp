@@ -37,7 +37,15 @@ bool Session::writes_temporary(const sql::Analysis& analysis) const {
 
 bool Session::perhaps_hidden(const sql::Analysis& analysis) const {
   if (temporary_unknown_) return true;
+  const bool known =
+      std::all_of(analysis.temporary_targets.begin(), analysis.temporary_targets.end(),
+                  [&](const std::string& one) { return temporary_.contains(one); });
+  if (!known) return true;
   if (temporary_.empty()) return false;
+  if (!analysis.parts.empty()) {
+    return std::any_of(analysis.parts.begin(), analysis.parts.end(),
+                       [&](const sql::RowsPart& one) { return temporary_.contains(one.target); });
+  }
   return analysis.several_targets || temporary_.contains(analysis.target);
 }
 

@@ -78,6 +78,13 @@ struct RowsQuery {
   std::string lock;
 };
 
+/// The rows of one table that a statement changes in one of several places.
+struct RowsPart {
+  Verb verb = Verb::other;
+  std::string target;  // as in Analysis
+  RowsQuery rows;      // without a text
+};
+
 struct Analysis {
   Classification classification;
   Verdict verdict = Verdict::opaque;
@@ -126,6 +133,15 @@ struct Analysis {
   /// one column more than the application's text, behind its own, and leaves the rows for
   /// `collect_sql` to fetch.
   bool own_returning = false;
+  /// With own_returning: it returns the application's columns and no more.
+  bool shows_all = false;
+  /// PostgreSQL, of a statement that writes in its WITH, too: what it writes, in an order in which
+  /// the rows can be replayed. `rewritten` returns, or keeps, one text for each row, in the form of
+  /// collect.h: the number of its part and `columns` of that.
+  std::vector<RowsPart> parts;
+  /// Beside `parts`: it writes these, and they are temporary tables, or it cannot be told.
+  std::vector<std::string> temporary_targets;
+  std::size_t counted_part = 0;  // the application is told of its rows, where it sees no result
   /// MariaDB: the cursor of WHERE CURRENT OF at the end of the text; `table` and `verb` are then
   /// what it writes, and how.
   std::string cursor;

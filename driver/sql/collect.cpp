@@ -13,12 +13,17 @@ std::string collected_value(std::string_view text_expression) {
   return "coalesce(pg_catalog.char_length(" + text + ")::text || ':' || " + text + ", '-')";
 }
 
-std::string collecting_expression(const std::vector<std::string>& text_expressions) {
+std::string collected_row(const std::vector<std::string>& text_expressions) {
   std::string row;
   for (const std::string& one : text_expressions) {
     if (!row.empty()) row += " || ";
     row += collected_value(one);
   }
+  return row;
+}
+
+std::string collecting_expression(const std::vector<std::string>& text_expressions) {
+  const std::string row = collected_row(text_expressions);
   const std::string kept(kKept);
   const std::string too_much = "'" + std::string(kCollectedTooMuch) + "'";
   return "pg_catalog.set_config('understudy.rows', CASE WHEN " + kept + " = " + too_much +

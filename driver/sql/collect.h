@@ -18,6 +18,8 @@ inline constexpr std::string_view kCollectedTooMuch = "!";
 
 /// A value in the kept form: its length in characters, a colon and its text; a dash for NULL.
 std::string collected_value(std::string_view text_expression);
+/// A row in the kept form: its values behind each other.
+std::string collected_row(const std::vector<std::string>& text_expressions);
 /// The expression that keeps one row.
 std::string collecting_expression(const std::vector<std::string>& text_expressions);
 /// Asks for what was kept and the transaction's id, and forgets it.

@@ -3,7 +3,9 @@
 #include <initializer_list>
 
 #include "driver/sql/collect.h"
+#include "driver/sql/postgresql_parts.h"
 #include "driver/sql/postgresql_tree.h"
+#include "driver/sql/postgresql_writes.h"
 #include "driver/sql/text_parts.h"
 
 namespace understudy::sql {
@@ -174,6 +176,10 @@ class PostgresqlAnalyzer {
     }
     const Node& statement = *tree->stmts[0]->stmt;
     effects_ = side_effects(statement);
+    if (effects_.writing_cte) {
+      return analyze_postgresql_parts(text_, numbered_, statement, effects_, catalog_, path_,
+                                      &out_);
+    }
     switch (statement.node_case) {
       case PG_QUERY__NODE__NODE_SELECT_STMT:
         return query();
@@ -193,7 +199,6 @@ class PostgresqlAnalyzer {
  private:
   void query() {
     StatementClass& cls = out_.classification.cls;
-    if (effects_.writing_cte) return set_opaque(&out_, "writing-cte");
     if (effects_.into) return;  // as the words said
     if (effects_.unknown_function || effects_.sequences) {
       cls = StatementClass::opaque;
@@ -201,16 +206,6 @@ class PostgresqlAnalyzer {
     }
     cls = effects_.locks ? StatementClass::locking_read : StatementClass::read;
     out_.reason.clear();
-  }
-
-  [[nodiscard]] const Table* find(std::string_view schema, std::string_view name) const {
-    if (!schema.empty() || path_.kind == SearchPath::Kind::usual) {
-      return catalog_.find(schema, name);
-    }
-    for (const std::string& place : path_.schemas) {
-      if (const Table* found = catalog_.find(place, name)) return found;
-    }
-    return nullptr;
   }
 
   /// What forbids effects whatever the verb; sets the target. False: the verdict is given.
@@ -226,13 +221,12 @@ class PostgresqlAnalyzer {
     if (relation == nullptr) return refuse("not-understood");
     const std::string_view given = text_of(relation->schemaname);
     if (given.empty() || given == "pg_temp") out_.target = text_of(relation->relname);
-    if (effects_.writing_cte) return refuse("writing-cte");
     if (effects_.unknown_function) return refuse("unknown-function");
     const std::string_view schema = text_of(relation->schemaname);
     const bool lost = path_.kind == SearchPath::Kind::unknown;
     if (schema.empty() && lost) return refuse("search-path");
     if (!text_of(relation->catalogname).empty()) return refuse("unknown-table");
-    const Table* table = find(schema, text_of(relation->relname));
+    const Table* table = find_table(catalog_, path_, schema, text_of(relation->relname));
     const std::string_view obstacle = table_obstacle(table);
     if (!obstacle.empty()) return refuse(obstacle);
     target_.table = table;

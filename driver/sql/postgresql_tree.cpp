@@ -123,7 +123,6 @@ std::string_view builtin_name(PgQuery__Node* const* names, std::size_t count) {
 
 SideEffects side_effects(const PgQuery__Node& statement) {
   SideEffects out;
-  std::size_t writing = 0;
   walk(&statement.base, [&](const ProtobufCMessage& message) {
     const ProtobufCMessageDescriptor* type = message.descriptor;
     if (type == &pg_query__func_call__descriptor) {
@@ -135,11 +134,11 @@ SideEffects side_effects(const PgQuery__Node& statement) {
     } else if (type == &pg_query__current_of_expr__descriptor) {
       out.current_of = true;
     } else if (writes(type)) {
-      ++writing;
+      ++out.writing;
     }
   });
   const bool top_writes = statement.node_case != PG_QUERY__NODE__NODE_SELECT_STMT;
-  out.writing_cte = writing > (top_writes ? 1u : 0u);
+  out.writing_cte = out.writing > (top_writes ? 1u : 0u);
   return out;
 }
 

@@ -48,6 +48,7 @@ struct SideEffects {
   bool into = false;
   bool current_of = false;
   bool writing_cte = false;
+  std::size_t writing = 0;  // INSERT, UPDATE, DELETE and MERGE, itself among them
 };
 SideEffects side_effects(const PgQuery__Node& statement);
 

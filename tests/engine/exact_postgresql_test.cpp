@@ -49,5 +49,129 @@ TEST_F(ExactPostgresql, KeysThatAreInSeveralTablesByInheritance) {
   expect_equal(3);
 }
 
+constexpr std::string_view kQueue =
+    "CREATE TABLE queue (id serial PRIMARY KEY, v text, at timestamptz DEFAULT clock_timestamp())";
+constexpr std::string_view kArchive =
+    "CREATE TABLE archive (id int PRIMARY KEY, v text, at timestamptz, gone float8 DEFAULT "
+    "random())";
+
+TEST_F(ExactPostgresql, StatementsThatWriteInTheirWith) {
+  begin({kQueue, kArchive, "CREATE TABLE parent (id serial PRIMARY KEY, \"Größe\" text)",
+         "CREATE TABLE child (id serial PRIMARY KEY, parent int REFERENCES parent, v float8)",
+         "CREATE TABLE bare (v text, w float8 DEFAULT random())",
+         "INSERT INTO queue (v) SELECT 'q' || n FROM generate_series(1, 100) n"});
+  send(
+      {"WITH moved AS (DELETE FROM queue WHERE id <= 10 RETURNING *) INSERT INTO archive"
+       " SELECT * FROM moved",
+       "WITH moved (a, b) AS MATERIALIZED (DELETE FROM queue AS q WHERE q.id <= 20 RETURNING q.id,"
+       " upper(v), at /* ) */) INSERT INTO archive (id, v, at) SELECT a, b, at FROM moved -- x",
+       "WITH p AS (INSERT INTO parent (\"Größe\") VALUES ('a'), ('b') RETURNING id)"
+       " INSERT INTO child (parent, v) SELECT id, random() FROM p",
+       "WITH p AS (INSERT INTO parent VALUES (77, 'x')) INSERT INTO child (parent, v) VALUES (77,"
+       " random())",
+       "WITH c AS (DELETE FROM child WHERE parent = 77) DELETE FROM parent WHERE id = 77",
+       "WITH c AS (INSERT INTO child (parent) VALUES (78)), n AS (SELECT 1) INSERT INTO parent"
+       " VALUES (78, NULL)",
+       "WITH gone AS (DELETE FROM archive WHERE id < 5), late AS (UPDATE queue SET v = v ||"
+       " random() WHERE id BETWEEN 30 AND 40 RETURNING id AS \"the id\", v) UPDATE archive SET"
+       " gone = random() FROM late WHERE archive.id + 25 = late.\"the id\"",
+       "WITH x AS (INSERT INTO bare (v) VALUES ('x'), (NULL), ('')) INSERT INTO bare (v) VALUES"
+       " ('x')",
+       "WITH x AS (DELETE FROM bare WHERE v = 'x' RETURNING *) INSERT INTO bare SELECT 'y', w"
+       " FROM x",
+       "WITH up AS (INSERT INTO archive (id, v) VALUES (15, 'u'), (30999, 'n') ON CONFLICT (id) DO"
+       " UPDATE SET v = excluded.v || random() RETURNING id) DELETE FROM queue USING up WHERE"
+       " queue.id = up.id + 35",
+       "WITH w AS (UPDATE queue SET v = 'nobody' WHERE false) DELETE FROM queue WHERE false",
+       "INSERT INTO queue (v) SELECT n FROM generate_series(1, 20000) n",
+       "WITH many AS (DELETE FROM queue RETURNING *) INSERT INTO archive SELECT * FROM many"});
+  expect_equal(0);
+}
+
+TEST_F(ExactPostgresql, StatementsThatWriteInTheirWithAndShowAResult) {
+  begin({kQueue, kArchive, "INSERT INTO queue (v) SELECT 'q' || n FROM generate_series(1, 50) n"});
+  const auto shows = [&](const std::string& text, SQLSMALLINT columns, int rows) {
+    raw::Statement stmt(*app_);
+    ASSERT_EQ(stmt.run(text), SQL_SUCCESS) << stmt.problems();
+    SQLSMALLINT seen = 0;
+    SQLNumResultCols(stmt.handle, &seen);
+    EXPECT_EQ(seen, columns) << text;
+    int fetched = 0;
+    while (SQLFetch(stmt.handle) == SQL_SUCCESS) ++fetched;
+    EXPECT_EQ(fetched, rows) << text;
+  };
+  shows("WITH d AS (DELETE FROM queue WHERE id <= 3 RETURNING *) SELECT *, random() FROM d", 4, 3);
+  shows("WITH d AS (DELETE FROM queue WHERE id <= 9 RETURNING id) SELECT count(*), max(id) FROM d",
+        2, 1);
+  shows("WITH d AS (DELETE FROM queue WHERE id <= 20) SELECT 1 LIMIT 0", 1, 0);
+  shows(
+      "WITH d AS (DELETE FROM queue WHERE id <= 30 RETURNING queue.*) INSERT INTO archive SELECT"
+      " * FROM d RETURNING id, gone",
+      2, 10);
+  shows(
+      "WITH d AS (INSERT INTO queue (v) VALUES ('ä''\\ü'), (NULL) RETURNING id, v), e AS (SELECT"
+      " id FROM d) UPDATE archive SET v = 'z' || random() FROM e WHERE archive.id = e.id - 30"
+      " RETURNING e.id",
+      1, 2);
+  expect_equal(0);
+}
+
+TEST_F(ExactPostgresql, RowCountsOfStatementsThatWriteInTheirWith) {
+  begin({kQueue, kArchive, "INSERT INTO queue (v) SELECT 'q' || n FROM generate_series(1, 50) n"});
+  const auto counts = [&](const std::string& text, SQLLEN rows) {
+    raw::Statement stmt(*app_);
+    ASSERT_TRUE(SQL_SUCCEEDED(stmt.run(text))) << stmt.problems();
+    SQLLEN seen = -1;
+    SQLRowCount(stmt.handle, &seen);
+    EXPECT_EQ(seen, rows) << text;
+    SQLSMALLINT columns = -1;
+    SQLNumResultCols(stmt.handle, &columns);
+    EXPECT_EQ(columns, 0) << text;
+  };
+  counts(
+      "WITH d AS (DELETE FROM queue WHERE id <= 7 RETURNING *) INSERT INTO archive SELECT * FROM"
+      " d WHERE id > 2",
+      5);
+  counts("WITH d AS (DELETE FROM queue WHERE id <= 9) UPDATE archive SET v = 'x' WHERE id < 5", 2);
+  counts("WITH d AS (DELETE FROM queue WHERE id <= 12) DELETE FROM archive WHERE id < 0", 0);
+  EXPECT_EQ(run(*app_, "WITH d AS (DELETE FROM queue) SELECT * FROM d"), SQL_ERROR);
+  EXPECT_EQ(run(*app_,
+                "WITH d AS (DELETE FROM archive WHERE id = 5) INSERT INTO archive (id) VALUES"
+                " (5)"),
+            SQL_ERROR);
+  EXPECT_EQ(run(*app_,
+                "WITH d AS (DELETE FROM queue RETURNING *) INSERT INTO archive SELECT * FROM"
+                " d, d AS e"),
+            SQL_ERROR);
+  expect_equal(0);
+}
+
+TEST_F(ExactPostgresql, StatementsThatWriteTemporaryTablesInTheirWith) {
+  begin({kQueue, kArchive, "INSERT INTO queue (v) SELECT 'q' || n FROM generate_series(1, 50) n"});
+  send({"CREATE TEMP TABLE job (id int, v text)", "CREATE TEMP TABLE other (id int)",
+        "WITH d AS (DELETE FROM queue WHERE id <= 7 RETURNING *) INSERT INTO job SELECT id, v FROM "
+        "d",
+        "WITH d AS (DELETE FROM job WHERE id <= 5 RETURNING *) INSERT INTO archive SELECT *, now()"
+        " FROM d",
+        "WITH d AS (DELETE FROM job RETURNING *), e AS (INSERT INTO other SELECT id FROM d), f AS"
+        " (UPDATE queue SET v = random() FROM d WHERE queue.id = d.id + 10) SELECT * FROM d",
+        "WITH d AS (DELETE FROM job RETURNING id) INSERT INTO job SELECT * FROM d",
+        "WITH d AS (DELETE FROM queue WHERE id = 9 RETURNING *), e AS (INSERT INTO archive SELECT *"
+        " FROM d) INSERT INTO other SELECT id FROM d"});
+  expect_equal(0);
+}
+
+TEST_F(ExactPostgresql, StatementsThatWriteInTheirWithAndAreNotUnderstood) {
+  begin({kQueue, kArchive, "CREATE TABLE tree (id int PRIMARY KEY, up int REFERENCES tree)",
+         "INSERT INTO queue (v) SELECT 'q' || n FROM generate_series(1, 50) n",
+         "INSERT INTO tree VALUES (1, NULL), (2, 1)"});
+  send(
+      {"WITH d AS (DELETE FROM queue WHERE id = 1 RETURNING id + 1) INSERT INTO archive (id, gone)"
+       " SELECT *, 0 FROM d",
+       "WITH d AS (UPDATE queue SET id = id + 1000 WHERE id = 2) DELETE FROM queue WHERE id = 3",
+       "WITH d AS (DELETE FROM tree WHERE id = 2) INSERT INTO tree VALUES (3, 1)"});
+  expect_equal(3);
+}
+
 }  // namespace
 }  // namespace understudy

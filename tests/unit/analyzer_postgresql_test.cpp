@@ -295,8 +295,14 @@ TEST(PostgresqlAnalyzer, RefusesWhatRowsCannotTell) {
   expect_opaque("UPDATE account SET id = ? RETURNING id", "key-assigned");
   expect_opaque("INSERT INTO account (id) VALUES (?) ON CONFLICT (id) DO UPDATE SET id = 3",
                 "key-assigned");
-  expect_opaque("WITH x AS (DELETE FROM serial RETURNING id) SELECT * FROM x", "writing-cte");
-  expect_opaque("WITH x AS (DELETE FROM serial RETURNING id) DELETE FROM account", "writing-cte");
+  expect_opaque("WITH x AS (DELETE FROM serial) SELECT * FROM x", "writing-cte-columns");
+  expect_opaque("WITH x AS (DELETE FROM serial RETURNING id, id) SELECT 1", "writing-cte-columns");
+  expect_opaque("WITH x AS (DELETE FROM serial RETURNING id + 1) SELECT 1", "writing-cte-columns");
+  expect_opaque("WITH x AS (DELETE FROM view) SELECT 1", "view");
+  expect_opaque("WITH x AS (UPDATE serial SET id = 1) DELETE FROM account", "key-assigned");
+  expect_opaque("WITH understudy_x AS (DELETE FROM serial) DELETE FROM account", "writing-cte");
+  expect_opaque("DELETE FROM account WHERE id IN (WITH x AS (DELETE FROM serial) SELECT 1)",
+                "writing-cte");
   expect_opaque("MERGE INTO account a USING serial b ON a.id = b.id WHEN MATCHED THEN DELETE",
                 "merge");
   expect_opaque("UPDATE account SET balance = my_function(id) WHERE id = ?", "unknown-function");
@@ -308,6 +314,38 @@ TEST(PostgresqlAnalyzer, RefusesWhatRowsCannotTell) {
   expect_opaque("DELETE FROM account WHERE owner = 'x\\' AND id = 1 --'", "not-understood");
   expect_opaque("DELETE FROM account WHERE owner = '\xff'", "not-understood");
   expect_opaque("CALL p()", "may-write");
+}
+
+TEST(PostgresqlAnalyzer, AStatementThatWritesInItsWithReturnsTheRowsOfAllParts) {
+  const Analysis a = look(
+      "WITH x (i) AS (DELETE FROM serial AS s WHERE id = ? RETURNING id) INSERT INTO account (id)"
+      " SELECT i FROM x -- c");
+  ASSERT_EQ(a.verdict, Verdict::effects) << a.reason;
+  ASSERT_EQ(a.parts.size(), 2u);
+  EXPECT_EQ(a.parts[0].verb, Verb::insert);
+  EXPECT_EQ(a.parts[1].verb, Verb::remove);
+  EXPECT_EQ(a.counted_part, 0u);
+  EXPECT_FALSE(a.own_returning);
+  const auto holds = [&](const std::string& words) {
+    EXPECT_NE(a.rewritten.find(words), std::string::npos) << words << ": " << a.rewritten;
+  };
+  holds("WITH understudy_1  AS (DELETE FROM serial AS s WHERE id = ? RETURNING id, ");
+  holds(
+      "AS understudy_kept), x (i) AS (SELECT \"id\" FROM understudy_1), understudy_main AS ( "
+      "INSERT");
+  holds(
+      " AS understudy_kept) SELECT understudy_kept FROM understudy_main UNION ALL SELECT"
+      " understudy_kept FROM understudy_1 -- c");
+}
+
+TEST(PostgresqlAnalyzer, AQueryThatWritesInItsWithKeepsRows) {
+  const Analysis a = look("WITH x AS (DELETE FROM serial) SELECT ?");
+  ASSERT_EQ(a.verdict, Verdict::effects) << a.reason;
+  EXPECT_TRUE(a.own_returning);
+  EXPECT_TRUE(a.shows_all);
+  EXPECT_TRUE(a.rewritten.starts_with("WITH x AS (DELETE FROM serial RETURNING pg_catalog.set_"))
+      << a.rewritten;
+  EXPECT_TRUE(a.rewritten.ends_with(" AS understudy_kept) SELECT ?")) << a.rewritten;
 }
 
 TEST(PostgresqlAnalyzer, ResolvesNoBareNamesWhenTheSearchPathChanged) {

@@ -78,10 +78,9 @@ std::string key_value(const Table& table, Random& random) {
 class Generator {
  public:
   Generator(const Schema& schema, Random& random)
-      : engine_(schema.engine),
-        schema_(schema),
-        random_(random),
-        table_(random.of(schema.tables)) {}
+      : Generator(schema, random, random.of(schema.tables)) {}
+  Generator(const Schema& schema, Random& random, const Table& table)
+      : engine_(schema.engine), schema_(schema), random_(random), table_(table) {}
 
   Sql make() {
     // The more often one stands here, the more often it is drawn.
@@ -94,6 +93,7 @@ class Generator {
                                           &Generator::upsert,        &Generator::upsert,
                                           &Generator::joined,        &Generator::read,
                                           &Generator::update_key};
+    if (pg() && random_.chance(12)) return writing_with();
     return (this->*random_.of(all))();
   }
 
@@ -269,6 +269,40 @@ class Generator {
     return {"UPDATE " + table_.name + " AS t SET " + number() + " = " + taken + " FROM " +
                 other.name + " AS o WHERE " + match,
             {}};
+  }
+  /// A statement without markers that may stand in a WITH. An UPDATE of a table without a key is
+  /// opaque there.
+  std::string part() {
+    using Make = Sql (Generator::*)();
+    static const std::vector<Make> all = {&Generator::insert, &Generator::insert_many,
+                                          &Generator::upsert, &Generator::delete_range,
+                                          &Generator::update_range};
+    const bool keyless = table_.key == Key::none;
+    return (this->*all[static_cast<std::size_t>(random_.below(keyless ? 4 : 5))])().text;
+  }
+  /// Rows that go and come in one table that others refer to are opaque.
+  [[nodiscard]] bool is_related() const {
+    return !table_.parent.empty() || &table_ == &schema_.tables[1];
+  }
+  Sql writing_with() {
+    const Table& other = random_.of(schema_.tables);
+    if (&other == &table_ && is_related()) return insert();
+    Generator second(schema_, random_, other);
+    if (random_.chance(30)) {
+      const std::string moved = "WITH d AS (DELETE FROM " + table_.name + " WHERE " + range() +
+                                " RETURNING *) INSERT INTO " + other.name + second.columns();
+      const std::string values = second.row();
+      if (&other == &table_ && random_.chance(50)) {
+        return {"WITH d AS (DELETE FROM " + table_.name + " WHERE " + range() +
+                    " RETURNING *) INSERT INTO " + table_.name + " SELECT * FROM d" +
+                    (random_.chance(50) ? " RETURNING *" : ""),
+                {}};
+      }
+      return {moved + " SELECT " + values.substr(1, values.size() - 2) + " FROM d LIMIT 1", {}};
+    }
+    const std::string with = "WITH a AS (" + part();
+    if (random_.chance(40)) return {with + " RETURNING *) SELECT * FROM a", {}};
+    return {with + ") " + second.part(), {}};
   }
   Sql read() {
     return {"SELECT * FROM " + table_.name + " WHERE " + range() +
