@@ -2,8 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cctype>
+#include <charconv>
+#include <cstring>
 #include <map>
 #include <set>
+#include <utility>
 
 #include "replayer/migration/doubt.h"
 #include "replayer/migration/failure.h"
@@ -17,7 +22,7 @@ using Key = std::vector<odbc::OptionalText>;
 
 struct TouchedRow {
   Shape shape;
-  bool by_statement = false;  // keyed statement without rows: `binds` name the key
+  bool by_statement = false;  // keyed statement without rows: `key`, or else `binds` name the row
   Verb verb = Verb::other;
   Key key;
   std::vector<odbc::Bind> binds;
@@ -74,12 +79,90 @@ void add_rows(const StatementEntry& statement, const Shape& shape, Touched& touc
   }
 }
 
-void add_statement(const StatementEntry& statement, const Shape& shape, Touched& touched) {
-  touched.whole_tables.insert(table_of(shape));
+std::optional<std::int64_t> integer_in(std::string_view text) {
+  std::int64_t out = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return out;
+}
+
+template <class Integer>
+std::optional<std::int64_t> integer_as(std::string_view bytes) {
+  Integer out{};
+  if (bytes.size() < sizeof out) return std::nullopt;
+  std::memcpy(&out, bytes.data(), sizeof out);
+  if (!std::in_range<std::int64_t>(out)) return std::nullopt;
+  return static_cast<std::int64_t>(out);
+}
+
+std::optional<std::int64_t> integer_of(const Parameter& parameter) {
+  if (parameter.pieces || parameter.indicator == SQL_NULL_DATA) return std::nullopt;
+  switch (parameter.c_type) {
+    case SQL_C_LONG:
+    case SQL_C_SLONG:
+      return integer_as<std::int32_t>(parameter.bytes);
+    case SQL_C_ULONG:
+      return integer_as<std::uint32_t>(parameter.bytes);
+    case SQL_C_SBIGINT:
+      return integer_as<std::int64_t>(parameter.bytes);
+    case SQL_C_UBIGINT:
+      return integer_as<std::uint64_t>(parameter.bytes);
+    case SQL_C_SHORT:
+    case SQL_C_SSHORT:
+      return integer_as<std::int16_t>(parameter.bytes);
+    case SQL_C_CHAR:
+      return integer_in(parameter.bytes);
+    default:
+      return std::nullopt;
+  }
+}
+
+/// Whose values have one form each, in texts and parameters alike.
+bool holds_integers(const Column& column) {
+  std::string type = column.type;
+  std::transform(type.begin(), type.end(), type.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  if (type.find("zerofill") != std::string::npos) return false;
+  const std::string word = type.substr(0, type.find_first_of(" ("));
+  return word == "int" || word == "integer" || word == "bigint" || word == "mediumint" ||
+         word == "smallint" || word == "tinyint";
+}
+
+/// The key of the one row that a keyed statement writes, as the engine writes it. Only where it is
+/// made of integers: a value of another type has many forms, and two texts may be one key.
+std::optional<Key> integer_key(const StatementEntry& statement, const Shape& shape,
+                               const Catalog& catalog) {
+  const Table* table = catalog.find(shape.schema, shape.table);
+  if (table == nullptr || statement.key.size() != shape.key_count || shape.key_count == 0)
+    return std::nullopt;
+  Key out(shape.key_count);
+  for (const KeyPart& part : statement.key) {
+    if (part.column >= shape.key_count || out[part.column]) return std::nullopt;
+    const auto column = table->column(shape.columns[part.column]);
+    if (!column || !holds_integers(table->columns[*column])) return std::nullopt;
+    const bool bound = part.parameter && *part.parameter < statement.parameters.size();
+    if (part.parameter && !bound) return std::nullopt;
+    const auto value =
+        bound ? integer_of(statement.parameters[*part.parameter]) : integer_in(part.literal);
+    if (!value) return std::nullopt;
+    out[part.column] = std::to_string(*value);
+  }
+  return out;
+}
+
+void add_statement(const StatementEntry& statement, const Shape& shape, const Catalog& catalog,
+                   Touched& touched) {
   TouchedRow out;
   out.shape = shape;
   out.by_statement = true;
   out.verb = statement.verb;
+  if (const auto key = integer_key(statement, shape, catalog)) {
+    out.key = *key;
+    touched.keys[table_of(shape)].insert(*key);
+    touched.statements.push_back(std::move(out));
+    return;
+  }
+  touched.whole_tables.insert(table_of(shape));
   for (const KeyPart& part : statement.key) {
     if (part.parameter && *part.parameter < statement.parameters.size() &&
         !statement.parameters[*part.parameter].pieces)
@@ -92,7 +175,8 @@ void add_statement(const StatementEntry& statement, const Shape& shape, Touched&
   }
 }
 
-void add_entries(JournalReader& journal, std::span<const std::byte> bytes, Touched& touched) {
+void add_entries(JournalReader& journal, std::span<const std::byte> bytes, const Catalog& catalog,
+                 Touched& touched) {
   EntryReader entries(bytes);
   for (auto entry = entries.next(); entry.ok(); entry = entries.next()) {
     const bool rows = entry->type == Entry::Type::rows;
@@ -107,13 +191,13 @@ void add_entries(JournalReader& journal, std::span<const std::byte> bytes, Touch
     if (rows || (statement.flags & kStatementHasEffects) != 0) {
       add_rows(statement, shape, touched);
     } else {
-      add_statement(statement, shape, touched);
+      add_statement(statement, shape, catalog, touched);
     }
   }
 }
 
 /// What later transactions, up to the marker, wrote.
-Touched touched_until(JournalReader& journal, std::uint64_t marker_id) {
+Touched touched_until(JournalReader& journal, std::uint64_t marker_id, const Catalog& catalog) {
   Touched out;
   for (std::uint64_t count = 0; count < kLaterRecordsMax; ++count) {
     const JournalRecord record = require(journal.next());
@@ -121,9 +205,9 @@ Touched touched_until(JournalReader& journal, std::uint64_t marker_id) {
         require(plain_body<MarkerRecord>(record.payload)).id == marker_id)
       return out;
     if (record.type == RecordType::transaction)
-      add_entries(journal, record.payload.subspan(sizeof(TransactionHead)), out);
+      add_entries(journal, record.payload.subspan(sizeof(TransactionHead)), catalog, out);
     if (record.type == RecordType::chunk)
-      add_entries(journal, record.payload.subspan(sizeof(std::uint64_t)), out);
+      add_entries(journal, record.payload.subspan(sizeof(std::uint64_t)), catalog, out);
   }
   out.everything = true;
   return out;
@@ -212,8 +296,9 @@ std::optional<Outcome> outcome_by_rows(JournalReader& journal, std::uint64_t seq
   const JournalRecord record = require(journal.next());
   const TransactionHead head = require(decode_head(record.payload));
   Touched mine;
-  add_entries(journal, record.payload.subspan(sizeof(TransactionHead)), mine);
-  const Touched later = touched_until(journal, marker_id);
+  add_entries(journal, record.payload.subspan(sizeof(TransactionHead)), target.source_catalog,
+              mine);
+  const Touched later = touched_until(journal, marker_id, target.source_catalog);
   if (later.everything) return std::nullopt;
   Votes votes;
   bool all_seen = head.chunks == 0 && !mine.everything && !mine.incomplete;
@@ -223,7 +308,7 @@ std::optional<Outcome> outcome_by_rows(JournalReader& journal, std::uint64_t seq
     const auto keys = later.keys.find(name);
     const bool overwritten =
         later.whole_tables.contains(name) ||
-        (keys != later.keys.end() && (row.by_statement || keys->second.contains(row.key)));
+        (keys != later.keys.end() && (row.key.empty() || keys->second.contains(row.key)));
     // Equal rows of a table without a key tell nothing.
     const Table* source = target.source_catalog.find(row.shape.schema, row.shape.table);
     const bool mapped = source != nullptr && target.mapped.names(*source);

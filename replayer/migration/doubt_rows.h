@@ -22,7 +22,7 @@ struct DoubtTarget {
 /// Reads the transaction at `seq` and what follows it up to the marker. Rows that a later
 /// transaction wrote too say nothing. `committed` or `rolled_back` only when at least one row
 /// decides and none contradicts; otherwise nothing. Rows of mapped tables say nothing, since the
-/// sides hold them differently. SQLite only. Throws on damage of the journal.
+/// sides hold them differently. Throws on damage of the journal.
 std::optional<Outcome> outcome_by_rows(JournalReader& journal, std::uint64_t seq,
                                        std::uint64_t marker_id, const Database& production,
                                        const DoubtTarget& target);
