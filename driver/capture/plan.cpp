@@ -87,7 +87,7 @@ void plan_known(const Session& session, const BoundParameters& bound, const char
   }
   const bool untold = array || late || obstacle != nullptr || bound.converts();
   const bool together = moves && array && session.dialect == Dialect::postgresql;
-  const bool keeps = !late && !analysis.keeping.empty();
+  const bool keeps = !late && !analysis.keeping.empty() && !(array && !analysis.merges.empty());
   const bool asks =
       keeps || (!late && !together && !(analysis.before.empty() && analysis.after.empty()));
   if (plan->verdict == Verdict::effects && !effects && !asks) plan->verdict = Verdict::opaque;

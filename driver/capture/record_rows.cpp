@@ -5,7 +5,9 @@
 
 #include "driver/capture/changed_rows.h"
 #include "driver/capture/collected.h"
+#include "driver/capture/merged_rows.h"
 #include "driver/capture/row_counts.h"
+#include "driver/sql/collect.h"
 
 namespace understudy::capture {
 namespace {
@@ -63,6 +65,28 @@ std::optional<SQLRETURN> record_kept(const Work& work, Slice slice, const RunsSl
   work.entries().rewind(mark);
   if (back()) return std::nullopt;
   return record_opaque(work, slice, run, ret, count);
+}
+
+// A MERGE has kept by which keys its rows are found.
+SQLRETURN record_merge(const Work& work, Slice slice, const RunsSlice& run, bool saved,
+                       const TakesBack& back) {
+  for (int left = kMergeTries;; --left) {
+    const SQLRETURN ret = run(slice);
+    if (!done(ret)) return settle_own(work, slice, ret, 0);
+    const SQLLEN count = rows_changed(work, ret);
+    MergedRows rows(work.stmt, *work.plan.analysis);
+    if (rows.read(count)) {
+      rows.append(work, slice.first);
+      if (saved) work.session.send_aside(std::string("RELEASE ") + kRowsSavepoint);
+      return settle_own(work, slice, ret, count);
+    }
+    const bool undone = back();
+    if (undone && left > 1) continue;
+    const SQLRETURN told =
+        undone ? record_opaque(work, slice, run) : record_opaque(work, slice, run, ret, count);
+    (void)OwnStatement(work.stmt).ask(sql::collect_sql());  // it has kept its rows once more
+    return told;
+  }
 }
 
 // The question failed as the statement would have.
@@ -128,6 +152,7 @@ SQLRETURN record_by_rows(const Work& work, Slice slice, const RunsSlice& run) {
   const TakesBack back = [&] {
     return saved && SQL_SUCCEEDED(session.send_aside("ROLLBACK TO SAVEPOINT " + name));
   };
+  if (!work.plan.analysis->merges.empty()) return record_merge(work, slice, run, saved, back);
   if (!work.plan.keeps) return record_asked(work, slice, run, saved, back);
   if (const auto ret = record_kept(work, slice, run, back)) return *ret;
   const SQLRETURN ret =

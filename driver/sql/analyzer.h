@@ -85,6 +85,14 @@ struct RowsPart {
   RowsQuery rows;      // without a text
 };
 
+/// A WHEN of a MERGE.
+struct MergeAction {
+  Verb verb = Verb::other;  // update, remove, insert; other: it does nothing
+  /// Ordinals of the columns by which its row is found: of the primary key, or of another unique
+  /// key where that one is made by the server.
+  std::vector<std::uint32_t> lookup;
+};
+
 struct Analysis {
   Classification classification;
   Verdict verdict = Verdict::opaque;
@@ -121,6 +129,9 @@ struct Analysis {
   /// SQLite, Verb::move: a query for the place of each row and its old key; `rewritten` returns
   /// `columns` and that place.
   std::vector<RowsQuery> before;
+  /// PostgreSQL, MERGE: what it may do to `table`. `keeping` keeps the number of its WHEN here and
+  /// the values of `lookup` for each row that it is about to change, and perhaps for others.
+  std::vector<MergeAction> merges;
   /// MariaDB, in place of the text: an UPDATE that keeps old key and new row of what it changes for
   /// `mariadb_collect_sql`; Verb::put: an upsert that returns `columns` and keeps marks of rows.
   std::string keeping;

@@ -3,6 +3,7 @@
 #include <initializer_list>
 
 #include "driver/sql/collect.h"
+#include "driver/sql/postgresql_merge.h"
 #include "driver/sql/postgresql_parts.h"
 #include "driver/sql/postgresql_tree.h"
 #include "driver/sql/postgresql_writes.h"
@@ -190,7 +191,8 @@ class PostgresqlAnalyzer {
       case PG_QUERY__NODE__NODE_DELETE_STMT:
         return remove(*statement.delete_stmt);
       case PG_QUERY__NODE__NODE_MERGE_STMT:
-        return set_opaque(&out_, "merge");
+        return analyze_postgresql_merge(text_, *statement.merge_stmt, effects_, catalog_, path_,
+                                        &out_);
       default:
         return set_opaque(&out_, "not-understood");
     }

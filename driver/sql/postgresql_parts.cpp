@@ -87,23 +87,10 @@ std::optional<std::vector<std::string>> output_names(const PostgresqlWrite& writ
   return different.size() == out.size() ? std::optional(std::move(out)) : std::nullopt;
 }
 
-bool refers(const Table& child, const Table& parent) {
-  return std::any_of(child.foreign_keys.begin(), child.foreign_keys.end(),
-                     [&](const ForeignKey& one) {
-                       return one.parent_table == parent.name &&
-                              (one.parent_schema.empty() || one.parent_schema == parent.schema);
-                     });
-}
-
 bool is_unique(const Table& table, std::uint32_t column) {
   return std::any_of(table.unique_keys.begin(), table.unique_keys.end(), [&](const auto& unique) {
     return std::find(unique.begin(), unique.end(), column) != unique.end();
   });
-}
-
-bool is_referred_to(const Catalog& catalog, const Table& table) {
-  return std::any_of(catalog.tables.begin(), catalog.tables.end(),
-                     [&](const Table& one) { return refers(one, table); });
 }
 
 struct Part {

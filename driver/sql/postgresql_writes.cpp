@@ -45,6 +45,11 @@ class Reader {
     return out_;
   }
 
+  PostgresqlWrite target(const PgQuery__RangeVar* written) {
+    (void)relation(written);
+    return out_;
+  }
+
  private:
   void returns(PgQuery__Node* const* list, std::size_t count) {
     out_.returning = list;
@@ -98,6 +103,24 @@ const Table* find_table(const Catalog& catalog, const SearchPath& path, std::str
     if (const Table* found = catalog.find(place, name)) return found;
   }
   return nullptr;
+}
+
+bool refers(const Table& child, const Table& parent) {
+  return std::any_of(child.foreign_keys.begin(), child.foreign_keys.end(),
+                     [&](const ForeignKey& one) {
+                       return one.parent_table == parent.name &&
+                              (one.parent_schema.empty() || one.parent_schema == parent.schema);
+                     });
+}
+
+bool is_referred_to(const Catalog& catalog, const Table& table) {
+  return std::any_of(catalog.tables.begin(), catalog.tables.end(),
+                     [&](const Table& one) { return refers(one, table); });
+}
+
+PostgresqlWrite postgresql_target(const PgQuery__RangeVar* relation, const Catalog& catalog,
+                                  const SearchPath& path) {
+  return Reader(catalog, path).target(relation);
 }
 
 bool is_postgresql_write(const PgQuery__Node& node) {

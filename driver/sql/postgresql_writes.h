@@ -27,6 +27,13 @@ struct PostgresqlWrite {
   std::size_t returned = 0;
 };
 
+/// The table of a statement alone.
+PostgresqlWrite postgresql_target(const PgQuery__RangeVar* relation, const Catalog& catalog,
+                                  const SearchPath& path);
+
+bool refers(const Table& child, const Table& parent);
+bool is_referred_to(const Catalog& catalog, const Table& table);
+
 bool is_postgresql_write(const PgQuery__Node& node);
 /// `node` is one of these.
 PostgresqlWrite postgresql_write(const PgQuery__Node& node, const Catalog& catalog,

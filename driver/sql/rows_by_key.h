@@ -1,4 +1,5 @@
-// Rows that a query found before, asked for once more by their keys. MariaDB.
+// Rows asked for by their keys when a statement has changed them: those that a query found before,
+// on MariaDB, and those that a MERGE has kept, on PostgreSQL.
 #pragma once
 
 #include <optional>
@@ -18,5 +19,11 @@ using ExactKey = std::vector<std::string>;  // exact texts, none of them NULL
 /// The same columns of the rows of these keys, locked, as one text without parameters. Nothing when
 /// a key has no literal.
 std::optional<std::string> rows_by_key(const RowsQuery& like, std::span<const ExactKey> keys);
+
+/// PostgreSQL: `columns` in exact text form of the rows whose `lookup` columns have these values;
+/// as one text without parameters.
+std::string postgresql_rows_by(const Table& table, const std::vector<std::uint32_t>& columns,
+                               const std::vector<std::uint32_t>& lookup,
+                               std::span<const ExactKey> keys);
 
 }  // namespace understudy::sql

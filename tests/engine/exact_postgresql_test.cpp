@@ -173,5 +173,59 @@ TEST_F(ExactPostgresql, StatementsThatWriteInTheirWithAndAreNotUnderstood) {
   expect_equal(3);
 }
 
+TEST_F(ExactPostgresql, Merge) {
+  begin(
+      {"CREATE TABLE stock (sku text, place int, n int, at timestamptz DEFAULT clock_timestamp(),"
+       " PRIMARY KEY (sku, place))",
+       "CREATE TABLE item (id serial PRIMARY KEY, sku varchar(40) UNIQUE, v float8)",
+       "CREATE TABLE part (id int, day date, v text, PRIMARY KEY (id, day)) PARTITION BY LIST"
+       " (day)",
+       "CREATE TABLE part_1 PARTITION OF part FOR VALUES IN ('2026-01-01')",
+       "CREATE TABLE part_2 PARTITION OF part DEFAULT",
+       "INSERT INTO stock SELECT 'it''s \\ ' || n, n % 3, n FROM generate_series(1, 30) n",
+       "INSERT INTO item (sku, v) SELECT 's' || n, n FROM generate_series(1, 300) n"});
+  const auto merges = [&](const std::string& text, SQLLEN rows) {
+    raw::Statement stmt(*app_);
+    ASSERT_TRUE(SQL_SUCCEEDED(stmt.run(text))) << text << ": " << stmt.problems();
+    SQLLEN seen = -1;
+    SQLRowCount(stmt.handle, &seen);
+    EXPECT_EQ(seen, rows) << text;
+  };
+  merges(
+      "MERGE INTO stock AS s USING (SELECT 'it''s \\ ' || n AS sku, n % 3 AS place, n FROM"
+      " generate_series(21, 40) n) AS d ON s.sku = d.sku AND s.place = d.place"
+      " WHEN MATCHED AND d.n > 28 THEN DELETE"
+      " WHEN MATCHED AND d.n > 25 THEN DO NOTHING"
+      " WHEN MATCHED THEN UPDATE SET n = s.n + random() * 1000"
+      " WHEN NOT MATCHED AND d.n > 38 THEN DO NOTHING"
+      " WHEN NOT MATCHED THEN INSERT (sku, place, n) VALUES (d.sku, d.place, d.n) -- x",
+      15);
+  merges(
+      "WITH d AS (SELECT 's' || n AS sku, n FROM generate_series(200, 900) n) MERGE INTO item"
+      " USING d ON item.sku = d.sku WHEN NOT MATCHED THEN INSERT (sku, v) VALUES (sku, random())"
+      " WHEN MATCHED THEN UPDATE SET v = random(), sku = upper(item.sku)",
+      701);
+  merges(
+      "MERGE INTO item USING (VALUES ('x', 1), ('y', 2)) AS d (sku, n) ON false"
+      " WHEN NOT MATCHED THEN INSERT VALUES (n + 1000, d.sku, n)",
+      2);
+  merges(
+      "MERGE INTO item i USING item o ON i.id = o.id + 1 AND i.id > 950 WHEN MATCHED THEN DELETE",
+      1);
+  merges(
+      "MERGE INTO part p USING generate_series(1, 5) n ON p.id = n WHEN NOT MATCHED THEN INSERT"
+      " (id, day, v) VALUES (n, '2026-01-01'::date + n % 2, 'v')",
+      5);
+  merges(
+      "MERGE INTO part p USING generate_series(1, 9) n ON p.id = n WHEN MATCHED AND p.id = 3 THEN"
+      " DELETE WHEN MATCHED THEN UPDATE SET v = v || random()",
+      5);
+  EXPECT_EQ(run(*app_,
+                "MERGE INTO stock s USING generate_series(1, 3) n ON true WHEN MATCHED THEN"
+                " DELETE"),
+            SQL_ERROR);
+  expect_equal(1);
+}
+
 }  // namespace
 }  // namespace understudy

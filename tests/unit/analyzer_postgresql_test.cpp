@@ -303,8 +303,22 @@ TEST(PostgresqlAnalyzer, RefusesWhatRowsCannotTell) {
   expect_opaque("WITH understudy_x AS (DELETE FROM serial) DELETE FROM account", "writing-cte");
   expect_opaque("DELETE FROM account WHERE id IN (WITH x AS (DELETE FROM serial) SELECT 1)",
                 "writing-cte");
-  expect_opaque("MERGE INTO account a USING serial b ON a.id = b.id WHEN MATCHED THEN DELETE",
-                "merge");
+  expect_opaque("MERGE INTO keyless a USING serial b ON a.a = b.id WHEN MATCHED THEN DELETE",
+                "no-key");
+  expect_opaque(
+      "MERGE INTO account a USING serial b ON a.id = b.id WHEN MATCHED THEN UPDATE SET id"
+      " = 1",
+      "key-assigned");
+  expect_opaque(
+      "MERGE INTO account a USING serial b ON a.id = b.id WHEN NOT MATCHED THEN INSERT"
+      " (owner) VALUES ('x')",
+      "merge-key");
+  expect_opaque(
+      "MERGE INTO account a USING serial b ON a.id = b.id WHEN NOT MATCHED THEN INSERT"
+      " (id) VALUES (?)",
+      "merge-key");
+  expect_opaque("MERGE INTO triggered a USING serial b ON a.id = b.id WHEN MATCHED THEN DELETE",
+                "merge-triggers");
   expect_opaque("UPDATE account SET balance = my_function(id) WHERE id = ?", "unknown-function");
   expect_opaque("DELETE FROM serial; DELETE FROM account", "several-statements");
   expect_opaque("INSERT INTO account (id, changed) VALUES (?, {unknown now()})", "odbc-escape");
@@ -336,6 +350,29 @@ TEST(PostgresqlAnalyzer, AStatementThatWritesInItsWithReturnsTheRowsOfAllParts) 
   holds(
       " AS understudy_kept) SELECT understudy_kept FROM understudy_main UNION ALL SELECT"
       " understudy_kept FROM understudy_1 -- c");
+}
+
+TEST(PostgresqlAnalyzer, TheConditionsOfAMergeKeepTheKeys) {
+  const Analysis a = look(
+      "MERGE INTO account AS a USING (SELECT ? AS i, 'x' AS \"O\") s ON a.id = s.i AND CASE WHEN ?"
+      " THEN true END WHEN MATCHED AND CASE a.id WHEN 1 THEN true END OR s.i > ? THEN UPDATE SET"
+      " owner = CASE WHEN true THEN s.\"O\" END WHEN MATCHED THEN DO NOTHING WHEN NOT MATCHED THEN"
+      " INSERT (owner, id) VALUES (s.\"O\", s.i) -- c");
+  ASSERT_EQ(a.verdict, Verdict::effects) << a.reason;
+  ASSERT_EQ(a.merges.size(), 3u);
+  EXPECT_EQ(a.merges[0].verb, Verb::update);
+  EXPECT_EQ(a.merges[1].verb, Verb::other);
+  EXPECT_EQ(a.merges[2].verb, Verb::insert);
+  const auto holds = [&](const std::string& words) {
+    EXPECT_NE(a.keeping.find(words), std::string::npos) << words << ": " << a.keeping;
+  };
+  holds(
+      "WHEN MATCHED AND CASE WHEN ( CASE a.id WHEN 1 THEN true END OR s.i > ?) THEN pg_catalog.s");
+  holds(
+      "true) IS NOT NULL ELSE false END THEN UPDATE SET owner = CASE WHEN true THEN s.\"O\" END"
+      " WHEN MATCHED THEN DO NOTHING WHEN NOT MATCHED AND pg_catalog.set_config(");
+  holds("CAST(\"s\".\"i\" AS integer)::text");
+  holds("true) IS NOT NULL THEN INSERT (owner, id) VALUES (s.\"O\", s.i) -- c");
 }
 
 TEST(PostgresqlAnalyzer, AQueryThatWritesInItsWithKeepsRows) {

@@ -93,7 +93,7 @@ class Generator {
                                           &Generator::upsert,        &Generator::upsert,
                                           &Generator::joined,        &Generator::read,
                                           &Generator::update_key};
-    if (pg() && random_.chance(12)) return writing_with();
+    if (pg() && random_.chance(20)) return random_.chance(60) ? writing_with() : merge();
     return (this->*random_.of(all))();
   }
 
@@ -119,17 +119,21 @@ class Generator {
   [[nodiscard]] bool given(const Column& column) const {
     return column.fallback.empty() || (&column - table_.columns.data()) % 2 == 0;
   }
-  std::string row() {
+  /// `key`: what stands for the first column of the key, or for the unique one; empty: a value.
+  std::string row(const std::string& key = {}) {
     std::string out;
     if (!generates()) {
       for (std::size_t i = 0; i < table_.key_columns.size(); ++i) {
-        out += ", " + (i == 0 ? key_value(table_, random_) : std::to_string(random_.below(5)));
+        const std::string first = key.empty() ? key_value(table_, random_) : key;
+        out += ", " + (i == 0 ? first : std::to_string(random_.below(5)));
       }
     }
     for (const Column& column : table_.columns) {
       if (given(column)) out += ", " + value(engine_, column, random_);
     }
-    if (!table_.unique.empty()) out += ", " + std::to_string(random_.below(400));
+    if (!table_.unique.empty()) {
+      out += ", " + (key.empty() ? std::to_string(random_.below(400)) : key);
+    }
     if (!table_.parent.empty()) {
       out += ", " + (random_.chance(20) ? "NULL" : std::to_string(1 + random_.below(kKeysMax)));
     }
@@ -303,6 +307,27 @@ class Generator {
     const std::string with = "WITH a AS (" + part();
     if (random_.chance(40)) return {with + " RETURNING *) SELECT * FROM a", {}};
     return {with + ") " + second.part(), {}};
+  }
+  Sql merge() {
+    if (table_.key == Key::none) return insert();
+    const bool by_unique = !table_.unique.empty();
+    std::string keys;
+    for (int i = 1 + random_.below(4); i > 0; --i) {
+      keys += ", (" + (by_unique ? std::to_string(random_.below(400)) : key_value(table_, random_));
+      keys += ")";
+    }
+    std::string out = "MERGE INTO " + table_.name + " AS t USING (SELECT DISTINCT k FROM (VALUES " +
+                      keys.substr(2) + ") AS v (k)) AS s ON t." +
+                      (by_unique ? table_.unique : table_.key_columns[0]) + " = s.k";
+    const bool referred = &table_ == &schema_.tables[1];
+    const bool comes = table_.parent.empty() && random_.chance(70);
+    if (random_.chance(50) && !(referred && comes)) {
+      out += " WHEN MATCHED AND t." + number() + " % 2 = 0 THEN DELETE";
+    }
+    if (random_.chance(30)) out += " WHEN MATCHED AND " + range() + " THEN DO NOTHING";
+    if (!comes || random_.chance(80)) out += " WHEN MATCHED THEN UPDATE SET " + assignment();
+    if (comes) out += " WHEN NOT MATCHED THEN INSERT" + columns() + " VALUES " + row("s.k");
+    return {out, {}};
   }
   Sql read() {
     return {"SELECT * FROM " + table_.name + " WHERE " + range() +
