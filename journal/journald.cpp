@@ -9,6 +9,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "journal/abandoned.h"
 #include "journal/mode.h"
 #include "journal/record.h"
 #include "journal/ring.h"
@@ -126,6 +127,9 @@ class Journald {
   Status refuse_lost_records(const History& history);
   void adopt(History history);
   Status loop();
+  [[nodiscard]] FileSystem& files() const {
+    return options_.files != nullptr ? *options_.files : operating_system();
+  }
   Result<bool> turn();
   [[nodiscard]] bool lacks_room(const Status& status) const;
   void tell_room(bool lacks);
@@ -290,6 +294,8 @@ Status Journald::loop() {
       continue;
     }
     tell_room(false);
+    // Where it fails the next `start` does it.
+    (void)end_abandoned_turn(map_, options_.home + "/" + options_.migration, files());
     const std::uint64_t now = monotonic_ns();
     if (!*drained) {
       const std::uint64_t wait_ns =

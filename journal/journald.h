@@ -24,7 +24,8 @@ struct JournaldOptions {
 /// the ring only after write_out. With durability_power every batch is synced before
 /// durable_position moves. Looks for dead sessions when the head does not move and at least once a
 /// second: a dead session's claimed record is skipped; a dead session in flight gets an outcome
-/// record `unknown` unless its outcome came; then its slot is freed. Where the disk has no room for
+/// record `unknown` unless its outcome came; then its slot is freed. A hold or a switch whose
+/// replayer has died ends as the state file says, see abandoned.h. Where the disk has no room for
 /// the next segment, it waits while the ring has room, and says so in the header (`lacks_room`).
 /// Any other write or sync error invalidates the migration with the reason (and writes a gap record
 /// when it can).

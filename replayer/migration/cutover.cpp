@@ -16,6 +16,7 @@ namespace understudy {
 namespace {
 
 constexpr std::uint64_t kSessionLookNs = 10'000'000;
+constexpr std::uint64_t kJournaldLookNs = 100'000'000;
 
 /// What differs between `cutover` and `reverse`.
 struct Turn {
@@ -211,6 +212,20 @@ std::vector<SequenceState> sequences_of(const Migration& migration, const Turn& 
   return map_sequences(std::move(sequences), turn.way == Way::back ? inverse_of(there) : there);
 }
 
+/// The journal position of the marker, when it is applied; nothing at the deadline. What is sealed
+/// reaches the journal only while journald lives, and its death wakes nobody.
+std::optional<std::uint64_t> wait_replayed(Migration& migration, Worker& worker, const Turn& turn,
+                                           std::uint64_t marker, std::uint64_t deadline_ns) {
+  for (;;) {
+    const auto reached =
+        worker.wait_reached(marker, std::min(deadline_ns, monotonic_ns() + kJournaldLookNs));
+    if (reached || migration.stop || monotonic_ns() >= deadline_ns) return reached;
+    if (migration.journald_alive()) continue;
+    throw Failure(kExitNo, fmt::format("journald died during the hold{}, run `understudy start {}`",
+                                       stays(turn), migration.home.name));
+  }
+}
+
 /// Holds writers and waits until everything is applied. The marker's journal position.
 std::uint64_t hold_and_drain(Migration& migration, Worker& worker, const Turn& turn,
                              std::uint64_t deadline_ns, Undo& undo, Timeline& timeline) {
@@ -225,7 +240,7 @@ std::uint64_t hold_and_drain(Migration& migration, Worker& worker, const Turn& t
   const std::uint64_t marker = Migration::random_id();
   worker.arm(marker);
   migration.append_marker(marker, MarkerKind::cutover);
-  const auto reached = worker.wait_reached(marker, deadline_ns);
+  const auto reached = wait_replayed(migration, worker, turn, marker, deadline_ns);
   if (!reached)
     throw Failure(kExitNo, fmt::format("the rest was not replayed in time{}, try again with a "
                                        "smaller backlog or a longer --timeout",

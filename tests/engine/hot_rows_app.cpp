@@ -7,11 +7,12 @@
 // come and are tried again), and for each row the version it made, read back in the same
 // transaction, goes into audit; one in ten rolls back. Odd threads use autocommit: an UPDATE by
 // key, one in four with RETURNING. The new value depends on the old one, so only the right order
-// gives the same table. Prints "transactions N", "rolled_back N", "retries N", "errors N"; exit
-// code 1 when there were errors.
+// gives the same table. SIGTERM ends it in order, before its time. Prints "transactions N",
+// "rolled_back N", "retries N", "errors N"; exit code 1 when there were errors.
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -25,6 +26,8 @@
 #include "tests/support/plain_odbc.h"
 
 namespace {
+
+volatile std::sig_atomic_t ending = 0;
 
 constexpr std::int64_t kRows = 10;
 constexpr unsigned kThreadsMax = 64;
@@ -163,7 +166,7 @@ int run(const Options& options) {
   for (auto& writer : writers) {
     threads.emplace_back([&] {
       try {
-        while (std::chrono::steady_clock::now() < end) writer->step();
+        while (!ending && std::chrono::steady_clock::now() < end) writer->step();
       } catch (const std::exception& error) {
         std::fprintf(stderr, "hot_rows_app: %s\n", error.what());
         broken.store(true);
@@ -196,6 +199,7 @@ int main(int argc, char** argv) {
                  " [--unsorted]\n");
     return 2;
   }
+  std::signal(SIGTERM, [](int) { ending = 1; });
   try {
     return run(options);
   } catch (const std::exception& error) {

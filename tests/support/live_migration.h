@@ -122,6 +122,11 @@ class LiveMigration {
     EXPECT_EQ(done.exit_code, 0) << done.output;
     return nlohmann::json::parse(done.output, nullptr, false);
   }
+  /// A signal to the migration's journald or replayer.
+  void signal_process(const std::string& which, const std::string& signal) const {
+    const std::string what = "understudy " + which + " " + name_;
+    EXPECT_EQ(run_program({"pkill", "-" + signal, "-f", what}).exit_code, 0) << what;
+  }
   /// SIGKILL to the migration's journald or replayer, and waits until it is gone: while one of its
   /// threads lives it can be connected to. False when there is none.
   bool kill_process(const std::string& which) {
