@@ -27,13 +27,6 @@ SQLRETURN allocate_real_statement(Connection& dbc, SQLHSTMT* real) {
   return forward(dbc, fn.AllocStmt, dbc.real, real);
 }
 
-void make_implicit(Statement& stmt) {
-  for (auto& place : stmt.implicit) {
-    place = std::make_unique<Descriptor>(stmt.connection);
-    place->statement = &stmt;
-  }
-}
-
 SQLRETURN free_real_statement(Statement& stmt) {
   const real::Entries& fn = entries(stmt);
   if (fn.FreeHandle != nullptr) return fn.FreeHandle(SQL_HANDLE_STMT, stmt.real);
@@ -78,7 +71,7 @@ SQLRETURN allocate_statement(Connection& dbc, SQLHANDLE* out) {
   if (!dbc.connected) return dbc.fail("08003", "the connection is not open");
   if (const SQLRETURN moved = capture::boundary(dbc); !SQL_SUCCEEDED(moved)) return moved;
   auto stmt = std::make_unique<Statement>(dbc);
-  make_implicit(*stmt);
+  stmt->make_implicit();
   put_in(dbc.statements, dbc.children_mutex, stmt.get());
   const SQLRETURN ret = allocate_real_statement(dbc, &stmt->real);
   if (!SQL_SUCCEEDED(ret)) {

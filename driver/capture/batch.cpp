@@ -142,7 +142,9 @@ class Batch {
         rows = rows_of(*analysis);
       }
       const bool late = rows == Rows::some && fetches_by_and_by(session_);
-      if (rows == Rows::unknown || late || !forecast.allows(part)) return false;
+      if (part.parameters != 0 || rows == Rows::unknown || late || !forecast.allows(part)) {
+        return false;
+      }
       shows_ = shows_ || rows == Rows::some;
     }
     return SQL_SUCCEEDED(own().open(false));

@@ -73,7 +73,7 @@ ChangedRows::Found ChangedRows::run(const std::string& text) {
   while (ret == SQL_STILL_EXECUTING) ret = own_.run(text, true, wide);
   const bool ran = SQL_SUCCEEDED(ret) || ret == SQL_NO_DATA;
   if (!ran && !refused()) return Found::error;
-  stmt_.current.store(present, std::memory_order_release);
+  stmt_.run_on(present);
   return ran ? Found::yes : Found::no;
 }
 

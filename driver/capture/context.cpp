@@ -236,8 +236,12 @@ void Session::after_opaque(const sql::Classification& what, const std::string& t
   if (names_lost_ && names_known) settings_changed();
 }
 
+bool Session::quotes_as_usual(std::string_view text) const {
+  return !mode_changed_ || text.find_first_of("\"\\[") == std::string_view::npos;
+}
+
 bool Session::reads_as_usual(std::string_view text, const sql::Analysis& analysis) const {
-  if (mode_changed_ && text.find_first_of("\"\\[") != std::string_view::npos) return false;
+  if (!quotes_as_usual(text)) return false;
   // Rows are read and written without regard to the zone.
   if (!zone_changed_ || analysis.verdict == Verdict::effects) return true;
   const auto plain = [](const Table* table) {

@@ -1,3 +1,4 @@
+#include "driver/capture/parts.h"
 #include "driver/capture/positioned.h"
 #include "driver/capture/session.h"
 #include "driver/sql/lexer.h"
@@ -60,6 +61,7 @@ std::unique_ptr<OwnStatement> Execution::take_own() {
 void Execution::show(std::size_t number) {
   result = number;
   if (shown.empty()) return;  // all are hidden
+  if (shows_part()) return show_part(owner_, shown[number]);
   const OwnStatement* statement = shown[number].statement.get();
   hidden = statement == nullptr;
   visible = !hidden;
@@ -74,6 +76,7 @@ void Execution::show(std::size_t number) {
 }
 
 void Execution::forget_result() {
+  if (shows_part()) close_parts(owner_);
   for (Shown& one : shown) {
     if (one.statement == nullptr) continue;
     one.statement->close();
@@ -96,6 +99,7 @@ void Execution::drop_own() {
   questions.drop();
   forget_result();
   spare_.clear();
+  drop_parts(owner_);
 }
 
 }  // namespace understudy::capture

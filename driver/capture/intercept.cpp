@@ -7,6 +7,7 @@
 #include "driver/capture/control.h"
 #include "driver/capture/data_at_execution.h"
 #include "driver/capture/implicit_commit.h"
+#include "driver/capture/parts.h"
 #include "driver/capture/positioned.h"
 #include "driver/capture/row_counts.h"
 #include "driver/capture/session.h"
@@ -74,7 +75,7 @@ SQLHSTMT shown(const Statement& stmt) {
 void on_application_statement(Statement& stmt, Execution& execution) {
   if (execution.visible) execution.own.close();
   execution.forget_result();
-  stmt.current.store(stmt.real, std::memory_order_release);
+  stmt.run_on(stmt.real);
 }
 
 SQLRETURN run_read(Statement& stmt, Session& session, const RunsUnchanged& unchanged) {
@@ -290,6 +291,7 @@ SQLRETURN run_text(Statement& stmt, Session& session, bool direct, const RunsUnc
   if (session.dialect != Dialect::mariadb) {
     return run_and_remember(stmt, session, direct, unchanged);
   }
+  if (const auto told = run_parts(stmt, session, direct, unchanged)) return *told;
   std::string rows;
   {
     const std::lock_guard lock(session.dbc.write_mutex);
@@ -405,7 +407,15 @@ bool without_result(const Statement& stmt) {
 namespace {
 
 sql::AsksPrevious asks_of(const Session& session, const std::string& text) {
-  return session.dialect == Dialect::mariadb ? sql::asks_previous(text) : sql::AsksPrevious();
+  if (session.dialect != Dialect::mariadb) return {};
+  sql::AsksPrevious asks = sql::asks_previous(text);
+  // Of several statements in one text most are asked about within it.
+  const bool answers = !asks.text.empty() || asks.diagnostics;
+  if (answers && sql::classify(text, session.dialect).statements > 1) {
+    asks.text.clear();
+    asks.diagnostics = false;
+  }
+  return asks;
 }
 
 // The server names a stretch of the text in what it says.
@@ -595,7 +605,9 @@ SQLRETURN set_autocommit(Connection& dbc, SQLULEN value, bool wide_entry) {
 }
 
 SQLRETURN row_count(Statement& stmt, SQLLEN* count) {
-  if (!without_result(stmt)) return forward(stmt, entries(stmt).RowCount, current(stmt), count);
+  const bool part = stmt.execution != nullptr && stmt.execution->shows_part();
+  if (!part && !without_result(stmt))
+    return forward(stmt, entries(stmt).RowCount, current(stmt), count);
   const Execution& execution = *stmt.execution;
   const bool known = execution.result < execution.counts.size();
   // Of an array all of whose sets are ignored, and of a set that failed, psqlodbc has no count.
@@ -615,7 +627,27 @@ SQLRETURN num_result_cols(Statement& stmt, SQLSMALLINT* count) {
   return ret;
 }
 
+namespace {
+
+// Of Connector/ODBC, which runs on where a part has failed, or tells of it behind the others.
+SQLRETURN next_part(Statement& stmt) {
+  Execution& execution = *stmt.execution;
+  if (execution.result + 1 < execution.counts.size()) {
+    execution.show(execution.result + 1);
+    return SQL_SUCCESS;
+  }
+  if (!execution.failed_set.empty()) {
+    stmt.diagnostics = std::exchange(execution.failed_set, {});
+    return SQL_ERROR;
+  }
+  return execution.visible ? forward(stmt, entries(stmt).MoreResults, current(stmt))
+                           : static_cast<SQLRETURN>(SQL_NO_DATA);
+}
+
+}  // namespace
+
 SQLRETURN more_results(Statement& stmt) {
+  if (stmt.execution != nullptr && stmt.execution->shows_part()) return next_part(stmt);
   if (stmt.execution != nullptr && !stmt.execution->shown.empty()) {
     Execution& execution = *stmt.execution;
     if (execution.result + 1 < execution.counts.size()) {
@@ -683,6 +715,7 @@ SQLRETURN fetch_without_result(Statement& stmt, SQLSMALLINT orientation) {
   const Dialect dialect = stmt.connection.session->dialect;
   if (dialect == Dialect::postgresql) return fetch_from_psqlodbc(stmt, orientation);
   // The application's own statement has no result either, and says so in the real driver's words.
+  if (stmt.execution->shows_part()) return stmt.fail("24000", "invalid cursor state");
   const auto fetch = entries(stmt).Fetch;
   const SQLRETURN ret = fetch == nullptr ? static_cast<SQLRETURN>(SQL_ERROR) : fetch(stmt.real);
   if (ret == SQL_ERROR) return told_by_application_statement(stmt, ret);
@@ -799,7 +832,7 @@ SQLRETURN close_cursor(Statement& stmt) {
     ~BackToApplication() {
       if (stmt.execution == nullptr || !stmt.execution->visible) return;
       stmt.execution->forget_result();
-      stmt.current.store(stmt.real, std::memory_order_release);
+      stmt.run_on(stmt.real);
     }
   } back{stmt};
   if (fn.CloseCursor != nullptr) return fn.CloseCursor(current(stmt));

@@ -46,7 +46,18 @@ ParameterBinding shifted(const ParameterBinding& binding, SQLULEN bind_type, std
   return out;
 }
 
-// Settings that belong to parameters, or that would give control back before the end.
+SQLHDESC row_descriptor(const real::Library& library, SQLHSTMT statement) {
+  SQLHDESC desc = SQL_NULL_HDESC;
+  if (library.fn.GetStmtAttr == nullptr ||
+      !SQL_SUCCEEDED(library.fn.GetStmtAttr(statement, SQL_ATTR_APP_ROW_DESC, &desc, SQL_IS_POINTER,
+                                            nullptr))) {
+    return SQL_NULL_HDESC;
+  }
+  return desc;
+}
+
+}  // namespace
+
 bool kept_from_clone(SQLINTEGER attribute) {
   switch (attribute) {
     case SQL_ATTR_ASYNC_ENABLE:
@@ -61,18 +72,6 @@ bool kept_from_clone(SQLINTEGER attribute) {
       return false;
   }
 }
-
-SQLHDESC row_descriptor(const real::Library& library, SQLHSTMT statement) {
-  SQLHDESC desc = SQL_NULL_HDESC;
-  if (library.fn.GetStmtAttr == nullptr ||
-      !SQL_SUCCEEDED(library.fn.GetStmtAttr(statement, SQL_ATTR_APP_ROW_DESC, &desc, SQL_IS_POINTER,
-                                            nullptr))) {
-    return SQL_NULL_HDESC;
-  }
-  return desc;
-}
-
-}  // namespace
 
 SQLRETURN OwnStatement::open(bool visible) {
   if (own_ == SQL_NULL_HSTMT) {
@@ -122,22 +121,33 @@ void OwnStatement::swap(OwnStatement& other) {
   std::swap(processed_set_, other.processed_set_);
 }
 
-bool OwnStatement::bind_columns() {
-  const real::Entries& fn = library_->fn;
-  if (fn.FreeStmt != nullptr) fn.FreeStmt(own_, SQL_UNBIND);
-  if (stmt_.app_row != nullptr || stmt_.implicit[0]->touched) {
-    SQLHDESC from = row_descriptor(*library_, stmt_.real);
-    SQLHDESC to = row_descriptor(*library_, own_);
-    return from != SQL_NULL_HDESC && to != SQL_NULL_HDESC && fn.CopyDesc != nullptr &&
-           SQL_SUCCEEDED(fn.CopyDesc(from, to));
+bool bind_columns(const Statement& from, SQLHSTMT to) {
+  const real::Library& library = *from.library;
+  const real::Entries& fn = library.fn;
+  if (fn.FreeStmt != nullptr) fn.FreeStmt(to, SQL_UNBIND);
+  if (from.app_row != nullptr || from.implicit[0]->touched) {
+    SQLHDESC source = row_descriptor(library, from.real);
+    SQLHDESC target = row_descriptor(library, to);
+    return source != SQL_NULL_HDESC && target != SQL_NULL_HDESC && fn.CopyDesc != nullptr &&
+           SQL_SUCCEEDED(fn.CopyDesc(source, target));
   }
-  for (const auto& [column, one] : stmt_.columns) {
-    if (fn.BindCol == nullptr || !SQL_SUCCEEDED(fn.BindCol(own_, column, one.c_type, one.value,
+  for (const auto& [column, one] : from.columns) {
+    if (fn.BindCol == nullptr || !SQL_SUCCEEDED(fn.BindCol(to, column, one.c_type, one.value,
                                                            one.buffer_length, one.indicator))) {
       return false;
     }
   }
   return true;
+}
+
+bool OwnStatement::bind_columns() {
+  return capture::bind_columns(stmt_, own_);
+}
+
+void OwnStatement::forget_parameters() {
+  if (bound_.empty() || library_->fn.FreeStmt == nullptr) return;
+  library_->fn.FreeStmt(own_, SQL_RESET_PARAMS);
+  bound_.clear();
 }
 
 void OwnStatement::set(SQLINTEGER attribute, SQLPOINTER value, SQLPOINTER* last) {
@@ -173,11 +183,7 @@ bool OwnStatement::bind_one(std::uint32_t at, const ParameterBinding& wanted) {
 bool OwnStatement::bind_some(const BoundParameters& bound, Slice one,
                              const std::vector<std::uint32_t>& numbers) {
   if (library_->fn.BindParameter == nullptr) return numbers.empty();
-  // Connector/ODBC refuses a text with fewer markers than bindings.
-  if (bound_.size() > numbers.size() && library_->fn.FreeStmt != nullptr) {
-    library_->fn.FreeStmt(own_, SQL_RESET_PARAMS);
-    bound_.clear();
-  }
+  if (bound_.size() > numbers.size()) forget_parameters();
   for (std::uint32_t i = 0; i < numbers.size(); ++i) {
     if (numbers[i] >= bound.count()) return false;
     const ParameterBinding wanted =
@@ -211,7 +217,7 @@ bool OwnStatement::bind(const BoundParameters& bound, Slice slice) {
 }
 
 SQLRETURN OwnStatement::run(const std::string& text, bool direct, bool wide) {
-  stmt_.current.store(own_, std::memory_order_release);
+  stmt_.run_on(own_);
   if (direct) {
     prepared_.clear();
     return real_exec_direct(*library_, own_, text, wide);
@@ -328,8 +334,10 @@ void OwnStatement::close() {
 
 void OwnStatement::drop() {
   if (own_ != SQL_NULL_HSTMT) {
-    SQLHSTMT expected = own_;
-    stmt_.current.compare_exchange_strong(expected, stmt_.real, std::memory_order_acq_rel);
+    for (Statement* one = &stmt_; one != nullptr; one = one->whole) {
+      SQLHSTMT expected = own_;
+      one->current.compare_exchange_strong(expected, one->real, std::memory_order_acq_rel);
+    }
     real_free_statement(*library_, own_);
   }
   own_ = SQL_NULL_HSTMT;

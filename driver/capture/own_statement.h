@@ -17,6 +17,12 @@ struct Slice {
   std::size_t count = 1;
 };
 
+/// Settings of the application's statement that one of ours must not have: they belong to
+/// parameters, or would give control back before the end.
+bool kept_from_clone(SQLINTEGER attribute);
+/// Binds the application's columns, as they are now, on another real statement of its connection.
+bool bind_columns(const Statement& from, SQLHSTMT to);
+
 /// One real statement beside the application's, on the same real connection, with the
 /// application's parameters. Kept prepared from one execution to the next. Guarded by
 /// Connection::write_mutex, but for `handle`, which other threads see through Statement::current.
@@ -37,6 +43,8 @@ class OwnStatement {
   /// Parameters of these sets; the application's status array and count of processed sets are
   /// written as by its own statement. False: the real driver refused a binding.
   bool bind(const BoundParameters& bound, Slice slice);
+  /// Connector/ODBC refuses a text with fewer markers than bindings.
+  void forget_parameters();
   /// The same set's parameters, of these numbers (from 0) and in this order, for a question of
   /// ours.
   bool bind_some(const BoundParameters& bound, Slice set,

@@ -248,11 +248,11 @@ RunsSlice runs_text(const Work& work, bool direct, const RunsUnchanged& unchange
     OwnStatement& own = work.execution().own;
     const SQLRETURN opened = own.open(work.plan.visible);
     if (!SQL_SUCCEEDED(opened)) {
-      work.stmt.current.store(own.handle() == SQL_NULL_HSTMT ? work.stmt.real : own.handle());
+      work.stmt.run_on(own.handle() == SQL_NULL_HSTMT ? work.stmt.real : own.handle());
       return opened;
     }
     if (!own.bind(work.bound, slice)) {
-      work.stmt.current.store(own.handle());
+      work.stmt.run_on(own.handle());
       return SQL_ERROR;
     }
     const SQLRETURN ret =
@@ -261,7 +261,7 @@ RunsSlice runs_text(const Work& work, bool direct, const RunsUnchanged& unchange
       return ret;
     }
     // Nothing has run: the application is told of its own text.
-    work.stmt.current.store(work.stmt.real, std::memory_order_release);
+    work.stmt.run_on(work.stmt.real);
     return unchanged();
   };
 }

@@ -82,6 +82,7 @@ void Session::publish_abandon() {
 }
 
 SQLRETURN Session::commit(const EndsTransaction& commit, bool goes_on) {
+  goes_on = goes_on || mark_keepers_ != 0;
   if (transaction.writing) check_process();
   if (transaction.tainted) settle_taint();
   const bool anything = transaction.recorded && !transaction.poisoned &&
@@ -128,6 +129,7 @@ SQLRETURN Session::commit(const EndsTransaction& commit, bool goes_on) {
 }
 
 void Session::next_transaction() {
+  mark_is_idle_ = mark_keepers_ != 0;
   const bool recorded = transaction.recorded && recording_still();
   if (transaction.chunks != 0) publish_abandon();
   transaction.ended();
@@ -195,6 +197,7 @@ SQLRETURN Session::rollback(const EndsTransaction& rollback, bool goes_on) {
 
 void Session::lost() {
   if (transaction.writing) check_process();
+  if (mark_keepers_ != 0) return next_transaction();
   if (transaction.chunks != 0) publish_abandon();
   end_write();
   transaction.ended();

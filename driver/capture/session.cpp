@@ -158,6 +158,7 @@ BeginWrite Session::begin_write(std::uint64_t deadline_ns, bool* timed_out) {
   *timed_out = false;
   check_process();
   if (transaction.writing) {
+    mark_is_idle_ = false;
     return transaction.recorded ? BeginWrite::recorded : BeginWrite::unrecorded;
   }
   Slot& mine = slot();
@@ -190,6 +191,22 @@ void Session::end_write() {
   if (!transaction.writing) return;
   hold_.end_write(slot());
   transaction.writing = false;
+}
+
+void Session::keep_mark(bool idle) {
+  ++mark_keepers_;
+  mark_is_idle_ = idle;
+}
+
+void Session::release_mark() {
+  if (--mark_keepers_ != 0) return;
+  // A savepoint may stand that was set while marked.
+  if (!mark_is_idle_ || !transaction.savepoints.empty()) return;
+  const bool by_text = transaction.by_text;
+  const bool has_read = transaction.has_read;
+  lost();
+  transaction.by_text = by_text;
+  transaction.has_read = has_read;
 }
 
 SQLHSTMT Session::question() {

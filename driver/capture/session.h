@@ -113,6 +113,8 @@ class Session {
   // --- what the session has set; see context.cpp ---
   /// A statement about the session's settings has succeeded: what follows depends on it.
   void add_context(std::string statement);
+  /// Whether quotes and backslashes of a text mean what they mean by default.
+  [[nodiscard]] bool quotes_as_usual(std::string_view text) const;
   /// Whether a text means what it means by default. MariaDB's sql_mode decides what "..." and a
   /// backslash are; the replayer takes rows with a TIMESTAMP for those of another time zone.
   [[nodiscard]] bool reads_as_usual(std::string_view text, const sql::Analysis& analysis) const;
@@ -124,6 +126,10 @@ class Session {
   void settings_ended(bool committed);
   /// The statement changed nothing of the server's transaction state, or the transaction is over.
   void end_write();
+  /// Between these two the session, which is marked, stays so from one transaction to the next: no
+  /// cutover takes away the connection that holds results. `idle`: nothing has been written yet.
+  void keep_mark(bool idle);
+  void release_mark();
 
   /// Runs `commit` in the exact order of the protocol: asks the server about a tainted transaction,
   /// seals what was recorded, commits, records the outcome.
@@ -212,6 +218,8 @@ class Session {
   std::shared_ptr<CatalogView> view_;
   Side view_side_ = Side::production;
   SQLHSTMT question_ = SQL_NULL_HSTMT;
+  std::uint32_t mark_keepers_ = 0;
+  bool mark_is_idle_ = false;  // nothing was written since it has been kept last
 };
 
 /// A statement's last text, its verdict, and what the application may still ask about its run.
@@ -267,8 +275,11 @@ class Execution {
   SQLSMALLINT clipped = 0;
   /// A result of a batch that the application fetches from a statement of its own.
   struct Shown {
-    std::unique_ptr<OwnStatement> statement;  // null: the result is hidden
+    std::unique_ptr<OwnStatement> statement;  // null: the result is hidden, unless a part has it
     SQLSMALLINT clipped = 0;
+    Statement* part = nullptr;
+    bool has_rows = false;
+    SQLLEN rows = -1;  // of a part, as the real driver remembers them
   };
   std::vector<Shown> shown;  // one for each of `counts` when any is fetched, else empty
   /// Another real statement in place of `own`, which the application is going to fetch from. Those
@@ -276,6 +287,11 @@ class Execution {
   std::unique_ptr<OwnStatement> take_own();
   /// The result of this number becomes the present one of a batch.
   void show(std::size_t number);
+  /// MariaDB: statements of ours that run the parts of a text, each as if the application did. Kept
+  /// from one execution to the next. See parts.h.
+  std::vector<std::unique_ptr<Statement>> parts;
+  std::string parts_text;  // that they are prepared for
+  [[nodiscard]] bool shows_part() const { return !shown.empty() && shown[result].part != nullptr; }
   bool cursor_open = false;  // the last execution may have left a cursor on the server's side
   std::unique_ptr<Pending> pending;
   /// The application may write through the cursor of its result, and what is known of its rows.

@@ -117,7 +117,7 @@ bool fails_whole(const Work& work) {
 void show_own_statement(const Work& work) {
   work.execution().forget_result();
   work.execution().stands_in = false;
-  work.stmt.current.store(work.stmt.real, std::memory_order_release);
+  work.stmt.run_on(work.stmt.real);
 }
 
 // Undone, the application's own call fails again and is what the application is told of. Where the

@@ -6,6 +6,7 @@
 #include "driver/capture/batch.h"
 #include "driver/capture/data_at_execution.h"
 #include "driver/capture/own_transaction.h"
+#include "driver/capture/parts.h"
 #include "driver/capture/positioned.h"
 #include "driver/capture/record.h"
 #include "driver/capture/row_counts.h"
@@ -83,11 +84,8 @@ SQLRETURN run_uncaptured_here(Statement& stmt, Session& session, const char* kin
   if (how != BeginWrite::recorded) return run_marked(stmt, session, implicit, unchanged);
   ret = unchanged();
   const bool stands = done(ret) || ret == SQL_NEED_DATA || even_failed;
-  if (stands) {
-    session.note_uncaptured(kind);
-  } else {
-    session.transaction.tainted = !implicit;
-  }
+  if (stands) session.note_uncaptured(kind);
+  if (!done(ret) && ret != SQL_NEED_DATA) session.transaction.tainted = !implicit;
   if (!implicit) return ret;
   // The note is all that is recorded; when data is still to come, the write follows it.
   if (stands) {
@@ -121,6 +119,19 @@ SQLRETURN record_part(Statement& stmt, Session& session) {
   return ret;
 }
 
+std::optional<std::string> called_definition(Statement& stmt, Session& session,
+                                             const std::string& text) {
+  const auto procedure = sql::called_procedure(text);
+  if (!procedure) return std::nullopt;
+  session.keep_found_rows();
+  OwnStatement question(stmt);
+  std::string definition;
+  bool is_null = true;
+  const bool told = question.ask(sql::procedure_text(*procedure)) &&
+                    question.read_value(1, &definition, &is_null) && !is_null;
+  return told ? std::optional(std::move(definition)) : std::nullopt;
+}
+
 namespace {
 
 // What is known of the statement that an EXECUTE as text executes.
@@ -149,28 +160,22 @@ bool gives_back(const Statement& stmt, const Session& session) {
       [](const ParameterBinding& one) { return one.bound && one.io_type != SQL_PARAM_INPUT; });
 }
 
-// MariaDB, too: the application reads one result after the other. Of a text with parameters
-// Connector/ODBC runs the statements one by one itself.
-bool answers_one_by_one(const Statement& stmt, const Session& session) {
-  const sql::Classification& what = stmt.execution->classification();
-  return session.dialect == Dialect::mariadb && what.statements > 1 &&
-         what.cls == sql::StatementClass::opaque && stmt.execution->parameters() == 0;
-}
-
-// And results of a procedure. The server is asked for what the procedure does; where it does not
-// say, there may be some.
 bool calls_for_results(Statement& stmt, Session& session) {
   const sql::Classification& what = stmt.execution->classification();
-  if (session.dialect != Dialect::mariadb || what.cls != sql::StatementClass::opaque) return false;
-  const auto procedure = sql::called_procedure(stmt.execution->text());
-  if (!procedure || !records(session.mode())) return false;
-  session.keep_found_rows();
-  OwnStatement question(stmt);
-  std::string definition;
-  bool is_null = true;
-  const bool told = question.ask(sql::procedure_text(*procedure)) &&
-                    question.read_value(1, &definition, &is_null) && !is_null;
-  return !told || sql::may_send_results(definition);
+  const std::string& text = stmt.execution->text();
+  if (session.dialect != Dialect::mariadb || what.cls != sql::StatementClass::opaque ||
+      !records(session.mode()) || !sql::called_procedure(text)) {
+    return false;
+  }
+  const auto definition = called_definition(stmt, session, text);
+  return !definition || sql::may_send_results(*definition);
+}
+
+// MariaDB: several statements in one text that were not told apart.
+bool is_several(const Statement& stmt, const Session& session) {
+  const sql::Classification& what = stmt.execution->classification();
+  return session.dialect == Dialect::mariadb && what.statements > 1 &&
+         what.cls == sql::StatementClass::opaque;
 }
 
 bool all_ignored(const BoundParameters& bound) {
@@ -187,9 +192,10 @@ SQLRETURN run_write_here(Statement& stmt, Session& session, bool direct,
   if (implicit && gives_back(stmt, session)) {
     return run_uncaptured_here(stmt, session, "call-with-output", false, unchanged);
   }
-  if (implicit && answers_one_by_one(stmt, session)) {
+  if (is_several(stmt, session)) {
     *opaque = true;
-    return run_uncaptured_here(stmt, session, "batch-with-results", false, unchanged);
+    return run_uncaptured_here(stmt, session, kSeveral, takes_several_statements(session),
+                               unchanged);
   }
   if (implicit && calls_for_results(stmt, session)) {
     *opaque = true;

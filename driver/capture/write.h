@@ -1,6 +1,9 @@
 // A statement that may change production: how it is run and recorded.
 #pragma once
 
+#include <optional>
+#include <string>
+
 #include "driver/capture/work.h"
 
 namespace understudy::capture {
@@ -19,6 +22,11 @@ SQLRETURN run_uncaptured(Statement& stmt, Session& session, const char* kind,
 /// those of the execution, unless it returns rows to the application (Execution::visible). Called
 /// with write_mutex held.
 SQLRETURN record_part(Statement& stmt, Session& session);
+
+/// MariaDB: the definition of the procedure that this text calls; nothing where the account may not
+/// see it. Called with write_mutex held.
+std::optional<std::string> called_definition(Statement& stmt, Session& session,
+                                             const std::string& text);
 
 /// Marks the session as writing, moving it first when the migration has switched. False: `*ret` is
 /// the application's answer.

@@ -8,4 +8,16 @@ Statement::Statement(Connection& owner) : Handle(HandleKind::statement), connect
 
 Statement::~Statement() = default;
 
+void Statement::run_on(SQLHSTMT statement) {
+  current.store(statement, std::memory_order_release);
+  if (whole != nullptr) whole->current.store(statement, std::memory_order_release);
+}
+
+void Statement::make_implicit() {
+  for (auto& place : implicit) {
+    place = std::make_unique<Descriptor>(connection);
+    place->statement = this;
+  }
+}
+
 }  // namespace understudy

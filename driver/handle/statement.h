@@ -40,12 +40,18 @@ class Statement : public Handle {
   /// must reach: `real`, or one of the capture's own. Read by SQLCancel from any thread without a
   /// lock.
   std::atomic<SQLHSTMT> current{SQL_NULL_HSTMT};
+  /// A statement of ours that runs a part of this one's text: what it runs on SQLCancel of this one
+  /// has to reach.
+  Statement* whole = nullptr;
+  /// From now on `real`, or one of the capture's own, is the one that runs.
+  void run_on(SQLHSTMT statement);
 
   std::vector<Attribute> attributes;         // as of the connection
   std::vector<ParameterBinding> parameters;  // index 0 is parameter 1
   std::map<SQLUSMALLINT, ColumnBinding> columns;
   std::array<std::unique_ptr<Descriptor>, 4> implicit;  // SQL_ATTR_APP_ROW_DESC - 10010 ...
-  Descriptor* app_row = nullptr;                        // explicit ones in use; null: implicit
+  void make_implicit();
+  Descriptor* app_row = nullptr;  // explicit ones in use; null: implicit
   Descriptor* app_param = nullptr;
   // What arrays need (set through SQLSetStmtAttr; also in `attributes`).
   SQLULEN paramset_size = 1;

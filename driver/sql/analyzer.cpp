@@ -232,6 +232,17 @@ std::string backticked(std::string_view name) {
   return quoted(name, '`');
 }
 
+std::string text_constant(std::string_view value) {
+  constexpr char kDigits[] = "0123456789ABCDEF";
+  std::string out = "_utf8mb4 X'";
+  for (const char c : value) {
+    const auto byte = static_cast<unsigned char>(c);
+    out += kDigits[byte >> 4];
+    out += kDigits[byte & 15];
+  }
+  return out += '\'';
+}
+
 bool plain_key_literal(const TokenizedText& text, std::size_t first, std::size_t count,
                        const Column& column, Dialect dialect) {
   if (count == 0 || count > 2 || first + count > text.tokens.size()) return false;

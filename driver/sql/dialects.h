@@ -55,6 +55,9 @@ void set_effects(Analysis* analysis, const Table& table, Verb verb);
 /// `name` as a quoted identifier of standard SQL, and as one of MariaDB.
 std::string quote_identifier(std::string_view name);
 std::string backticked(std::string_view name);
+/// A text constant of MariaDB, given in UTF-8, that means the same in every SQL mode and character
+/// set of the connection.
+std::string text_constant(std::string_view value);
 /// Whether these tokens are a literal that stands for a key value as the engine stores it: an
 /// integer for an integer column, '...' for a text column. So equal keys are equal texts.
 bool plain_key_literal(const TokenizedText& text, std::size_t first_token, std::size_t count,

@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "driver/sql/dialects.h"
 #include "driver/sql/lexer.h"
 
 namespace understudy::sql {
@@ -26,18 +27,6 @@ bool is_one_of(const Token& token, const std::array<std::string_view, N>& words)
 
 bool is_name(const Token& token) {
   return token.kind == TokenKind::word || token.kind == TokenKind::quoted_identifier;
-}
-
-// A text constant that means the same in every SQL mode and character set of the connection.
-std::string text_constant(std::string_view value) {
-  constexpr char kDigits[] = "0123456789ABCDEF";
-  std::string out = "_utf8mb4 X'";
-  for (const char c : value) {
-    const auto byte = static_cast<unsigned char>(c);
-    out += kDigits[byte >> 4];
-    out += kDigits[byte & 15];
-  }
-  return out += '\'';
 }
 
 }  // namespace

@@ -387,6 +387,76 @@ TEST_F(CaptureMariadb, RecordsTheSetsBeforeTheOneThatAnArrayFailsAt) {
 }
 
 // Row 1 belongs to the victim, rows 2 to 5 to the other, which has written more and so survives.
+class CaptureMariadbBatch : public CaptureMariadb {
+ protected:
+  void SetUp() override {
+    begin({"CREATE TABLE t (id INT PRIMARY KEY, v INT)", "INSERT INTO t VALUES (1, 1)"});
+  }
+  [[nodiscard]] std::string through() const { return production_.through() + "OPTION=67108864;"; }
+  std::uint32_t marked() {
+    std::uint32_t count = 0;
+    for (std::uint32_t i = 0; i < kSlotCount; ++i) {
+      const bool writing =
+          production_.map().slot(i).writing != static_cast<std::uint32_t>(Writing::none);
+      if (writing) ++count;
+    }
+    return count;
+  }
+};
+
+TEST_F(CaptureMariadbBatch, RecordsEachStatementOfATextInATransactionOfItsOwn) {
+  Application app(through());
+  EXPECT_EQ(run(app,
+                "INSERT INTO t VALUES (2, 2); UPDATE t SET v = 7 WHERE id = 1; DELETE FROM t "
+                "WHERE v = 9"),
+            SQL_SUCCESS);
+  const auto seen = production_.drain();
+  ASSERT_EQ(seen.transactions.size(), 2u);
+  EXPECT_EQ(seen.texts(), (std::vector<std::string>{"INSERT INTO t VALUES (2, 2)",
+                                                    "UPDATE t SET v = 7 WHERE id = 1"}));
+  for (const SeenTransaction& one : seen.transactions) {
+    EXPECT_EQ(one.outcome, Outcome::committed);
+    EXPECT_EQ(one.statements.at(0).verdict, Verdict::keyed);
+  }
+  EXPECT_EQ(marked(), 0u);
+}
+
+TEST_F(CaptureMariadbBatch, RecordsATextWithMarkersInTheApplicationsTransaction) {
+  Application app(through());
+  app.autocommit(false);
+  raw::Statement stmt(app);
+  SQLINTEGER first = 5;
+  SQLINTEGER second = 1;
+  SQLBindParameter(stmt.handle, 1, SQL_PARAM_INPUT, SQL_C_SLONG, SQL_INTEGER, 0, 0, &first, 0,
+                   nullptr);
+  SQLBindParameter(stmt.handle, 2, SQL_PARAM_INPUT, SQL_C_SLONG, SQL_INTEGER, 0, 0, &second, 0,
+                   nullptr);
+  ASSERT_EQ(stmt.run("INSERT INTO t VALUES (?, 0); UPDATE t SET v = 3 WHERE id = ?"), SQL_SUCCESS)
+      << stmt.problems();
+  EXPECT_EQ(marked(), 1u);
+  EXPECT_EQ(app.commit(), SQL_SUCCESS);
+  const auto seen = production_.drain();
+  ASSERT_EQ(seen.transactions.size(), 1u);
+  const auto& statements = seen.transactions[0].statements;
+  ASSERT_EQ(statements.size(), 2u);
+  EXPECT_EQ(statements[0].verdict, Verdict::keyed);
+  EXPECT_EQ(statements[1].parameters.size(), 1u);
+  EXPECT_EQ(run(app, "UPDATE t SET v = 4 WHERE id = 1; COMMIT"), SQL_SUCCESS);
+  EXPECT_EQ(marked(), 0u);
+}
+
+TEST_F(CaptureMariadbBatch, ASchemaChangeInATextEndsRecordingAndTheRestStillRuns) {
+  Application app(through());
+  EXPECT_EQ(run(app,
+                "UPDATE t SET v = 2 WHERE id = 1; ALTER TABLE t ADD COLUMN w INT; UPDATE t SET "
+                "w = 3"),
+            SQL_SUCCESS);
+  EXPECT_EQ(production_.mode(), Mode::invalid);
+  EXPECT_NE(production_.map().reason().find("schema"), std::string::npos);
+  EXPECT_EQ(production_.scalar("SELECT w FROM t WHERE v = 2"), "3");
+  EXPECT_EQ(marked(), 0u);
+}
+
 class CaptureMariadbDeadlock : public CaptureMariadb {
  protected:
   void meet(Application& victim, Application& other) {

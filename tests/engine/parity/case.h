@@ -37,6 +37,7 @@ void add_cursor_cases(Cases& all);
 void add_descriptor_cases(Cases& all);
 void add_edge_cases(Cases& all);
 void add_error_cases(Cases& all);
+void add_maria_batch_cases(Cases& all);
 void add_maria_cases(Cases& all);
 void add_odbc2_cases(Cases& all);
 void add_parameter_cases(Cases& all);

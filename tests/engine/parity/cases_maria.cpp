@@ -1,7 +1,6 @@
-// MariaDB: what a text tells of arrays and of writes through a cursor; several statements in one
-// text; rows added whose keys the server makes.
+// MariaDB: what a text tells of arrays and of writes through a cursor; rows added whose keys the
+// server makes.
 #include <cstdio>
-#include <string>
 
 #include "tests/engine/parity/case.h"
 #include "tests/engine/parity/program.h"
@@ -129,97 +128,17 @@ void rows_added_at_once(Program& p) {
   }
 }
 
-void run_batch(Program& p, const std::string& sql, bool prepared) {
-  SQLHSTMT h = p.stmt();
-  SQLINTEGER one = 1;
-  if (sql.find('?') != std::string::npos) {
-    p.bind_int(h, 1, &one);
-    p.bind_int(h, 2, &one);
-  }
-  SQLRETURN ret = SQL_ERROR;
-  if (prepared) {
-    p.prepare(h, sql);
-    ret = p.execute(h);
-  } else {
-    ret = p.exec(h, sql);
-  }
-  for (int i = 0; i < 6 && SQL_SUCCEEDED(ret); ++i) {
-    SQLSMALLINT columns = 0;
-    p.num_result_cols(h, &columns);
-    if (columns > 0) p.fetch_all(h, columns);
-    p.row_count(h);
-    ret = p.more_results(h);
-  }
-  p.drop(h);
-}
-
-/// Each text directly and prepared, in autocommit and without, with what it leaves behind.
-void run_texts(Program& p, const std::initializer_list<const char*>& texts) {
-  for (const bool on : {true, false}) {
-    p.autocommit(on);
-    for (const char* sql : texts) {
-      for (const bool prepared : {false, true}) {
-        p.run("DELETE FROM $T");
-        run_batch(p, sql, prepared);
-        p.query("SELECT v, name FROM $T ORDER BY v, name");
-        p.commit();
-        p.query("SELECT v, name FROM $T ORDER BY v, name");
-      }
-    }
-  }
-}
-
-void several_statements_of(Program& p, const std::initializer_list<const char*>& texts) {
-  if (p.connect("OPTION=67108864;")) run_texts(p, texts);
-}
-
-void several_statements(Program& p) {
-  several_statements_of(
-      p, {"INSERT INTO $T (v) VALUES (1); INSERT INTO $T (v) VALUES (2)",
-          "INSERT INTO $T (v) VALUES (1), (2), (3); UPDATE $T SET v = v + 1 WHERE v > 1; "
-          "SELECT v FROM $T ORDER BY v; DELETE FROM $T WHERE v = 3",
-          "INSERT INTO $T (v) VALUES (1); INSERT INTO nowhere VALUES (2)",
-          "INSERT INTO $T (v) VALUES (1); CALL $T_p(5); INSERT INTO $T (v) VALUES (2)"});
-}
-void several_statements_with_parameters(Program& p) {
-  several_statements_of(p, {"INSERT INTO $T (v) VALUES (?); INSERT INTO $T (v) VALUES (1 + ?)",
-                            "INSERT INTO $T (v) VALUES (?); UPDATE $T SET v = v + ? WHERE v > 0",
-                            "INSERT INTO $T (v) VALUES (7); INSERT INTO $T (v) VALUES (?)"});
-}
-void several_statements_with_transactions(Program& p) {
-  several_statements_of(
-      p, {"BEGIN; INSERT INTO $T (v) VALUES (1); COMMIT; INSERT INTO $T (v) VALUES (2)",
-          "BEGIN; INSERT INTO $T (v) VALUES (1); ROLLBACK; INSERT INTO $T (v) VALUES (2)",
-          "INSERT INTO $T (v) VALUES (1); COMMIT; INSERT INTO $T (v) VALUES (2); ROLLBACK",
-          "SAVEPOINT a; INSERT INTO $T (v) VALUES (1); ROLLBACK TO a"});
-}
-
-void calls_with_results(Program& p) {
-  run_texts(p, {"CALL $T_q(5)", "{call $T_q(7)}", "EXECUTE IMMEDIATE 'CALL $T_q(9)'"});
-}
-
 }  // namespace
 
 void add_maria_cases(Cases& all) {
-  const auto add = [&](const char* name, void (*body)(Program&), bool own = false) {
-    all.push_back({"Maria",
-                   name,
-                   kMaria,
-                   {"CREATE TABLE $T (id $serial, v int, name varchar(12))",
-                    "CREATE PROCEDURE $T_p(n int) INSERT INTO $T (v) VALUES (n), (n + 1)",
-                    "CREATE PROCEDURE $T_q(n int) INSERT INTO $T (v) VALUES (n), (n + 1) RETURNING "
-                    "v, name"},
-                   body,
-                   own});
+  const auto add = [&](const char* name, void (*body)(Program&)) {
+    all.push_back(
+        {"Maria", name, kMaria, {"CREATE TABLE $T (id $serial, v int, name varchar(12))"}, body});
   };
   add("RowCountAfterArrays", row_count_after_arrays);
   add("WarningsAfterArrays", warnings_after_arrays);
   add("RowCountAfterPositions", row_count_after_positions);
   add("RowsAddedAtOnce", rows_added_at_once);
-  add("CallsWithResults", calls_with_results);
-  add("MariaBatches", several_statements, true);
-  add("MariaBatchesWithParameters", several_statements_with_parameters, true);
-  add("MariaBatchesWithTransactions", several_statements_with_transactions, true);
 }
 
 }  // namespace understudy::parity

@@ -38,12 +38,9 @@ constexpr Known kRemainders[] = {
      "account may not see"},
     {"Maria", "callswithresults", Compared::nothing,
      "a procedure that sends results is counted under autocommit"},
-    {"Maria", "mariabatches", Compared::nothing,
-     "several statements in one text are counted under autocommit; otherwise they are recorded as "
-     "they stand, which the shadow refuses: a divergence"},
-    {"Maria", "mariabatcheswithparameters", Compared::nothing,
-     "several statements in one text are recorded as they stand, which the shadow refuses: a "
-     "divergence"},
+    {"Maria", "mariabatchesnottoldapart", Compared::nothing,
+     "arrays, data at execution and unbound parameters of several statements in one text are "
+     "counted, not told apart"},
     {"Postgres", "callsthatcommit", Compared::nothing,
      "a procedure that ends transactions is counted, not recorded"},
     {"Postgres", "batchesnottoldapart", Compared::nothing,

@@ -59,6 +59,7 @@ const Cases& cases() {
     add_edge_cases(list);
     add_connection_cases(list);
     add_maria_cases(list);
+    add_maria_batch_cases(list);
     add_odbc2_cases(list);
     add_previous_cases(list);
     return list;
@@ -220,8 +221,11 @@ class ParityTest : public testing::Test {
       std::printf("  %s %s", key, figures.value(key, nlohmann::json()).dump().c_str());
     }
     std::printf("\n");
+    for (const auto& one : figures.value("divergence_report", nlohmann::json::array())) {
+      std::printf("  divergence %s\n", one.dump().c_str());
+    }
     EXPECT_EQ(figures.value("in_doubt", -1), 0);
-    EXPECT_GT(figures.value("rows_compared", 0), 0);
+    EXPECT_GT(figures.value("rows_compared", 0), 0) << verified.output;
   }
 
   const Target& target_;

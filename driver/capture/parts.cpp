@@ -1,0 +1,321 @@
+#include "driver/capture/parts.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "driver/capture/data_at_execution.h"
+#include "driver/capture/intercept.h"
+#include "driver/capture/write.h"
+#include "driver/handle/attributes.h"
+#include "driver/real/configuration.h"
+#include "driver/real/wide.h"
+#include "driver/sql/connector_batch.h"
+#include "driver/sql/procedures.h"
+
+namespace understudy::capture {
+namespace {
+
+constexpr unsigned long kMultiStatements = 67108864;  // of Connector/ODBC's OPTION
+
+std::uintptr_t attribute_of(const Statement& stmt, SQLINTEGER attribute) {
+  const Attribute* set = find_attribute(stmt.attributes, attribute);
+  return set == nullptr ? 0 : reinterpret_cast<std::uintptr_t>(set->value);
+}
+
+/// Whether the application set an option under which an execution is more than one call, or its
+/// text another.
+bool runs_specially(const Statement& stmt) {
+  return attribute_of(stmt, SQL_ATTR_ASYNC_ENABLE) != 0 ||
+         attribute_of(stmt, SQL_ATTR_MAX_ROWS) != 0 || stmt.paramset_size > 1 ||
+         stmt.param_status != nullptr || stmt.params_processed != nullptr ||
+         stmt.param_operation != nullptr;
+}
+
+bool is_plain(const ParameterBinding& one) {
+  return one.bound && one.io_type == SQL_PARAM_INPUT &&
+         (one.octet_length == nullptr || one.octet_length == one.indicator);
+}
+
+template <class T>
+T* moved(T* place, SQLULEN bytes) {
+  return place == nullptr ? nullptr
+                          : reinterpret_cast<T*>(reinterpret_cast<std::uintptr_t>(place) + bytes);
+}
+
+std::vector<Diagnostic> take_from(Statement& part) {
+  if (part.diagnostics.empty()) {
+    take_diagnostics(*part.library, SQL_HANDLE_STMT, part.current.load(), part.connection.wide,
+                     part);
+  }
+  return std::exchange(part.diagnostics, {});
+}
+
+/// Keeps the session marked while it lives. Taken with write_mutex held.
+class MarkKept {
+ public:
+  MarkKept(Session& session, bool idle) : session_(session) { session.keep_mark(idle); }
+  ~MarkKept() {
+    const std::lock_guard lock(session_.dbc.write_mutex);
+    session_.release_mark();
+  }
+  MarkKept(const MarkKept&) = delete;
+  MarkKept& operator=(const MarkKept&) = delete;
+
+ private:
+  Session& session_;
+};
+
+/// One execution of such a text.
+class Parts {
+ public:
+  Parts(Statement& stmt, Session& session, bool direct, sql::ConnectorBatch batch)
+      : stmt_(stmt), session_(session), direct_(direct), batch_(std::move(batch)) {}
+
+  /// With write_mutex held.
+  [[nodiscard]] bool can_be_told() {
+    std::uint32_t markers = 0;
+    for (const sql::BatchPart& part : batch_.parts) {
+      markers += part.parameters;
+      const auto definition = called_definition(stmt_, session_, std::string(part.text));
+      if (definition && sql::may_send_results(*definition)) return false;
+    }
+    const BoundParameters bound = BoundParameters::of(stmt_, markers);
+    if (bound.obstacle() != nullptr || !bound.complete() || !bound.late_values().empty()) {
+      return false;
+    }
+    bindings_ = bound.bindings();
+    bindings_.resize(markers);
+    offset_ = bound.offset();
+    return std::all_of(bindings_.begin(), bindings_.end(), is_plain) && make_ready();
+  }
+
+  SQLRETURN run() {
+    std::size_t first = 0;  // marker
+    for (std::size_t i = 0; i < batch_.parts.size(); ++i) {
+      Statement& part = *execution().parts[i];
+      bind(part, first, batch_.parts[i].parameters);
+      first += batch_.parts[i].parameters;
+      const SQLRETURN ret = run_one(part, batch_.parts[i].text);
+      keep_result(part, ret);
+      if (!done(ret) && ends_with(i)) break;
+    }
+    return show();
+  }
+
+ private:
+  [[nodiscard]] Execution& execution() const { return *stmt_.execution; }
+
+  /// A statement for each part, with the application's settings.
+  bool make_ready() {
+    std::vector<std::unique_ptr<Statement>>& parts = execution().parts;
+    while (parts.size() < batch_.parts.size()) {
+      auto part = std::make_unique<Statement>(stmt_.connection);
+      part->whole = &stmt_;
+      part->library = stmt_.library;
+      part->home = stmt_.home;
+      part->make_implicit();
+      if (!SQL_SUCCEEDED(real_alloc_statement(stmt_.connection, &part->real))) return false;
+      part->current.store(part->real, std::memory_order_release);
+      execution_of(*part);
+      parts.push_back(std::move(part));
+    }
+    const bool same = !direct_ && execution().parts_text == execution().text();
+    execution().parts_text = direct_ ? std::string() : execution().text();
+    for (const std::unique_ptr<Statement>& part : parts) {
+      part->prepared = part->prepared && same;
+      part->attributes.clear();
+      for (const Attribute& one : stmt_.attributes) {
+        if (kept_from_clone(one.attribute)) continue;
+        part->attributes.push_back(one);
+        set_stmt_attribute(*part->library, part->real, one);
+      }
+    }
+    return true;
+  }
+
+  void bind(Statement& part, std::size_t first, std::uint32_t markers) const {
+    const real::Entries& fn = part.library->fn;
+    if (!part.parameters.empty() && fn.FreeStmt != nullptr) {
+      fn.FreeStmt(part.real, SQL_RESET_PARAMS);
+      part.execution->own.forget_parameters();
+      part.parameters.clear();
+    }
+    for (std::uint32_t i = 0; i < markers && fn.BindParameter != nullptr; ++i) {
+      ParameterBinding one = bindings_[first + i];
+      one.value = moved(static_cast<char*>(one.value), offset_);
+      one.indicator = moved(one.indicator, offset_);
+      one.octet_length = nullptr;
+      fn.BindParameter(part.real, static_cast<SQLUSMALLINT>(i + 1), one.io_type, one.c_type,
+                       one.sql_type, one.column_size, one.digits, one.value, one.buffer_length,
+                       one.indicator);
+      part.parameters.push_back(one);
+    }
+  }
+
+  SQLRETURN run_one(Statement& part, std::string_view text) const {
+    part.diagnostics.clear();
+    if (!direct_ && part.prepared) return execute(part);
+    std::string narrow(text);
+    std::u16string wide = execution().wide() ? real::to_utf16(text) : std::u16string();
+    SqlText given{reinterpret_cast<SQLCHAR*>(narrow.data()), nullptr,
+                  static_cast<SQLINTEGER>(narrow.size())};
+    if (execution().wide()) {
+      given = {nullptr, reinterpret_cast<SQLWCHAR*>(wide.data()),
+               static_cast<SQLINTEGER>(wide.size())};
+    }
+    if (direct_) return exec_direct(part, given);
+    const SQLRETURN ret = prepare(part, given);
+    return SQL_SUCCEEDED(ret) ? execute(part) : ret;
+  }
+
+  void keep_result(Statement& part, SQLRETURN ret) {
+    if (!done(ret)) failed_ = take_from(part);
+    if (!done(ret) && batch_.as_text) return;
+    if (ret == SQL_SUCCESS_WITH_INFO && shown_.empty()) warned_ = take_from(part);
+    Execution::Shown& result = shown_.emplace_back();
+    result.part = &part;
+    if (done(ret)) {
+      SQLSMALLINT columns = 0;
+      num_result_cols(part, &columns);
+      result.has_rows = columns > 0;
+      row_count(part, &result.rows);
+    }
+    counts_.push_back(result.has_rows ? 0 : result.rows);
+  }
+
+  /// Of a text that is sent as it is the server runs no more; of statements that are prepared one
+  /// by one while they are executed the real driver stops at one that cannot be prepared.
+  bool ends_with(std::size_t failed) {
+    if (batch_.as_text || failed + 1 == batch_.parts.size()) return batch_.as_text;
+    if (!direct_) return false;
+    const std::lock_guard lock(session_.dbc.write_mutex);
+    const std::string ask = sql::prepare_to_ask(batch_.parts[failed].text);
+    unprepared_ = !SQL_SUCCEEDED(session_.send_aside(ask));
+    if (!unprepared_) session_.send_aside(sql::kForgetAsked);
+    return unprepared_;
+  }
+
+  SQLRETURN show() {
+    Execution& execution = this->execution();
+    execution.stands_in = true;
+    execution.plain = batch_.as_text;
+    execution.rows_last = -1;
+    if (shown_.empty() || unprepared_) {
+      close_parts(stmt_);
+      stmt_.run_on(stmt_.real);
+      stmt_.diagnostics = std::move(failed_);
+      return SQL_ERROR;
+    }
+    execution.shown = std::move(shown_);
+    execution.counts = std::move(counts_);
+    execution.show(0);
+    if (failed_.empty()) {
+      stmt_.diagnostics = std::move(warned_);
+      return stmt_.diagnostics.empty() ? SQL_SUCCESS : SQL_SUCCESS_WITH_INFO;
+    }
+    if (!batch_.as_text) {
+      stmt_.diagnostics = std::move(failed_);
+      return SQL_ERROR;
+    }
+    tell_late();
+    return SQL_SUCCESS;
+  }
+
+  /// What the server says of a later statement the real driver has no SQLSTATE for.
+  void tell_late() {
+    failed_.resize(1);
+    std::memcpy(failed_.front().sqlstate, "HY000", sizeof failed_.front().sqlstate);
+    failed_.front().native = 0;
+    execution().failed_set = std::move(failed_);
+  }
+
+  Statement& stmt_;
+  Session& session_;
+  const bool direct_;
+  const sql::ConnectorBatch batch_;
+  std::vector<ParameterBinding> bindings_;  // the application's
+  SQLULEN offset_ = 0;
+  std::vector<Execution::Shown> shown_;
+  std::vector<SQLLEN> counts_;
+  std::vector<Diagnostic> failed_;  // of the last part that failed
+  std::vector<Diagnostic> warned_;
+  bool unprepared_ = false;
+};
+
+}  // namespace
+
+bool takes_several_statements(const Session& session) {
+  const auto key = [&](const char* name) {
+    return real::connect_key(session.dbc.connect_text, session.dbc.settings.dsn, name);
+  };
+  std::string given = key("OPTION");
+  if (given.empty()) given = key("OPTIONS");
+  return (std::strtoul(given.c_str(), nullptr, 10) & kMultiStatements) != 0;
+}
+
+std::optional<SQLRETURN> run_parts(Statement& stmt, Session& session, bool direct,
+                                   const RunsUnchanged& unchanged) {
+  Execution& execution = *stmt.execution;
+  const sql::Classification& what = execution.classification();
+  if (what.statements < 2 || what.cls != sql::StatementClass::opaque) return std::nullopt;
+  if (!records(session.mode())) return std::nullopt;
+  if (!takes_several_statements(session)) {
+    return run_uncaptured(stmt, session, kSeveral, unchanged);  // the server refuses them
+  }
+  if (runs_specially(stmt) || !session.quotes_as_usual(execution.text())) return std::nullopt;
+  auto batch = sql::connector_batch(execution.text());
+  if (!batch) return std::nullopt;
+  if (batch->parts.size() == 1) return run_uncaptured(stmt, session, kSeveral, unchanged);
+  Parts parts(stmt, session, direct, std::move(*batch));
+  std::unique_lock lock(session.dbc.write_mutex);
+  if (execution.pending != nullptr) abandon_pending(stmt, session);
+  const bool idle = !session.transaction.writing;
+  BeginWrite how = BeginWrite::unrecorded;
+  SQLRETURN ret = SQL_ERROR;
+  if (!begin_marked(stmt, session, &how, &ret)) return ret;
+  if (how != BeginWrite::recorded || !parts.can_be_told()) {
+    if (idle) session.lost();
+    return std::nullopt;
+  }
+  const MarkKept kept(session, idle);
+  lock.unlock();
+  return parts.run();
+}
+
+void show_part(Statement& stmt, const Execution::Shown& result) {
+  Execution& execution = *stmt.execution;
+  Statement& part = *result.part;
+  execution.visible = result.has_rows;
+  execution.hidden = !result.has_rows;
+  execution.clipped = part.execution->clipped;
+  execution.rows_last = result.rows;
+  const SQLHSTMT real = part.current.load(std::memory_order_acquire);
+  stmt.current.store(real, std::memory_order_release);
+  if (!execution.visible) return;
+  for (const Attribute& one : stmt.attributes) {
+    if (!kept_from_clone(one.attribute)) set_stmt_attribute(*part.library, real, one);
+  }
+  bind_columns(stmt, real);
+}
+
+void close_parts(Statement& stmt) {
+  for (const std::unique_ptr<Statement>& part : stmt.execution->parts) {
+    (void)free_stmt(*part, SQL_CLOSE);
+  }
+}
+
+void drop_parts(Statement& stmt) {
+  for (const std::unique_ptr<Statement>& part : stmt.execution->parts) {
+    part->execution->drop_own();
+    SQLHSTMT expected = part->real;
+    stmt.current.compare_exchange_strong(expected, stmt.real, std::memory_order_acq_rel);
+    real_free_statement(*part->library, part->real);
+  }
+  stmt.execution->parts.clear();
+}
+
+}  // namespace understudy::capture

@@ -1,0 +1,293 @@
+// MariaDB: several statements in one text, and procedures that send results.
+#include <string>
+
+#include "tests/engine/parity/case.h"
+#include "tests/engine/parity/program.h"
+
+namespace understudy::parity {
+namespace {
+
+constexpr int kResultsMax = 8;
+
+void run_batch(Program& p, const std::string& sql, bool prepared) {
+  SQLHSTMT h = p.stmt();
+  SQLINTEGER one = 1;
+  if (sql.find('?') != std::string::npos) {
+    p.bind_int(h, 1, &one);
+    p.bind_int(h, 2, &one);
+  }
+  SQLRETURN ret = SQL_ERROR;
+  if (prepared) {
+    p.prepare(h, sql);
+    ret = p.execute(h);
+  } else {
+    ret = p.exec(h, sql);
+  }
+  for (int i = 0; i < kResultsMax && SQL_SUCCEEDED(ret); ++i) {
+    SQLSMALLINT columns = 0;
+    p.num_result_cols(h, &columns);
+    if (columns > 0) p.fetch_all(h, columns);
+    p.row_count(h);
+    p.header(h);
+    ret = p.more_results(h);
+  }
+  p.row_count(h);
+  p.more_results(h);
+  p.drop(h);
+}
+
+/// Each text directly and prepared, in autocommit and without, with what it leaves behind.
+void run_texts(Program& p, const std::initializer_list<const char*>& texts,
+               const char* question = nullptr) {
+  for (const bool on : {true, false}) {
+    p.autocommit(on);
+    for (const char* sql : texts) {
+      for (const bool prepared : {false, true}) {
+        p.run("DELETE FROM $T");
+        run_batch(p, sql, prepared);
+        if (question != nullptr) p.query(question);
+        p.query("SELECT v, name FROM $T ORDER BY v, name");
+        p.commit();
+        p.query("SELECT v, name FROM $T ORDER BY v, name");
+      }
+    }
+  }
+}
+
+void several_statements_of(Program& p, const std::initializer_list<const char*>& texts,
+                           const char* question = nullptr) {
+  if (!p.connect("OPTION=67108864;")) return;
+  p.query("SELECT 1");
+  run_texts(p, texts, question);
+}
+
+void several_statements(Program& p) {
+  several_statements_of(
+      p, {"INSERT INTO $T (v) VALUES (1); INSERT INTO $T (v) VALUES (2)",
+          "INSERT INTO $T (v) VALUES (1), (2), (3); UPDATE $T SET v = v + 1 WHERE v > 1; "
+          "SELECT v FROM $T ORDER BY v; DELETE FROM $T WHERE v = 3",
+          "INSERT INTO $T (v) VALUES (1); INSERT INTO nowhere VALUES (2)",
+          "INSERT INTO $T (v) VALUES (1); CALL $T_p(5); INSERT INTO $T (v) VALUES (2)"});
+}
+void several_statements_with_parameters(Program& p) {
+  several_statements_of(p, {"INSERT INTO $T (v) VALUES (?); INSERT INTO $T (v) VALUES (1 + ?)",
+                            "INSERT INTO $T (v) VALUES (?); UPDATE $T SET v = v + ? WHERE v > 0",
+                            "INSERT INTO $T (v) VALUES (7); INSERT INTO $T (v) VALUES (?)"});
+}
+void several_statements_with_transactions(Program& p) {
+  several_statements_of(
+      p, {"BEGIN; INSERT INTO $T (v) VALUES (1); COMMIT; INSERT INTO $T (v) VALUES (2)",
+          "BEGIN; INSERT INTO $T (v) VALUES (1); ROLLBACK; INSERT INTO $T (v) VALUES (2)",
+          "INSERT INTO $T (v) VALUES (1); COMMIT; INSERT INTO $T (v) VALUES (2); ROLLBACK",
+          "SAVEPOINT a; INSERT INTO $T (v) VALUES (1); ROLLBACK TO a"});
+}
+
+/// A statement that fails when it runs, and one that cannot even be prepared.
+void several_statements_that_fail(Program& p) {
+  several_statements_of(
+      p,
+      {"INSERT INTO nowhere VALUES (2); INSERT INTO $T (v) VALUES (1)",
+       "INSERT INTO $T (id, v) VALUES (500, 1); INSERT INTO $T (id, v) VALUES (500, 2); "
+       "INSERT INTO $T (v) VALUES (3)",
+       "INSERT INTO $T (v) VALUES (1), (2); UPDATE $T SET id = 500 WHERE v > 0; DELETE FROM $T",
+       "SELECT 1; INSERT INTO $T (v) VALUES (1); INSERT INTO nowhere VALUES (2); "
+       "INSERT INTO $T (v) VALUES (3)",
+       "INSERT INTO $T (id, v) VALUES (500, 1); INSERT INTO $T (id, v) VALUES (500, 2); "
+       "INSERT INTO $T (v) VALUES (3); SELECT v FROM $T ORDER BY v",
+       "SELECT 1; INSERT INTO $T (id, v) VALUES (500, 1); INSERT INTO $T (id, v) VALUES (500, 2)",
+       "INSERT INTO $T (id, v) VALUES (500, ?); INSERT INTO $T (id, v) VALUES (500, ?); "
+       "INSERT INTO $T (v) VALUES (3)",
+       "INSERT INTO $T (v) VALUES (?); INSERT INTO nowhere VALUES (?); DELETE FROM $T"},
+      "SHOW WARNINGS");
+}
+
+void several_statements_that_ask(Program& p) {
+  several_statements_of(
+      p,
+      {"INSERT INTO $T (id, v) VALUES (600, 1), (601, 2); SELECT ROW_COUNT(), FOUND_ROWS()",
+       "INSERT INTO $T (v) VALUES (?); SELECT ROW_COUNT(), LAST_INSERT_ID() > 0",
+       "SELECT v FROM $T UNION SELECT 1; SELECT FOUND_ROWS(), ROW_COUNT(); SHOW WARNINGS",
+       "SET @n = 7; INSERT INTO $T (v) VALUES (@n), (@n + 1); SET @n = ROW_COUNT(); "
+       "UPDATE $T SET v = 10 * @n",
+       "INSERT INTO $T (v) VALUES (1) RETURNING v, name; DELETE FROM $T WHERE v = 1 RETURNING v",
+       "INSERT INTO $T (v) VALUES (5), (6); SELECT SQL_CALC_FOUND_ROWS v FROM $T LIMIT 1; "
+       "SELECT FOUND_ROWS()",
+       "INSERT INTO $T (v, name) VALUES (1, 'a;b'), (2, \"c?d\"); UPDATE $T SET name = '\\'; --' "
+       "WHERE v = 2; INSERT IGNORE INTO $T (v, name) VALUES ('3x', 'n')"},
+      "SELECT ROW_COUNT(), FOUND_ROWS()");
+}
+
+/// Of temporary tables, and of what is not there: others end a recording.
+void several_statements_with_schema_changes(Program& p) {
+  several_statements_of(
+      p, {"INSERT INTO $T (v) VALUES (1); CREATE TEMPORARY TABLE $T_x (a int); "
+          "INSERT INTO $T_x VALUES (3), (4); INSERT INTO $T (v) SELECT a FROM $T_x; "
+          "DROP TEMPORARY TABLE $T_x",
+          "INSERT INTO $T (v) VALUES (1); DROP TABLE IF EXISTS $T_gone; INSERT INTO $T (v) VALUES "
+          "(2)",
+          "INSERT INTO $T (v) VALUES (?); DROP TABLE IF EXISTS $T_gone; UPDATE $T SET v = v + ?",
+          "INSERT INTO $T (v) VALUES (1); DROP TABLE $T_gone; INSERT INTO $T (v) VALUES (2)"});
+}
+
+/// What Connector/ODBC reads in a way of its own.
+void several_statements_of_all_forms(Program& p) {
+  several_statements_of(
+      p, {"  INSERT INTO $T (v) VALUES (1) ;\n INSERT INTO $T (v) VALUES (2) ; ",
+          "INSERT INTO $T (v) VALUES (1);; INSERT INTO $T (v) VALUES (2)",
+          "INSERT INTO $T (v) VALUES (-1); INSERT INTO $T (v) VALUES (4 / 2)",
+          "INSERT INTO $T (v) VALUES (?); INSERT INTO $T (v) VALUES (-2)",
+          "-- one\nINSERT INTO $T (v) VALUES (1); # two\nINSERT INTO $T (v) VALUES (2) /* ; */",
+          "INSERT INTO $T (v) VALUES (?); COMMIT",
+          "INSERT INTO $T (v) VALUES (?); INSERT INTO $T (v) VALUES (2); ROLLBACK",
+          "BEGIN; INSERT INTO $T (v) VALUES (?); ROLLBACK; INSERT INTO $T (v) VALUES (?)",
+          "REPLACE INTO $T (v) VALUES (1); REPLACE INTO $T (v) VALUES (2)", "SELECT 1; SELECT 2, 3",
+          "SELECT 1 FOR UPDATE; UPDATE $T SET v = 1",
+          "BEGIN NOT ATOMIC INSERT INTO $T (v) VALUES (1); INSERT INTO $T (v) VALUES (2); END",
+          "USE mysql; SELECT DATABASE()"});
+}
+
+/// A program that looks no further than at the first result.
+void several_statements_left_unread(Program& p) {
+  if (!p.connect("OPTION=67108864;")) return;
+  for (const bool on : {true, false}) {
+    p.autocommit(on);
+    for (const char* sql : {"INSERT INTO $T (v) VALUES (1); SELECT v FROM $T ORDER BY v; SELECT 2",
+                            "INSERT INTO $T (v) VALUES (1); INSERT INTO $T (v) VALUES (2)"}) {
+      SQLHSTMT h = p.stmt();
+      p.exec(h, sql);
+      p.row_count(h);
+      p.close(h);
+      p.exec(h, "INSERT INTO $T (v) VALUES (9)");
+      p.row_count(h);
+      p.more_results(h);
+      p.drop(h);
+      p.query("SELECT v FROM $T ORDER BY v");
+      p.commit();
+    }
+  }
+}
+
+constexpr SQLULEN kRows = 2;
+
+/// Columns bound beforehand and between results, rows in blocks, and the same text again.
+void several_statements_read_in_blocks(Program& p) {
+  if (!p.connect("OPTION=67108864;")) return;
+  SQLINTEGER v[kRows] = {};
+  SQLLEN length[kRows] = {};
+  char name[kRows][8] = {};
+  SQLULEN fetched = 77;
+  SQLINTEGER least = 1;
+  for (const bool prepared : {true, false}) {
+    SQLHSTMT h = p.stmt();
+    p.set_stmt_attr(h, SQL_ATTR_CURSOR_TYPE, SQL_CURSOR_STATIC);
+    p.set_stmt_attr(h, SQL_ATTR_ROW_ARRAY_SIZE, kRows);
+    p.set_stmt_pointer(h, SQL_ATTR_ROWS_FETCHED_PTR, &fetched);
+    p.bind_col(h, 1, SQL_C_SLONG, v, sizeof(v[0]), length);
+    p.bind_int(h, 1, &least);
+    const char* sql =
+        "SELECT v FROM $T WHERE v >= ? ORDER BY v; INSERT INTO $T (v, name) VALUES (4, 'four') "
+        "RETURNING v, name; SELECT v, name FROM $T ORDER BY id; DELETE FROM $T WHERE v = 4";
+    if (prepared) p.prepare(h, sql);
+    for (least = 1; least <= 3; ++least) {
+      p.run("DELETE FROM $T");
+      p.run("INSERT INTO $T (v, name) VALUES (1, 'one'), (2, NULL), (3, 'three')");
+      SQLRETURN ret = prepared ? p.execute(h) : p.exec(h, sql);
+      for (int i = 0; i < kResultsMax && SQL_SUCCEEDED(ret); ++i) {
+        SQLSMALLINT columns = 0;
+        p.num_result_cols(h, &columns);
+        // Without columns a fetch of Connector/ODBC succeeds for ever.
+        while (columns > 0 && SQL_SUCCEEDED(p.fetch_scroll(h, SQL_FETCH_NEXT))) {
+          p.note("fetched", {static_cast<SQLLEN>(fetched), v[0], v[1]});
+          if (i == 2) p.note(std::string(name[0]) + " " + name[1], length[0]);
+          p.query("SELECT COUNT(*) FROM $T");
+        }
+        if (i == 0) p.fetch_scroll(h, SQL_FETCH_LAST);
+        if (i == 1) p.bind_col(h, 2, SQL_C_CHAR, name, sizeof(name[0]), length);
+        p.row_count(h);
+        ret = p.more_results(h);
+      }
+      if (least == 2) {
+        p.close_cursor(h);
+        p.free_stmt(h, SQL_UNBIND);
+      } else {
+        p.close(h);
+      }
+    }
+    p.free_stmt(h, SQL_RESET_PARAMS);
+    p.exec(h, "UPDATE $T SET v = v + 1");
+    p.row_count(h);
+    p.more_results(h);
+    p.drop(h);
+    p.query("SELECT v, name FROM $T ORDER BY id");
+  }
+}
+
+/// What is not told apart is counted.
+void several_statements_not_told_apart(Program& p) {
+  if (!p.connect("OPTION=67108864;")) return;
+  const char* sql = "INSERT INTO $T (v) VALUES (?); UPDATE $T SET v = v + 1 WHERE v = ?";
+  for (const bool on : {true, false}) {
+    p.autocommit(on);
+    SQLINTEGER ones[kRows] = {1, 2};
+    SQLHSTMT h = p.stmt();
+    p.bind_int(h, 1, ones);
+    p.bind_int(h, 2, ones);
+    p.set_stmt_attr(h, SQL_ATTR_PARAMSET_SIZE, kRows);
+    p.exec(h, sql);
+    p.row_count(h);
+    p.close(h);
+    p.set_stmt_attr(h, SQL_ATTR_PARAMSET_SIZE, 1);
+    SQLLEN later = SQL_DATA_AT_EXEC;
+    p.bind_parameter(h, 2, SQL_PARAM_INPUT, SQL_C_CHAR, SQL_VARCHAR, 10, 0,
+                     reinterpret_cast<SQLPOINTER>(22), 0, &later);
+    p.prepare(h, sql);
+    p.execute(h);
+    p.cancel(h);
+    p.free_stmt(h, SQL_RESET_PARAMS);
+    p.bind_int(h, 1, ones);
+    p.exec(h, sql);
+    p.drop(h);
+    p.query("SELECT v FROM $T ORDER BY v");
+    p.commit();
+  }
+}
+
+void several_statements_refused(Program& p) {
+  run_texts(p, {"INSERT INTO $T (v) VALUES (1); INSERT INTO $T (v) VALUES (2)",
+                "INSERT INTO $T (v) VALUES (?); INSERT INTO $T (v) VALUES (?)",
+                "INSERT INTO $T (v) VALUES (1); COMMIT", "SELECT 1; SELECT 2"});
+}
+
+void calls_with_results(Program& p) {
+  run_texts(p, {"CALL $T_q(5)", "{call $T_q(7)}", "EXECUTE IMMEDIATE 'CALL $T_q(9)'"});
+}
+
+}  // namespace
+
+void add_maria_batch_cases(Cases& all) {
+  const auto add = [&](const char* name, void (*body)(Program&), bool own = true) {
+    all.push_back({"Maria",
+                   name,
+                   kMaria,
+                   {"CREATE TABLE $T (id $serial, v int, name varchar(12))",
+                    "CREATE PROCEDURE $T_p(n int) INSERT INTO $T (v) VALUES (n), (n + 1)",
+                    "CREATE PROCEDURE $T_q(n int) INSERT INTO $T (v) VALUES (n), (n + 1) RETURNING "
+                    "v, name"},
+                   body,
+                   own});
+  };
+  add("CallsWithResults", calls_with_results, false);
+  add("MariaBatches", several_statements);
+  add("MariaBatchesWithParameters", several_statements_with_parameters);
+  add("MariaBatchesWithTransactions", several_statements_with_transactions);
+  add("MariaBatchesThatFail", several_statements_that_fail);
+  add("MariaBatchesThatAsk", several_statements_that_ask);
+  add("MariaBatchesWithSchemaChanges", several_statements_with_schema_changes);
+  add("MariaBatchesOfAllForms", several_statements_of_all_forms);
+  add("MariaBatchesLeftUnread", several_statements_left_unread);
+  add("MariaBatchesInBlocks", several_statements_read_in_blocks);
+  add("MariaBatchesNotToldApart", several_statements_not_told_apart);
+  add("MariaBatchesRefused", several_statements_refused, false);
+}
+
+}  // namespace understudy::parity
