@@ -53,8 +53,9 @@ enum class Verb : std::uint8_t {
   put = 4,      // whatever stood under its key before
   replace = 5,  // what collides with it in any unique key is removed first
   move = 6,     // its key has changed: the old key stands before the row
+  clear = 7,    // of an opaque statement: all rows of the table of its shape go
 };
-inline constexpr Verb kLastVerb = Verb::move;
+inline constexpr Verb kLastVerb = Verb::clear;
 
 enum class Side : std::uint8_t { production = 0, shadow = 1 };
 

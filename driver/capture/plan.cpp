@@ -161,6 +161,9 @@ Plan make_plan(Statement& stmt, Session& session, const BoundParameters& bound) 
     plan.verdict = analysis->verdict;
     plan.verb = analysis->verb;
     plan_known(session, bound, obstacle, late, &plan);
+  } else if (analysis != nullptr && analysis->verb == Verb::clear &&
+             !session.perhaps_hidden(*analysis)) {
+    plan.verb = Verb::clear;
   }
   // The shadow has one database: there the text would mean other tables.
   const auto catalog = session.catalog();

@@ -33,7 +33,7 @@ void begin_entry(const Work& work, std::size_t set, const sql::RowsQuery* rows) 
 namespace {
 
 bool changed_something(const Plan& plan, SQLLEN rows) {
-  return rows != 0 || plan.verb == Verb::other;
+  return rows != 0 || plan.verb == Verb::other || plan.verb == Verb::clear;
 }
 
 }  // namespace

@@ -138,6 +138,10 @@ bool doubtful_query(const TokenizedText& text) {
   return false;
 }
 
+bool truncates(const TokenizedText& text) {
+  return !text.tokens.empty() && text.tokens.front().is_word("TRUNCATE");
+}
+
 std::string quoted(std::string_view name, char mark) {
   std::string out(1, mark);
   for (const char c : name) out.append(c == mark ? 2 : 1, c);
@@ -286,7 +290,7 @@ void analyze_statement(const TokenizedText& tokens, const Catalog& catalog, cons
   if (!tokens.plain_parameters) return set_opaque(out, "named-parameters");
   const bool postgresql = catalog.dialect == Dialect::postgresql;
   if (out->classification.cls == StatementClass::opaque) {
-    if (postgresql && doubtful_query(tokens)) {
+    if (postgresql && (doubtful_query(tokens) || truncates(tokens))) {
       analyze_postgresql(tokens, catalog, path, out);
     }
   } else if (postgresql) {

@@ -193,12 +193,30 @@ class PostgresqlAnalyzer {
       case PG_QUERY__NODE__NODE_MERGE_STMT:
         return analyze_postgresql_merge(text_, *statement.merge_stmt, effects_, catalog_, path_,
                                         &out_);
+      case PG_QUERY__NODE__NODE_TRUNCATE_STMT:
+        return truncate(*statement.truncate_stmt);
       default:
         return set_opaque(&out_, "not-understood");
     }
   }
 
  private:
+  /// Opaque: the server locks the table whole. Which one it is tells a shadow where it has another
+  /// name.
+  void truncate(const PgQuery__TruncateStmt& s) {
+    set_opaque(&out_, "truncate");
+    if (s.n_relations != 1 || s.behavior != PG_QUERY__DROP_BEHAVIOR__DROP_RESTRICT ||
+        s.relations[0]->node_case != PG_QUERY__NODE__NODE_RANGE_VAR) {
+      return;
+    }
+    const PostgresqlWrite target = postgresql_target(s.relations[0]->range_var, catalog_, path_);
+    out_.target = target.target;
+    if (target.table == nullptr || target.table->is_view) return;
+    out_.verb = Verb::clear;
+    out_.table = target.table;
+    out_.shape = Shape{target.table->schema, target.table->name, 0, {}}.encode();
+  }
+
   void query() {
     StatementClass& cls = out_.classification.cls;
     if (effects_.into) return;  // as the words said

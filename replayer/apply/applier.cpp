@@ -219,6 +219,7 @@ struct Applier::Impl {
                 Tally& tally);
   void run_rows(ShapePlan& plan, std::span<const RowEffect> rows, bool as_put,
                 const std::function<void(const char*)>& report);
+  void clear_tables(const FeedTransaction& transaction, const StatementEntry& statement);
   ShapeRoute& route(const FeedTransaction& transaction, const StatementEntry& statement);
   bool is_mapped(const FeedTransaction& transaction, const StatementEntry& statement);
   void run_in_some_order(std::span<const RowEffect> rows,
@@ -599,6 +600,14 @@ void Applier::Impl::run_rows(const FeedTransaction& transaction, const Statement
   }
 }
 
+// The tables that stand for one that was emptied. Of a split one the last part goes first: it may
+// refer to the others.
+void Applier::Impl::clear_tables(const FeedTransaction& transaction,
+                                 const StatementEntry& statement) {
+  auto& all = route(transaction, statement).plans;
+  for (auto plan = all.rbegin(); plan != all.rend(); ++plan) run(plan->sql(Verb::clear), {});
+}
+
 void Applier::Impl::run_rows(ShapePlan& plan, std::span<const RowEffect> rows, bool as_put,
                              const std::function<void(const char*)>& report) {
   if (lacks_columns(plan)) report("no such column");
@@ -651,13 +660,17 @@ void Applier::Impl::run_statement(const FeedTransaction& transaction,
   const auto report = [&](const char* kind) {
     tally.divergence(fingerprint(text), kind, transaction.seq);
   };
-  const bool has_rows = !statement.rows.empty() && statement.shape != kNoText;
+  const bool has_shape = statement.shape != kNoText;
+  const bool has_rows = !statement.rows.empty() && has_shape;
   const bool rows_only =
       statement.verdict == Verdict::effects || another_engine || is_mapped(transaction, statement);
   if (rows_only && has_rows) {
     return run_rows(transaction, statement, by_rows, tally);
   }
   if (by_rows && has_rows) return run_rows(transaction, statement, true, tally);
+  if (statement.verb == Verb::clear && has_shape && (another_engine || !mapped.empty())) {
+    return clear_tables(transaction, statement);
+  }
   if (is_mapped(transaction, statement)) {
     const bool nothing = statement.verdict == Verdict::effects && statement.row_count == 0;
     if (!nothing) report("mapped, without rows");

@@ -85,6 +85,10 @@ const std::string& ShapePlan::sql(Verb verb) {
     if (insert_.empty()) insert_ = dialect_.insert_sql(*table_, columns(all_), 1, added_);
     return insert_;
   }
+  if (verb == Verb::clear) {
+    if (clear_.empty()) clear_ = dialect_.clear_sql(*table_);
+    return clear_;
+  }
   if (key_.empty()) throw NoPlace("no key");
   if (verb == Verb::update) {
     if (update_.empty())

@@ -33,8 +33,8 @@ class ShapePlan {
   ShapePlan(const SqlDialect& dialect, const Catalog& production, const Catalog& shadow,
             const Shape& shape, const TablePair& pair);
 
-  /// The text for a verb (insert, update, remove, move). Throws NoPlace for an update or removal in
-  /// a table without a key.
+  /// The text for a verb (insert, update, remove, move, clear). Throws NoPlace for an update or
+  /// removal in a table without a key.
   const std::string& sql(Verb verb);
   /// Its parameters. Throws std::runtime_error when the row does not fit the shape, and NoPlace
   /// when a value has no equal on the shadow.
@@ -83,7 +83,7 @@ class ShapePlan {
   std::size_t missing_ = 0;
   bool whole_row_ = false;
   bool mapped_ = false;
-  std::string insert_, update_, remove_, move_;
+  std::string insert_, update_, remove_, move_, clear_;
 };
 
 inline constexpr std::size_t kShapePlansMax = 4096;

@@ -99,6 +99,8 @@ class SqlDialect {
                                  const std::vector<AddedColumn>& added = {}) const = 0;
   virtual std::string delete_sql(const Table& table,
                                  const std::vector<std::uint32_t>& key) const = 0;
+  /// Deletes all rows.
+  virtual std::string clear_sql(const Table& table) const = 0;
   /// Many rows whose keys change, as one statement: only at its end have the keys to be unique and
   /// referred to. For each row its columns, then its old key. Empty: not in this engine.
   virtual std::string move_sql(const Table& table, const std::vector<std::uint32_t>& columns,

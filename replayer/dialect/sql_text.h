@@ -62,6 +62,9 @@ class WrittenDialect : public SqlDialect {
   std::string delete_sql(const Table& table, const std::vector<std::uint32_t>& key) const override {
     return delete_statement(pieces(table), key);
   }
+  std::string clear_sql(const Table& table) const override {
+    return "DELETE FROM " + qualified(table);
+  }
   std::string update_whole_row_sql(const Table& table,
                                    const std::vector<std::uint32_t>& columns) const override {
     const std::string row = whole_row(table, columns);

@@ -91,6 +91,8 @@ std::string_view verb_name(Verb verb) {
       return "replace";
     case Verb::move:
       return "move";
+    case Verb::clear:
+      return "clear";
     case Verb::other:
       break;
   }

@@ -330,6 +330,42 @@ TEST_P(Mapping, SplitsATableIntoTwo) {
   EXPECT_NE(reverse.output.find("is split"), std::string::npos) << reverse.output;
 }
 
+TEST_P(Mapping, ATableThatIsEmptiedIsEmptiedUnderItsOtherName) {
+  if (GetParam() != Dialect::postgresql)
+    GTEST_SKIP() << "no TRUNCATE, or one that is a change of schema";
+  create(std::string(kRenamed) + kSplit);
+  tool({"start"});
+  Application app(migration_->application());
+  write(app, {"TRUNCATE item RESTART IDENTITY", "INSERT INTO item (name, cents) VALUES ('new', 1)",
+              "INSERT INTO scrap VALUES (7, 'x')", "TRUNCATE TABLE public.scrap",
+              "TRUNCATE ONLY public.person", "INSERT INTO person VALUES (3, 'C', 's', 'n')",
+              "TRUNCATE plain"});
+  app.autocommit(false);
+  write(app, {"INSERT INTO plain VALUES (5, 5)", "TRUNCATE scrap", "TRUNCATE item",
+              "INSERT INTO item (name, cents) VALUES ('last', 2)"});
+  app.commit();
+  const Finished done = answer({"verify"});
+  EXPECT_EQ(done.exit_code, 0) << done.output;
+  expect_equal_rows();
+  EXPECT_EQ(rows(migration_->shadow(), "SELECT id, title FROM product"), Lines{"2|last"});
+  EXPECT_EQ(rows(migration_->shadow(), "SELECT id, n FROM plain"), Lines{"5|5"});
+  const auto status = migration_->status();
+  EXPECT_EQ(status["divergences"], 0) << status.dump(1);
+  EXPECT_EQ(status["opaque"], 6);
+}
+
+TEST_P(Mapping, SeveralTablesEmptiedAtOnceAreNamed) {
+  if (GetParam() != Dialect::postgresql) GTEST_SKIP() << "no TRUNCATE of several tables";
+  create(kRenamedOnly);
+  tool({"start"});
+  Application app(migration_->application());
+  write(app, {"TRUNCATE item, scrap"});
+  EXPECT_EQ(answer({"verify"}).exit_code, 1);
+  const auto status = migration_->status();
+  ASSERT_EQ(status["divergences"], 1) << status.dump(1);
+  EXPECT_EQ(status["divergence_report"][0]["fingerprint"], "TRUNCATE item, scrap");
+}
+
 TEST_P(Mapping, VerifyFindsWhatTheMappingDoesNotSay) {
   create(kRenamedOnly);
   tool({"start"});

@@ -375,6 +375,17 @@ TEST(PostgresqlAnalyzer, TheConditionsOfAMergeKeepTheKeys) {
   holds("true) IS NOT NULL THEN INSERT (owner, id) VALUES (s.\"O\", s.i) -- c");
 }
 
+TEST(PostgresqlAnalyzer, ATruncateOfOneTableTellsWhichOne) {
+  const Analysis a = look("TRUNCATE TABLE ONLY s.account RESTART IDENTITY");
+  EXPECT_EQ(a.verdict, Verdict::opaque);
+  EXPECT_EQ(a.verb, Verb::clear);
+  EXPECT_EQ(a.shape, (Shape{"s", "account", 0, {}}.encode()));
+  for (const char* text : {"TRUNCATE account CASCADE", "TRUNCATE account, serial", "TRUNCATE x"}) {
+    EXPECT_EQ(look(text).reason, "truncate");
+    EXPECT_TRUE(look(text).shape.empty());
+  }
+}
+
 TEST(PostgresqlAnalyzer, AQueryThatWritesInItsWithKeepsRows) {
   const Analysis a = look("WITH x AS (DELETE FROM serial) SELECT ?");
   ASSERT_EQ(a.verdict, Verdict::effects) << a.reason;
