@@ -145,7 +145,7 @@ SQLRETURN record_on_own(const Work& work, Slice slice, const RunsSlice& run) {
     return ret;
   }
   if (work.plan.visible) {
-    if (!record_visible(work, ret)) work.session.note_uncaptured("effects-unreadable");
+    if (!record_visible(work, ret)) work.session.rows_unread();
     return ret;
   }
   execution.hidden = true;
@@ -155,10 +155,9 @@ SQLRETURN record_on_own(const Work& work, Slice slice, const RunsSlice& run) {
     take_diagnostics(*dbc.library, SQL_HANDLE_STMT, execution.own.handle(), dbc.wide, work.stmt);
   }
   if (work.plan.columns != 0 && !work.plan.analysis->parts.empty()) {
-    if (!record_returned_parts(work, slice, ret))
-      work.session.note_uncaptured("effects-unreadable");
+    if (!record_returned_parts(work, slice, ret)) work.session.rows_unread();
   } else if (work.plan.columns != 0 || work.plan.with_txid) {
-    if (!record_effects(work, slice, ret)) work.session.note_uncaptured("effects-unreadable");
+    if (!record_effects(work, slice, ret)) work.session.rows_unread();
   } else {
     record_sets(work, slice, ret);
   }

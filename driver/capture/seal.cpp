@@ -84,7 +84,7 @@ void Session::publish_abandon() {
 SQLRETURN Session::commit(const EndsTransaction& commit, bool goes_on) {
   goes_on = goes_on || mark_keepers_ != 0;
   if (transaction.writing) check_process();
-  if (transaction.tainted) settle_taint();
+  if (transaction.tainted || transaction.unread) settle_taint();
   const bool anything = transaction.recorded && !transaction.poisoned &&
                         (!transaction.entries.empty() || transaction.chunks != 0);
   if (!anything) {
@@ -142,7 +142,7 @@ void Session::next_transaction() {
 
 SQLRETURN Session::perhaps_end(const EndsTransaction& end, bool commits) {
   if (transaction.writing) check_process();
-  if (transaction.tainted) settle_taint();
+  if (transaction.tainted || transaction.unread) settle_taint();
   const bool anything = commits && transaction.recorded && !transaction.poisoned &&
                         (!transaction.entries.empty() || transaction.chunks != 0);
   const bool schema_changed = transaction.schema_changed;

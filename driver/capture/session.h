@@ -153,6 +153,9 @@ class Session {
   void note_uncaptured(const char* kind);
   /// After an error: asks the server what became of the transaction. See taint.cpp.
   void settle_taint();
+  /// The rows that a statement changed could not be read. They are missed only where the server,
+  /// when it is asked, has kept the transaction: on a connection that was lost it has not.
+  void rows_unread();
   /// COMMIT has failed: what the server says became of the transaction. Unknown when it cannot be
   /// asked. What the connection tells of the failure is the application's afterwards, too.
   Outcome refused_outcome();

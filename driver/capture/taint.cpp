@@ -27,6 +27,8 @@ std::int64_t first_number(const real::Library& library, SQLHSTMT statement) {
 
 namespace {
 
+constexpr const char* kEffectsUnreadable = "effects-unreadable";
+
 enum class Kept { all, nothing, poisoned };
 
 // PostgreSQL's id of the open transaction: 0 when it has none, nullopt when it refuses to answer,
@@ -111,18 +113,24 @@ bool Session::begun_by_text() {
   return !begun;
 }
 
+void Session::rows_unread() {
+  transaction.tainted = transaction.unread = true;
+}
+
 void Session::settle_taint() {
   transaction.tainted = false;
+  const bool unread = std::exchange(transaction.unread, false);
   if (!transaction.recorded || transaction.poisoned) return;
   header().tainted.fetch_add(1, std::memory_order_relaxed);
   keep_found_rows();
   SQLHSTMT statement = question();
   if (statement == SQL_NULL_HSTMT || dialect == Dialect::generic) {
-    note_uncaptured("error-in-transaction");
+    note_uncaptured(unread ? kEffectsUnreadable : "error-in-transaction");
     return;
   }
   const Kept kept = ask(*this, statement);
   drop_question();
+  if (kept == Kept::all && unread) note_uncaptured(kEffectsUnreadable);
   if (kept == Kept::all) return;
   // Only ROLLBACK TO can still save what came before: the entries are kept for it.
   transaction.poisoned = kept == Kept::poisoned;

@@ -26,6 +26,7 @@ struct Transaction {
   bool writing = false;               // the slot is marked
   std::atomic<bool> recorded{false};  // under capture since its first write
   bool tainted = false;               // a statement failed: ask the server before going on
+  bool unread = false;                // as tainted, since rows that changed could not be read
   bool poisoned = false;              // the server will roll it back whatever COMMIT answers
   bool schema_changed = false;
   std::uint8_t flags = 0;  // TransactionFlag

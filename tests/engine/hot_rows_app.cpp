@@ -1,14 +1,15 @@
 // Writers that fight over ten rows: plain ODBC, links libodbc, knows nothing of Understudy.
 //
-//   hot_rows_app CONNECTION-STRING --threads N --seconds S --seed N [--unsorted]
+//   hot_rows_app CONNECTION-STRING --threads N --seconds S --seed N [--unsorted] [--reconnect]
 //
 // Tables: hot (id 1..10, val, ver), audit (generated id, hot_id, ver, delta). Even threads commit
 // by hand: one to three rows each, in key order (with --unsorted in any order, so that deadlocks
 // come and are tried again), and for each row the version it made, read back in the same
 // transaction, goes into audit; one in ten rolls back. Odd threads use autocommit: an UPDATE by
 // key, one in four with RETURNING. The new value depends on the old one, so only the right order
-// gives the same table. SIGTERM ends it in order, before its time. Prints "transactions N",
-// "rolled_back N", "retries N", "errors N"; exit code 1 when there were errors.
+// gives the same table. With --reconnect an error that does not ask for another try ends the
+// connection, and another one is made. SIGTERM ends it in order, before its time. Prints
+// "transactions N", "rolled_back N", "retries N", "errors N"; exit code 1 when there were errors.
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -17,6 +18,7 @@
 #include <cstdlib>
 #include <exception>
 #include <memory>
+#include <optional>
 #include <random>
 #include <set>
 #include <string>
@@ -38,6 +40,7 @@ struct Options {
   double seconds = 20;
   std::uint64_t seed = 1;
   bool unsorted = false;
+  bool reconnect = false;
 };
 
 struct Figures {
@@ -45,12 +48,20 @@ struct Figures {
   std::uint64_t rolled_back = 0;
   std::uint64_t retries = 0;
   std::uint64_t errors = 0;
+
+  void add(const Figures& more) {
+    transactions += more.transactions;
+    rolled_back += more.rolled_back;
+    retries += more.retries;
+    errors += more.errors;
+  }
 };
 
 class Writer {
  public:
   Writer(const Options& options, unsigned index)
       : manual_(index % 2 == 0),
+        reconnect_(options.reconnect),
         unsorted_(options.unsorted),
         random_(options.seed * 7919 + index),
         connection_(options.target),
@@ -117,6 +128,7 @@ class Writer {
   }
 
   void recover(const plain::Error& error) {
+    if (reconnect_ && !error.retryable()) throw error;
     if (error.retryable()) {
       ++figures_.retries;
     } else {
@@ -126,6 +138,7 @@ class Writer {
   }
 
   bool manual_;
+  bool reconnect_;
   bool unsorted_;
   std::mt19937_64 random_;
   plain::Connection connection_;
@@ -138,6 +151,8 @@ bool parse(int argc, char** argv, Options* options) {
     const std::string name = argv[i];
     if (name == "--unsorted") {
       options->unsorted = true;
+    } else if (name == "--reconnect") {
+      options->reconnect = true;
     } else if (name.rfind("--", 0) != 0 && options->target.empty()) {
       options->target = name;
     } else if (i + 1 < argc && name == "--threads") {
@@ -154,19 +169,52 @@ bool parse(int argc, char** argv, Options* options) {
          options->seconds > 0;
 }
 
-int run(const Options& options) {
-  std::vector<std::unique_ptr<Writer>> writers;
-  for (unsigned i = 0; i < options.threads; ++i) {
-    writers.push_back(std::make_unique<Writer>(options, i));
+/// One thread's work on as many connections as it takes; what each did is added up.
+class Work {
+ public:
+  Work(const Options& options, unsigned index) : options_(options), index_(index) {
+    if (!options.reconnect) writer_.emplace(options, index);
   }
+
+  /// Throws when a connection is lost and none may follow.
+  void until(std::chrono::steady_clock::time_point end) {
+    while (!ending && std::chrono::steady_clock::now() < end) {
+      try {
+        if (!writer_) writer_.emplace(options_, index_);
+        writer_->step();
+      } catch (const std::exception&) {
+        if (!options_.reconnect) throw;
+        keep();
+      }
+    }
+    keep();
+  }
+  [[nodiscard]] const Figures& figures() const { return figures_; }
+
+ private:
+  void keep() {
+    if (writer_) figures_.add(writer_->figures());
+    writer_.reset();
+  }
+
+  const Options& options_;
+  unsigned index_;
+  std::optional<Writer> writer_;
+  Figures figures_;
+};
+
+int run(const Options& options) {
+  std::vector<std::unique_ptr<Work>> work;
+  for (unsigned i = 0; i < options.threads; ++i) work.push_back(std::make_unique<Work>(options, i));
   const auto end =
-      std::chrono::steady_clock::now() + std::chrono::duration<double>(options.seconds);
+      std::chrono::steady_clock::now() + std::chrono::duration_cast<std::chrono::nanoseconds>(
+                                             std::chrono::duration<double>(options.seconds));
   std::atomic<bool> broken{false};
   std::vector<std::thread> threads;
-  for (auto& writer : writers) {
+  for (auto& one : work) {
     threads.emplace_back([&] {
       try {
-        while (!ending && std::chrono::steady_clock::now() < end) writer->step();
+        one->until(end);
       } catch (const std::exception& error) {
         std::fprintf(stderr, "hot_rows_app: %s\n", error.what());
         broken.store(true);
@@ -175,12 +223,7 @@ int run(const Options& options) {
   }
   for (std::thread& thread : threads) thread.join();
   Figures total;
-  for (const auto& writer : writers) {
-    total.transactions += writer->figures().transactions;
-    total.rolled_back += writer->figures().rolled_back;
-    total.retries += writer->figures().retries;
-    total.errors += writer->figures().errors;
-  }
+  for (const auto& one : work) total.add(one->figures());
   std::printf("transactions %llu\nrolled_back %llu\nretries %llu\nerrors %llu\n",
               static_cast<unsigned long long>(total.transactions),
               static_cast<unsigned long long>(total.rolled_back),
@@ -196,7 +239,7 @@ int main(int argc, char** argv) {
   if (!parse(argc, argv, &options)) {
     std::fprintf(stderr,
                  "usage: hot_rows_app CONNECTION-STRING [--threads N] [--seconds S] [--seed N]"
-                 " [--unsorted]\n");
+                 " [--unsorted] [--reconnect]\n");
     return 2;
   }
   std::signal(SIGTERM, [](int) { ending = 1; });

@@ -616,6 +616,7 @@ class Recording {
   [[nodiscard]] Mode mode() const { return mode_of(map_->header().mode_word); }
   [[nodiscard]] std::string target() const { return "DSN=" + name_ + ";"; }
   Seen drain() { return drained(*map_); }
+  [[nodiscard]] std::uint64_t uncaptured() const { return map_->header().uncaptured; }
   /// Sessions that hold the gate or a mark; none may be left when nobody is in a transaction.
   [[nodiscard]] std::uint32_t writing() const {
     std::uint32_t count = 0;
@@ -802,6 +803,27 @@ TEST(MockDriverRecorded, TheRowOfAnInsertIsReadFromTheStatementOfOurOwn) {
   ASSERT_EQ(seen.transactions[0].statements[0].effects.size(), 1u);
   EXPECT_EQ(seen.transactions[0].statements[0].effects[0].values, (Row{"1", "7"}));
   EXPECT_EQ(seen.transactions[0].head.server_txid, 900u);
+}
+
+TEST(MockDriverRecorded, AConnectionLostBeforeTheRowsAreReadLeavesNothingUncaptured) {
+  for (const bool autocommit : {true, false}) {
+    SCOPED_TRACE(autocommit);
+    const MockDriver driver;
+    answer_as_postgresql(driver);
+    Recording recording(driver, one_table());
+    {
+      Application app(recording.target());
+      app.autocommit(autocommit);
+      driver->once("Fetch", mock::only([&](const mock::Call&) { driver->die(); }, SQL_ERROR));
+      (void)run(app, kInsert);
+      if (!autocommit) {
+        EXPECT_EQ(app.commit(), SQL_ERROR);
+      }
+    }
+    EXPECT_TRUE(recording.drain().transactions.empty());
+    EXPECT_EQ(recording.uncaptured(), 0u);
+    EXPECT_EQ(recording.writing(), 0u);
+  }
 }
 
 TEST(MockDriverRecorded, AValueWhoseLengthLiesDoesNotFailTheApplicationsStatement) {

@@ -13,11 +13,14 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
+#include <climits>
 #include <cstdlib>
 #include <fstream>
 #include <mutex>
 #include <sstream>
 #include <string>
+#include <utility>
 
 namespace {
 
@@ -49,12 +52,30 @@ Step asked() {
 
 void take(const Step& step) {
   ::unlink(std::getenv("UNDERSTUDY_TEST_STEP"));
+  if (step.how == "fail") return;
   ::kill(::getpid(), step.how == "stop" ? SIGSTOP : SIGKILL);
 }
 
 std::mutex mutex;
 std::string phase;  // as the state file says
 std::atomic<int> messages{0};
+thread_local bool next_sync_fails = false;
+
+std::string path_of(int file) {
+  char path[PATH_MAX] = {};
+  const std::string link = "/proc/self/fd/" + std::to_string(file);
+  return ::readlink(link.c_str(), path, sizeof path - 1) > 0 ? path : std::string();
+}
+
+bool sync_fails(int file) {
+  if (std::exchange(next_sync_fails, false)) return true;
+  const Step step = asked();
+  if (step.how != "fail" || step.when != "before") return false;
+  const std::string path = path_of(file);
+  if (!path.ends_with("/state.json.new") || phase_in(path) != step.phase) return false;
+  take(step);
+  return true;
+}
 
 }  // namespace
 
@@ -69,11 +90,21 @@ int rename(const char* from, const char* to) noexcept {
   const bool here = step.phase == next;
   if (here && step.when == "before") take(step);
   const int result = real(from, to);
-  if (here && step.when == "behind") take(step);
+  if (here && step.when == "behind") {
+    take(step);
+    next_sync_fails = step.how == "fail";
+  }
   const std::lock_guard guard(mutex);
   if (phase != next) messages = 0;
   phase = next;
   return result;
+}
+
+int fsync(int file) {
+  static const auto real = reinterpret_cast<decltype(&::fsync)>(::dlsym(RTLD_NEXT, "fsync"));
+  if (!sync_fails(file)) return real(file);
+  errno = EIO;
+  return -1;
 }
 
 ssize_t send(int socket, const void* bytes, size_t count, int flags) {

@@ -27,11 +27,20 @@ class SmallDisk {
   SmallDisk(const SmallDisk&) = delete;
   SmallDisk& operator=(const SmallDisk&) = delete;
 
+  /// Takes all room that is left, until `empty`.
+  void fill() const {
+    std::ofstream out(ballast(), std::ios::binary);
+    const std::string page(4096, 'x');
+    while (out.write(page.data(), static_cast<std::streamsize>(page.size())).flush()) {
+    }
+  }
+  void empty() const { std::filesystem::remove(ballast()); }
   void grow() const {
     EXPECT_EQ(::mount("understudy-test", folder_.c_str(), "tmpfs", MS_REMOUNT, "size=400m"), 0);
   }
 
  private:
+  [[nodiscard]] std::string ballast() const { return folder_ + "/ballast"; }
   std::string folder_;
 };
 
@@ -105,6 +114,46 @@ TEST_F(FullDisk, WhereNoRoomIsMadeRecordingEndsWithTheReasonAndTheApplicationGoe
   EXPECT_NE(after["reason"].dump().find("room on its disk"), std::string::npos) << after["reason"];
   EXPECT_EQ(odbc::Connection(migration_.production()).scalar("SELECT count(*)::text FROM note"),
             std::to_string(kTexts + kTextsOfSmallRing));
+}
+
+/// The disk of the whole home: the state file is on it, too.
+TEST_F(FullDisk, WithoutRoomForTheStateFileTheSideInUseStaysAndWithRoomItGoesOn) {
+  const SmallDisk disk(OdbcEnvironment::shared().home() + "/" + migration_.name());
+  create();
+  migration_.expect_tool({"start", "--skip", "disk_room"});
+  odbc::Connection application(migration_.application());
+  write_texts(application, 0, 1);
+  migration_.expect_tool({"verify"});
+  disk.fill();
+  const Finished refused = LiveMigration::tool({"cutover", migration_.name()});
+  EXPECT_NE(refused.exit_code, 0) << refused.output;
+  EXPECT_NE(refused.output.find("the disk is full; make room"), std::string::npos)
+      << refused.output;
+  EXPECT_EQ(migration_.status()["mode"], "record");
+  write_texts(application, 1, 1);
+  disk.empty();
+  migration_.expect_tool({"start", "--skip", "disk_room"});
+  migration_.expect_tool({"verify"});
+  migration_.expect_tool({"cutover"});
+  write_texts(application, 2, 1);
+  EXPECT_EQ(odbc::Connection(migration_.shadow()).scalar("SELECT count(*)::text FROM note"), "3");
+  EXPECT_EQ(migration_.status()["phase"], "switched");
+}
+
+TEST_F(FullDisk, CreateWithoutRoomLeavesNothingHalfMade) {
+  const SmallDisk disk(OdbcEnvironment::shared().home() + "/" + migration_.name());
+  disk.fill();
+  const std::vector<std::string> command = {"create",       migration_.name(),
+                                            "--production", migration_.production(),
+                                            "--shadow",     migration_.shadow()};
+  const Finished refused = LiveMigration::tool(command);
+  EXPECT_EQ(refused.exit_code, 3) << refused.output;
+  EXPECT_NE(refused.output.find("the disk is full; make room"), std::string::npos)
+      << refused.output;
+  disk.empty();
+  const Finished made = LiveMigration::tool(command);
+  EXPECT_EQ(made.exit_code, 0) << made.output;
+  migration_.expect_tool({"start", "--skip", "disk_room"});
 }
 
 }  // namespace

@@ -124,6 +124,26 @@ TEST_F(KilledCutover, EndsOnOneSideAndTheProgramGoesOnWithoutAnOperator) {
   expect_all_right();
 }
 
+TEST_F(KilledCutover, ASyncOfTheStateFileThatFailsLeavesTheSideInUseUntilTheNextTry) {
+  for (const char* when : {"before ", "behind "}) {
+    for (const Command& way : {kThere, kBack}) {
+      SCOPED_TRACE(std::string(when) + way.decided);
+      ASSERT_EQ(side(), way.before);
+      arm(std::string("fail ") + when + way.decided);
+      const Finished failed = turn(way.command);
+      EXPECT_NE(failed.exit_code, 0);
+      EXPECT_NE(failed.output.find("sync"), std::string::npos) << failed.output;
+      ASSERT_TRUE(came());
+      EXPECT_EQ(side(), way.before);
+      expect_progress();
+      const Finished again = turn(way.command);
+      EXPECT_EQ(again.exit_code, 0) << again.output;
+      ASSERT_EQ(side(), way.after);
+    }
+  }
+  expect_all_right();
+}
+
 /// The replayer stands at a step while another process dies, and then goes on.
 class KilledBeside : public KilledCutover {
  protected:

@@ -40,17 +40,31 @@ class Background {
   Background(const Background&) = delete;
   Background& operator=(const Background&) = delete;
 
-  void kill(int signal) const { ::kill(pid_, signal); }
+  [[nodiscard]] pid_t pid() const { return pid_; }
+  void kill(int signal) const {
+    if (pid_ > 0) ::kill(pid_, signal);
+  }
   /// Exit code, or 128 + signal.
   int wait() {
-    int status = 0;
-    ::waitpid(pid_, &status, 0);
-    pid_ = -1;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    if (pid_ > 0) collect(0);
+    return code_;
+  }
+  /// The same once it has ended.
+  std::optional<int> ended() {
+    if (pid_ > 0) collect(WNOHANG);
+    return pid_ > 0 ? std::nullopt : std::optional(code_);
   }
 
  private:
+  void collect(int how) {
+    int status = 0;
+    if (::waitpid(pid_, &status, how) == 0) return;
+    pid_ = -1;
+    code_ = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  }
+
   pid_t pid_ = -1;
+  int code_ = -1;
 };
 
 class LiveMigration {
@@ -121,6 +135,11 @@ class LiveMigration {
     const Finished done = tool({"status", name_, "--json"});
     EXPECT_EQ(done.exit_code, 0) << done.output;
     return nlohmann::json::parse(done.output, nullptr, false);
+  }
+  /// Of the migration's journald or replayer; 0: there is none.
+  [[nodiscard]] pid_t pid_of(const std::string& which) const {
+    return static_cast<pid_t>(std::atoi(
+        run_program({"pgrep", "-f", "understudy " + which + " " + name_}).output.c_str()));
   }
   /// A signal to the migration's journald or replayer.
   void signal_process(const std::string& which, const std::string& signal) const {
