@@ -172,6 +172,10 @@ void put_table(std::string& out, const Table& table) {
     put_field(out, trigger);
     out += '\n';
   }
+  if (table.definition.empty()) return;
+  out += "definition";
+  put_field(out, table.definition);
+  out += '\n';
 }
 
 /// Reads line after line into a catalog; false when a line makes no sense.
@@ -193,6 +197,7 @@ class LineReader {
     if (word == "unique") return indices(last, f, &last.unique_keys.emplace_back());
     if (word == "foreign_key") return f.size() >= 6 && foreign_key(last, f);
     if (word == "trigger") return f.size() == 2 && (last.triggers.push_back(f[1]), true);
+    if (word == "definition") return f.size() == 2 && (last.definition = f[1], true);
     return false;
   }
   [[nodiscard]] bool ended() const { return ended_; }

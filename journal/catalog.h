@@ -58,6 +58,7 @@ struct Table {
   std::vector<std::vector<std::uint32_t>> unique_keys;  // others
   std::vector<ForeignKey> foreign_keys;
   std::vector<std::string> triggers;
+  std::string definition;  // of a view through which the server itself writes the table below it
   bool is_view = false;
   bool partitioned = false;  // its rows are those of its partitions, which are tables, too
   bool inherited = false;    // tables that inherit from it hold rows with keys of their own

@@ -6,6 +6,7 @@
 #include "driver/sql/postgresql_merge.h"
 #include "driver/sql/postgresql_parts.h"
 #include "driver/sql/postgresql_tree.h"
+#include "driver/sql/postgresql_views.h"
 #include "driver/sql/postgresql_writes.h"
 #include "driver/sql/text_parts.h"
 
@@ -181,6 +182,10 @@ class PostgresqlAnalyzer {
       return analyze_postgresql_parts(text_, numbered_, statement, effects_, catalog_, path_,
                                       &out_);
     }
+    if (is_postgresql_write(statement)) {
+      const PostgresqlWrite write = postgresql_write(statement, catalog_, path_);
+      if (write.through_view()) return through_view(write);
+    }
     switch (statement.node_case) {
       case PG_QUERY__NODE__NODE_SELECT_STMT:
         return query();
@@ -201,6 +206,30 @@ class PostgresqlAnalyzer {
   }
 
  private:
+  void through_view(const PostgresqlWrite& write) {
+    out_.target = write.target;
+    if (effects_.unknown_function) return set_opaque(&out_, "unknown-function");
+    const Table& view = *write.table;
+    const auto viewed = view.readable ? viewed_table(view, catalog_) : std::nullopt;
+    if (!viewed) return set_opaque(&out_, "view");
+    for (const std::uint32_t column : write.assigned) {
+      for (const std::uint32_t key : viewed->table->key) {
+        if (viewed->names[key] == view.columns[column].name) {
+          return set_opaque(&out_, "key-assigned");
+        }
+      }
+    }
+    std::vector<std::string> names;
+    if (!set_viewed_effects(&out_, *viewed, write.verb, &names)) {
+      out_ = opaque_again();
+      return set_opaque(&out_, "view");
+    }
+    out_.own_returning = write.returned != 0;
+    own_columns_ = write.returned;
+    target_.name = write.name;
+    (void)return_rows(names);
+  }
+
   /// Opaque: the server locks the table whole. Which one it is tells a shadow where it has another
   /// name.
   void truncate(const PgQuery__TruncateStmt& s) {
@@ -263,12 +292,20 @@ class PostgresqlAnalyzer {
   /// statement's RETURNING and as nothing else. False: opaque.
   bool effects(Verb verb) {
     set_effects(&out_, *target_.table, verb);
+    std::vector<std::string> names;
+    for (const std::uint32_t ordinal : out_.columns) {
+      names.push_back(target_.table->columns[ordinal].name);
+    }
+    return return_rows(names);
+  }
+
+  /// `names`: of `columns`, as the target has them.
+  bool return_rows(const std::vector<std::string>& names) {
     std::vector<std::string> texts;
     std::string list;
-    for (const std::uint32_t ordinal : out_.columns) {
+    for (const std::string& name : names) {
       if (!list.empty()) list += ", ";
-      texts.push_back(quote_identifier(target_.name) + '.' +
-                      quote_identifier(target_.table->columns[ordinal].name) + "::text");
+      texts.push_back(quote_identifier(target_.name) + '.' + quote_identifier(name) + "::text");
       list += texts.back();
     }
     if (out_.own_returning) {

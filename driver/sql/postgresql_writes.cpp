@@ -21,7 +21,7 @@ class Reader {
     const bool puts =
         conflict != nullptr && conflict->action != PG_QUERY__ON_CONFLICT_ACTION__ONCONFLICT_NOTHING;
     if (puts) out_.verb = Verb::put;
-    if (puts && out_.table->key.empty()) out_.obstacle = "no-key";
+    if (puts && out_.table->key.empty()) object("no-key");
     if (puts) assigns(conflict->target_list, conflict->n_target_list);
     return out_;
   }
@@ -31,8 +31,8 @@ class Reader {
     out_.verb = Verb::update;
     out_.joined = s.n_from_clause != 0;
     if (!relation(s.relation)) return out_;
-    if (out_.table->key.empty()) out_.obstacle = "no-key";
-    if (out_.table->inherited) out_.obstacle = "inheritance";
+    if (out_.table->key.empty()) object("no-key");
+    if (out_.table->inherited) object("inheritance");
     assigns(s.target_list, s.n_target_list);
     return out_;
   }
@@ -41,7 +41,7 @@ class Reader {
     returns(s.returning_list, s.n_returning_list);
     out_.verb = Verb::remove;
     out_.joined = s.n_using_clause != 0;
-    if (relation(s.relation) && out_.table->inherited) out_.obstacle = "inheritance";
+    if (relation(s.relation) && out_.table->inherited) object("inheritance");
     return out_;
   }
 
@@ -66,7 +66,12 @@ class Reader {
     if (!text_of(relation->catalogname).empty()) return refuse("unknown-table");
     out_.table = find_table(catalog_, path_, schema, name);
     const std::string_view obstacle = table_obstacle(out_.table);
-    return obstacle.empty() || refuse(obstacle);
+    out_.obstacle = obstacle;
+    return obstacle.empty() || out_.through_view();
+  }
+
+  void object(std::string_view reason) {
+    if (out_.obstacle.empty()) out_.obstacle = reason;
   }
 
   bool refuse(std::string_view reason) {

@@ -25,6 +25,8 @@ struct PostgresqlWrite {
   std::vector<std::uint32_t> assigned;  // columns, by an UPDATE or an upsert
   PgQuery__Node* const* returning = nullptr;
   std::size_t returned = 0;
+
+  [[nodiscard]] bool through_view() const { return obstacle == "view"; }
 };
 
 /// The table of a statement alone.

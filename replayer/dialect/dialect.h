@@ -139,6 +139,12 @@ class SqlDialect {
     (void)db;
     return {};
   }
+  /// Triggers that may change a row before it is written, as table.trigger: rows of the journal
+  /// have been changed by production's already.
+  virtual std::vector<std::string> rewriting_triggers(odbc::Connection& db) const {
+    (void)db;
+    return {};
+  }
   /// What was written so far by anybody, as far as the engine tells without a privilege. Late by
   /// some seconds; rows taken back again may be counted.
   virtual std::vector<TableWrites> table_writes(odbc::Connection& db) const = 0;

@@ -159,6 +159,18 @@ class MariadbDialect final : public WrittenDialect {
     return true;
   }
 
+  std::vector<std::string> rewriting_triggers(odbc::Connection& db) const override {
+    std::vector<std::string> out;
+    for (const auto& row :
+         read_rows(db,
+                   "SELECT EVENT_OBJECT_TABLE, TRIGGER_NAME FROM information_schema.TRIGGERS WHERE"
+                   " TRIGGER_SCHEMA = DATABASE() AND ACTION_TIMING = 'BEFORE' AND"
+                   " EVENT_MANIPULATION <> 'DELETE' ORDER BY 1, 2")) {
+      out.push_back(*row[0] + "." + *row[1]);
+    }
+    return out;
+  }
+
   std::vector<std::string> weak_spots(odbc::Connection& db) const override {
     std::vector<std::string> out;
     for (const auto& row :

@@ -213,6 +213,18 @@ class PostgresqlDialect final : public WrittenDialect {
 
   // reltuples is of the last ANALYZE, so it is scaled to today's size; -1 (none yet) means
   // guessing.
+  std::vector<std::string> rewriting_triggers(odbc::Connection& db) const override {
+    // Bits of tgtype: 1 for each row, 2 before, 4 INSERT, 16 UPDATE, 64 instead.
+    constexpr const char* kText =
+        "SELECT n.nspname || '.' || c.relname || '.' || t.tgname FROM pg_trigger t"
+        " JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE NOT t.tgisinternal AND t.tgenabled IN ('O', 'A') AND t.tgtype & 67 = 3"
+        " AND t.tgtype & 20 <> 0 ORDER BY 1";
+    std::vector<std::string> out;
+    for (const auto& row : read_rows(db, kText)) out.push_back(row[0].value_or(""));
+    return out;
+  }
+
   std::vector<TableWrites> table_writes(odbc::Connection& db) const override {
     // What is written through a parent is counted where it comes to stand.
     constexpr std::string_view kWrites = R"(

@@ -22,7 +22,9 @@ SELECT c.oid::text, n.nspname::text, c.relname::text, (c.relkind NOT IN ('r', 'p
   c.relrowsecurity::text,
   EXISTS (SELECT 1 FROM pg_rewrite r WHERE r.ev_class = c.oid AND r.rulename <> '_RETURN')::text,
   (c.relkind = 'p')::text,
-  (c.relkind = 'r' AND EXISTS (SELECT 1 FROM pg_inherits i WHERE i.inhparent = c.oid))::text
+  (c.relkind = 'r' AND EXISTS (SELECT 1 FROM pg_inherits i WHERE i.inhparent = c.oid))::text,
+  CASE WHEN c.relkind = 'v' AND pg_relation_is_updatable(c.oid, false) & 28 = 28
+    THEN pg_get_viewdef(c.oid) END
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND c.relpersistence <> 't'
   AND left(n.nspname, 3) <> 'pg_' AND n.nspname <> 'information_schema'
@@ -138,6 +140,7 @@ class Reader {
       table.rules = yes(row[6]);
       table.partitioned = yes(row[7]);
       table.inherited = yes(row[8]);
+      table.definition = row[9].value_or("");
     }
   }
 

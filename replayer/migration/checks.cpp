@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "journal/segment_map.h"
+#include "replayer/dialect/counterpart.h"
 #include "replayer/mapping/resolve.h"
 #include "replayer/migration/across.h"
 #include "replayer/migration/databases.h"
@@ -153,26 +154,63 @@ Check check_generated(const Catalog& catalog) {
   return passed("replayed with production's values: " + names(columns));
 }
 
-Check check_triggers(const Sides& sides) {
-  std::vector<std::string> found;
-  const auto add = [&](const Catalog& catalog, const char* side) {
-    for (const Table& table : catalog.tables) {
-      for (const std::string& trigger : table.triggers)
-        found.push_back(fmt::format("{} {}.{}", side, table.display_name(), trigger));
-      for (const ForeignKey& key : table.foreign_keys) {
-        if (!key.cascades) continue;
-        found.push_back(
-            fmt::format("{} {} changes with {}", side, table.display_name(), key.parent_table));
-      }
+/// What acts besides a statement on rows of a table: its triggers, and foreign keys that change it
+/// with another.
+std::vector<std::string> acts_beside(const Table& table) {
+  std::vector<std::string> out;
+  for (const std::string& trigger : table.triggers)
+    out.push_back(fmt::format("trigger {}.{}", table.display_name(), trigger));
+  for (const ForeignKey& key : table.foreign_keys) {
+    if (key.cascades)
+      out.push_back(fmt::format("{} changes with {}", table.display_name(), key.parent_table));
+  }
+  return out;
+}
+
+/// What one side's table has and the other's lacks. Of tables that a mapping names, and between
+/// engines, names tell nothing.
+std::vector<std::string> acts_on_one_side(const Sides& sides) {
+  std::vector<std::string> out;
+  const Catalog& production = sides.production_catalog;
+  if (production.dialect != sides.shadow_catalog.dialect) return out;
+  for (const Table& table : production.tables) {
+    const Table* twin =
+        counterpart_of(table.schema, table.name, production.dialect, sides.shadow_catalog);
+    if (twin == nullptr || sides.mapped.names(table)) continue;
+    const auto here = acts_beside(table);
+    const auto there = acts_beside(*twin);
+    const auto lacks = [](const std::vector<std::string>& all, const std::string& one) {
+      return std::find(all.begin(), all.end(), one) == all.end();
+    };
+    for (const std::string& one : here) {
+      if (lacks(there, one)) out.push_back("not on the shadow: " + one);
     }
-  };
-  add(sides.production_catalog, "production");
-  add(sides.shadow_catalog, "shadow");
+    for (const std::string& one : there) {
+      if (lacks(here, one)) out.push_back("on the shadow alone: " + one);
+    }
+  }
+  return out;
+}
+
+Check check_triggers(const Sides& sides) {
+  std::vector<std::string> found = acts_on_one_side(sides);
+  for (const std::string& one : sides.shadow->sql().rewriting_triggers(sides.shadow->db()))
+    found.push_back("may change on the shadow what production's have changed: trigger " + one);
+  const std::size_t wrong = found.size();
+  for (const Catalog* catalog : {&sides.production_catalog, &sides.shadow_catalog}) {
+    const char* side = catalog == &sides.production_catalog ? "production: " : "shadow: ";
+    for (const Table& table : catalog->tables) {
+      for (const std::string& one : acts_beside(table)) found.push_back(side + one);
+    }
+  }
   if (found.empty()) return passed("no triggers and no foreign keys that cascade");
-  return {"", CheckVerdict::warn, names(found),
-          "see that the shadow has the same triggers and foreign keys: their effects are made there"
-          " by its own",
-          false};
+  const std::string remedy =
+      wrong == 0
+          ? "see that they do the same on both sides: their effects are made on the shadow by"
+            " its own"
+          : "make them the same on both sides; drop or disable on the shadow, until the"
+            " cutover, those that run before a row is written";
+  return {"", CheckVerdict::warn, names(found), remedy, false};
 }
 
 /// What pairing the tables found, without keys: the check `keys` tells of those.

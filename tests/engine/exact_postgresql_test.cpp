@@ -227,5 +227,75 @@ TEST_F(ExactPostgresql, Merge) {
   expect_equal(1);
 }
 
+TEST_F(ExactPostgresql, ViewsThatTheServerWritesThrough) {
+  begin(
+      {"CREATE TABLE t (id serial PRIMARY KEY, a text, b float8, hidden int DEFAULT 5, at "
+       "timestamptz"
+       " DEFAULT clock_timestamp(), g int GENERATED ALWAYS AS (id * 2) STORED)",
+       "CREATE TABLE pair (k int, l text, v int, PRIMARY KEY (k, l))",
+       "CREATE VIEW whole AS SELECT * FROM t WHERE id < 1000",
+       "CREATE VIEW shows AS SELECT a AS \"the A\", id AS number, upper(a) AS loud, at FROM t AS x"
+       " WHERE b IS NULL OR b < 1e9",
+       "CREATE VIEW upon AS SELECT number, \"the A\" AS aa, at FROM shows WHERE number > 3 WITH "
+       "CHECK"
+       " OPTION",
+       "CREATE VIEW pairs AS SELECT v, l, k FROM pair", "CREATE VIEW few AS SELECT a FROM t",
+       "INSERT INTO t (a, b) SELECT 'a' || n, n FROM generate_series(1, 30) n",
+       "INSERT INTO pair SELECT n, n, n FROM generate_series(1, 9) n"});
+  send({"INSERT INTO whole (a, b) VALUES ('x', random()), ('y', NULL)",
+        "UPDATE whole SET b = random() WHERE id BETWEEN 5 AND 9", "DELETE FROM whole WHERE id = 7",
+        "INSERT INTO shows (\"the A\") VALUES ('z'), (NULL)",
+        "UPDATE shows AS s SET \"the A\" = s.loud || random() WHERE s.number < 4 RETURNING s.*",
+        "DELETE FROM shows WHERE loud = 'A10'",
+        "UPDATE upon SET aa = aa || random() FROM pair WHERE pair.k = upon.number",
+        "INSERT INTO upon (aa) VALUES ('up')", "DELETE FROM upon WHERE number = 12",
+        "INSERT INTO pairs VALUES (1, 'x', 77), (2, 'y', 78)",
+        "INSERT INTO pairs VALUES (10, 'x', 77), (2, 'z', 79) ON CONFLICT (k, l) DO UPDATE SET v ="
+        " pairs.v + excluded.v",
+        "UPDATE pairs SET v = v + 1 WHERE k > 3", "DELETE FROM pairs WHERE l = '5'"});
+  expect_equal(0);
+}
+
+TEST_F(ExactPostgresql, OtherViewsAndRulesAreOpaque) {
+  begin(
+      {"CREATE TABLE t (id int PRIMARY KEY, a text)",
+       "CREATE TABLE made (id serial PRIMARY KEY, a text, b int)",
+       "CREATE TABLE ruled (id int PRIMARY KEY)", "CREATE TABLE told (id int PRIMARY KEY)",
+       "CREATE RULE also AS ON INSERT TO ruled DO ALSO INSERT INTO told VALUES (new.id)",
+       "CREATE VIEW plain AS SELECT id, a FROM t", "CREATE VIEW keyless AS SELECT a, b FROM made",
+       "CREATE VIEW instead AS SELECT id FROM t", "CREATE VIEW by_rule AS SELECT id FROM t",
+       "CREATE FUNCTION put() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO t VALUES"
+       " (new.id, 'instead'); RETURN new; END $$",
+       "CREATE TRIGGER puts INSTEAD OF INSERT ON instead FOR EACH ROW EXECUTE FUNCTION put()",
+       "CREATE RULE puts AS ON INSERT TO by_rule DO INSTEAD INSERT INTO t VALUES (new.id, 'rule')",
+       "INSERT INTO made (a, b) VALUES ('x', 1)"});
+  send({"INSERT INTO instead VALUES (1)", "INSERT INTO by_rule VALUES (2)",
+        "INSERT INTO ruled VALUES (3)", "UPDATE plain SET id = id + 10 WHERE id = 1",
+        "UPDATE keyless SET a = 'y' WHERE b = 1"});
+  expect_equal(5);
+}
+
+TEST_F(ExactPostgresql, CheckNamesTriggersThatAreNotTheSame) {
+  begin({"CREATE TABLE t (id int PRIMARY KEY, n int)",
+         "CREATE TABLE child (id int PRIMARY KEY, t int REFERENCES t ON DELETE CASCADE)",
+         "CREATE FUNCTION again() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN new.n := new.n + 1;"
+         " RETURN new; END $$",
+         "CREATE TRIGGER counts BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION again()",
+         "CREATE TRIGGER later AFTER UPDATE ON t FOR EACH ROW EXECUTE FUNCTION again()"});
+  odbc::Connection shadow(migration_->shadow());
+  shadow.run("DROP TRIGGER later ON t");
+  shadow.run("CREATE TRIGGER more AFTER DELETE ON child EXECUTE FUNCTION again()");
+  const std::string said = LiveMigration::tool({"check", migration_->name()}).output;
+  for (const char* words :
+       {"not on the shadow: trigger public.t.later",
+        "on the shadow alone: trigger public.child.more",
+        "may change on the shadow what production's have changed: trigger public.t.counts",
+        "production: public.child changes with t"}) {
+    EXPECT_NE(said.find(words), std::string::npos) << words << ": " << said;
+  }
+  app_.reset();
+  migration_->expect_tool({"cancel"});
+}
+
 }  // namespace
 }  // namespace understudy

@@ -375,6 +375,32 @@ TEST(PostgresqlAnalyzer, TheConditionsOfAMergeKeepTheKeys) {
   holds("true) IS NOT NULL THEN INSERT (owner, id) VALUES (s.\"O\", s.i) -- c");
 }
 
+TEST(PostgresqlAnalyzer, AWriteThroughAViewReturnsTheRowOfItsTable) {
+  Catalog c = catalog();
+  Table shown = simple("shown");
+  shown.is_view = true;
+  shown.columns = {column("who", "text"), column("loud", "text"), column("number", "integer")};
+  shown.key.clear();
+  shown.definition = "SELECT a.owner AS who, upper(a.owner) AS loud, a.id FROM s.account a;";
+  c.tables.push_back(shown);
+  const auto at = [&](const char* text) { return analyze(text, c); };
+  const Analysis a = at("UPDATE shown SET who = 'x' WHERE loud = 'X'");
+  ASSERT_EQ(a.verdict, Verdict::effects) << a.reason;
+  EXPECT_EQ(a.table->name, "account");
+  EXPECT_EQ(a.columns, (std::vector<std::uint32_t>{0, 1}));
+  EXPECT_TRUE(
+      a.rewritten.ends_with(" RETURNING \"shown\".\"number\"::text, \"shown\".\"who\"::text"))
+      << a.rewritten;
+  EXPECT_EQ(at("DELETE FROM shown AS d RETURNING d.*").verdict, Verdict::effects);
+  EXPECT_EQ(at("INSERT INTO shown (number) VALUES (1)").reason, "view");  // `changed` is made
+  EXPECT_EQ(at("UPDATE shown SET number = 1").reason, "key-assigned");
+  c.tables.back().triggers = {"instead"};
+  EXPECT_EQ(at("DELETE FROM shown").reason, "view");
+  c.tables.back().triggers.clear();
+  c.tables.back().definition = "SELECT a.owner, a.owner, b.id FROM account a, account b;";
+  EXPECT_EQ(at("DELETE FROM shown").reason, "view");
+}
+
 TEST(PostgresqlAnalyzer, ATruncateOfOneTableTellsWhichOne) {
   const Analysis a = look("TRUNCATE TABLE ONLY s.account RESTART IDENTITY");
   EXPECT_EQ(a.verdict, Verdict::opaque);

@@ -40,6 +40,7 @@ Catalog example() {
   view.schema = "public";
   view.name = "customer";
   view.is_view = true;
+  view.definition = "SELECT id\nFROM app.customer;";
   view.inherited = true;
   view.readable = false;
   view.rules = true;
@@ -65,6 +66,7 @@ TEST(Catalog, ReadsBackAsWritten) {
   EXPECT_FALSE(table.inherited);
   EXPECT_FALSE(read->tables.at(1).by_effects);
   EXPECT_TRUE(read->tables.at(1).is_view);
+  EXPECT_EQ(read->tables.at(1).definition, "SELECT id\nFROM app.customer;");
   EXPECT_TRUE(read->tables.at(1).inherited);
   EXPECT_FALSE(read->tables.at(1).holds_rows());
   EXPECT_FALSE(read->tables.at(1).readable);

@@ -76,6 +76,9 @@ Table make_table(Engine engine, int number, Random& random) {
   out.key = kKeys[number];
   if (out.key != Key::none) out.key_columns.push_back(quoted(engine, "id"));
   if (out.key == Key::pair) out.key_columns.push_back(quoted(engine, "part"));
+  if (engine == Engine::postgresql && out.key != Key::none) {
+    out.view = quoted(engine, std::string("view of ") + kNames[number]);
+  }
   if (number == 4) out.parent = quoted(engine, kNames[1]);
   const int columns = 2 + random.below(5);
   for (int i = 0; i < columns; ++i) {
@@ -116,6 +119,19 @@ std::string table_ddl(Engine engine, const Table& table) {
   return out + ")";
 }
 
+/// All columns in another order.
+std::string view_ddl(const Table& table) {
+  std::string out = "CREATE VIEW " + table.view + " AS SELECT ";
+  if (!table.parent.empty()) out += "parent, ";
+  if (!table.unique.empty()) out += table.unique + ", ";
+  for (auto column = table.columns.rbegin(); column != table.columns.rend(); ++column) {
+    out += column->name + ", ";
+  }
+  for (const std::string& key : table.key_columns) out += key + ", ";
+  out.resize(out.size() - 2);
+  return out + " FROM " + table.name + " WHERE " + table.columns[0].name + " IS NOT NULL";
+}
+
 }  // namespace
 
 Engine engine_of(std::string_view name) {
@@ -136,6 +152,9 @@ Schema make_schema(Engine engine, std::uint64_t seed) {
 std::vector<std::string> Schema::ddl() const {
   std::vector<std::string> out;
   for (const Table& table : tables) out.push_back(table_ddl(engine, table));
+  for (const Table& table : tables) {
+    if (!table.view.empty()) out.push_back(view_ddl(table));
+  }
   return out;
 }
 

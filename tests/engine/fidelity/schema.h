@@ -32,6 +32,7 @@ struct Table {
   std::string unique;                    // one integer column that is unique; empty: none
   std::string parent;                    // the table whose `id` the column `parent` refers to
 
+  std::string view;  // PostgreSQL: through which it is written as well
   [[nodiscard]] bool one_integer_key() const { return key == Key::generated || key == Key::chosen; }
 };
 

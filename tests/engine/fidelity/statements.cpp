@@ -80,7 +80,11 @@ class Generator {
   Generator(const Schema& schema, Random& random)
       : Generator(schema, random, random.of(schema.tables)) {}
   Generator(const Schema& schema, Random& random, const Table& table)
-      : engine_(schema.engine), schema_(schema), random_(random), table_(table) {}
+      : engine_(schema.engine),
+        schema_(schema),
+        random_(random),
+        table_(table),
+        name_(table.name) {}
 
   Sql make() {
     // The more often one stands here, the more often it is drawn.
@@ -94,10 +98,11 @@ class Generator {
                                           &Generator::joined,        &Generator::read,
                                           &Generator::update_key};
     if (pg() && random_.chance(20)) return random_.chance(60) ? writing_with() : merge();
+    if (!table_.view.empty() && random_.chance(10)) return through_view();
     return (this->*random_.of(all))();
   }
 
-  Sql insert() { return {"INSERT INTO " + table_.name + columns() + " VALUES " + row(), {}}; }
+  Sql insert() { return {"INSERT INTO " + name_ + columns() + " VALUES " + row(), {}}; }
 
  private:
   [[nodiscard]] bool pg() const { return engine_ == Engine::postgresql; }
@@ -164,7 +169,7 @@ class Generator {
   }
 
   Sql insert_many() {
-    std::string out = "INSERT INTO " + table_.name + columns() + " VALUES " + row();
+    std::string out = "INSERT INTO " + name_ + columns() + " VALUES " + row();
     for (int i = random_.below(4); i > 0; --i) out += ", " + row();
     return {out, {}};
   }
@@ -194,14 +199,13 @@ class Generator {
   Sql update_by_key() {
     if (table_.key == Key::none) return update_range();
     if (!table_.one_integer_key() || random_.chance(50)) {
-      return {"UPDATE " + table_.name + " SET " + assignment() + " WHERE " + by_key(), {}};
+      return {"UPDATE " + name_ + " SET " + assignment() + " WHERE " + by_key(), {}};
     }
-    return {"UPDATE " + table_.name + " SET " + number() + " = ? WHERE " + table_.key_columns[0] +
-                " = ?",
+    return {"UPDATE " + name_ + " SET " + number() + " = ? WHERE " + table_.key_columns[0] + " = ?",
             {std::to_string(random_.below(2000)), std::to_string(1 + random_.below(kKeysMax))}};
   }
   Sql update_range() {
-    std::string out = "UPDATE " + table_.name + " SET " + assignment() + " WHERE " + range();
+    std::string out = "UPDATE " + name_ + " SET " + assignment() + " WHERE " + range();
     if (engine_ == Engine::mariadb && random_.chance(30)) {
       out += " ORDER BY " + number() + " LIMIT 2";
     }
@@ -224,17 +228,17 @@ class Generator {
   }
   Sql delete_by_key() {
     if (table_.key == Key::none) return delete_range();
-    return {"DELETE FROM " + table_.name + " WHERE " + by_key(), {}};
+    return {"DELETE FROM " + name_ + " WHERE " + by_key(), {}};
   }
   Sql delete_range() {
-    std::string out = "DELETE FROM " + table_.name + " WHERE " + range();
+    std::string out = "DELETE FROM " + name_ + " WHERE " + range();
     if (engine_ == Engine::mariadb && random_.chance(40)) out += " LIMIT 2";
     return {out, {}};
   }
   Sql upsert() {
     const bool by_unique = !table_.unique.empty();
     if (table_.key == Key::none || (!by_unique && generates())) return insert_many();
-    const std::string plain = "INSERT INTO " + table_.name + columns() + " VALUES " + row();
+    const std::string plain = "INSERT INTO " + name_ + columns() + " VALUES " + row();
     if (engine_ == Engine::mariadb) {
       if (random_.chance(30) && table_.name != schema_.tables[1].name) {
         return {"REPLACE" + plain.substr(6), {}};
@@ -308,6 +312,15 @@ class Generator {
     if (random_.chance(40)) return {with + " RETURNING *) SELECT * FROM a", {}};
     return {with + ") " + second.part(), {}};
   }
+  Sql through_view() {
+    using Make = Sql (Generator::*)();
+    static const std::vector<Make> all = {&Generator::insert,        &Generator::insert_many,
+                                          &Generator::update_by_key, &Generator::update_range,
+                                          &Generator::delete_by_key, &Generator::delete_range,
+                                          &Generator::upsert};
+    name_ = table_.view;
+    return (this->*random_.of(all))();
+  }
   Sql merge() {
     if (table_.key == Key::none) return insert();
     const bool by_unique = !table_.unique.empty();
@@ -339,6 +352,7 @@ class Generator {
   const Schema& schema_;
   Random& random_;
   const Table& table_;
+  std::string name_;  // under which it is written
 };
 
 }  // namespace
