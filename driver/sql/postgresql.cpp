@@ -4,11 +4,11 @@
 
 #include "driver/sql/collect.h"
 #include "driver/sql/postgresql_merge.h"
+#include "driver/sql/postgresql_moves.h"
 #include "driver/sql/postgresql_parts.h"
 #include "driver/sql/postgresql_tree.h"
 #include "driver/sql/postgresql_views.h"
 #include "driver/sql/postgresql_writes.h"
-#include "driver/sql/text_parts.h"
 
 namespace understudy::sql {
 namespace {
@@ -310,14 +310,14 @@ class PostgresqlAnalyzer {
     }
     if (out_.own_returning) {
       out_.rewritten = inserted(", " + collecting_expression(texts));
-      if (returned(out_.rewritten) == own_columns_ + 1) return true;
+      if (returned_columns(out_.rewritten) == own_columns_ + 1) return true;
       out_ = opaque_again();
       return false;
     }
     const std::string transaction = "pg_catalog.pg_current_xact_id()::text";
     out_.rewritten = appended(list);
     out_.rewritten_with_txid = appended(list + ", " + transaction);
-    if (returned(out_.rewritten) == out_.columns.size()) return true;
+    if (returned_columns(out_.rewritten) == out_.columns.size()) return true;
     out_ = opaque_again();
     return false;
   }
@@ -340,22 +340,6 @@ class PostgresqlAnalyzer {
     std::string text(text_.text.substr(0, text_.end()));
     text += more;
     return text += text_.text.substr(text_.end());
-  }
-
-  [[nodiscard]] static std::size_t returned(const std::string& text) {
-    const Tree tree = parse_postgresql(number_parameters(tokenize(text, Dialect::postgresql)).text);
-    if (tree == nullptr || tree->n_stmts != 1) return 0;
-    const Node& node = *tree->stmts[0]->stmt;
-    switch (node.node_case) {
-      case PG_QUERY__NODE__NODE_INSERT_STMT:
-        return node.insert_stmt->n_returning_list;
-      case PG_QUERY__NODE__NODE_UPDATE_STMT:
-        return node.update_stmt->n_returning_list;
-      case PG_QUERY__NODE__NODE_DELETE_STMT:
-        return node.delete_stmt->n_returning_list;
-      default:
-        return 0;
-    }
   }
 
   void keyed(std::vector<KeyPart> key) {
@@ -527,122 +511,16 @@ class PostgresqlAnalyzer {
     if (auto key = pinned_key(s.where_clause)) keyed(std::move(*key));
   }
 
-  /// Effects of an UPDATE that changes keys, or of a table without one. RETURNING gives new rows
-  /// only: the old ones are joined by their place, which stays theirs because the query before has
-  /// locked them.
+  /// Effects of an UPDATE that changes keys, or of a table without one.
   bool moves(const PgQuery__UpdateStmt& s) {
     const bool current = s.where_clause != nullptr &&
                          s.where_clause->node_case == PG_QUERY__NODE__NODE_CURRENT_OF_EXPR;
     if (current) return set_opaque(&out_, kCurrentOf), false;
-    const UpdateParts at = update_parts(s.n_from_clause != 0);
-    if (out_.own_returning || at.set == 0 || !text_.escaped.empty()) {
-      return set_opaque(&out_, target_.table->key.empty() ? "no-key" : "key-assigned"), false;
+    if (!out_.own_returning && text_.escaped.empty()) {
+      if (set_moves(text_, s, *target_.table, target_.name, &out_)) return true;
+      out_ = opaque_again();
     }
-    set_effects(&out_, *target_.table, Verb::move);
-    const std::string name = quote_identifier(target_.name);
-    const std::string same = "understudy_old.understudy_place = " + name +
-                             ".ctid AND understudy_old.understudy_part = " + name + ".tableoid";
-    const bool all = at.where == text_.tokens.size();
-    TextParts parts(text_);
-    parts.copy(0, at.where).add(s.n_from_clause != 0 ? ", " : " FROM ");
-    parts.add(old_rows(s.relation->inh)).add(all ? " WHERE " : " WHERE (");
-    parts.copy(at.where + 1, text_.tokens.size()).add(all ? "" : ") AND ").add(same);
-    parts.add(" RETURNING " + moved_columns(name));
-    parts.add(
-        "understudy_old.understudy_part::text || ' ' || understudy_old.understudy_place::text");
-    const std::string& changes = parts.text();
-    const std::string rest(text_.text.substr(text_.end()));
-    out_.rewritten = changes + rest;
-    out_.rewritten_with_txid = changes + ", pg_catalog.pg_current_xact_id()::text" + rest;
-    out_.before.push_back(locking_query(at, name));
-    const std::size_t columns = out_.key_count + out_.columns.size() + 1;
-    if (returned(out_.rewritten) == columns && is_query(out_.before[0].text)) return true;
-    out_ = opaque_again();
-    return false;
-  }
-
-  /// The old versions, with their keys under names of our own.
-  [[nodiscard]] std::string old_rows(bool children) const {
-    const Table& table = *target_.table;
-    std::string out = "(SELECT ";
-    for (std::uint32_t i = 0; i < out_.key_count; ++i) {
-      out += quote_identifier(table.columns[out_.columns[i]].name) + "::text AS understudy_" +
-             std::to_string(i) + ", ";
-    }
-    return out + "tableoid AS understudy_part, ctid AS understudy_place FROM " +
-           (children ? "" : "ONLY ") + quote_identifier(table.schema) + '.' +
-           quote_identifier(table.name) + ") AS understudy_old";
-  }
-
-  [[nodiscard]] std::string moved_columns(const std::string& name) const {
-    std::string out;
-    for (std::uint32_t i = 0; i < out_.key_count; ++i) {
-      out += "understudy_old.understudy_" + std::to_string(i) + ", ";
-    }
-    for (const std::uint32_t ordinal : out_.columns) {
-      out += name + '.' + quote_identifier(target_.table->columns[ordinal].name) + "::text, ";
-    }
-    return out;
-  }
-
-  /// Tokens at which the parts of an UPDATE begin; `where` is the end when there is none.
-  struct UpdateParts {
-    std::size_t update = 0;
-    std::size_t set = 0;  // 0: not understood
-    std::size_t from = 0;
-    std::size_t where = 0;
-  };
-
-  [[nodiscard]] RowsQuery locking_query(const UpdateParts& at, const std::string& name) const {
-    const std::size_t end = text_.tokens.size();
-    RowsQuery out;
-    out.table = target_.table;
-    out.columns = out_.columns;
-    out.key_count = out_.key_count;
-    out.shape = out_.shape;
-    TextParts parts(text_);
-    parts.copy(0, at.update).add(" SELECT ");
-    parts.add(name + ".tableoid::text || ' ' || " + name + ".ctid::text FROM ");
-    parts.copy(at.update + 1, at.set);
-    if (at.from != 0) parts.add(", ").copy(at.from + 1, at.where);
-    parts.add(" ").copy(at.where, end);
-    parts.add(target_.table->key.empty() ? " FOR NO KEY UPDATE OF " : " FOR UPDATE OF ").add(name);
-    out.text = parts.text();
-    out.parameters = parts.parameters();
-    return out;
-  }
-
-  [[nodiscard]] UpdateParts update_parts(bool has_from) const {
-    UpdateParts out;
-    out.where = text_.tokens.size();
-    bool begun = false;
-    std::size_t depth = 0;
-    for (std::size_t i = 0; i < text_.tokens.size(); ++i) {
-      const Token& token = text_.tokens[i];
-      if (token.is('(') || token.is('[')) ++depth;
-      if ((token.is(')') || token.is(']')) && depth > 0) --depth;
-      if (depth != 0) continue;
-      if (!begun && token.is_word("UPDATE")) {
-        out.update = i;
-        begun = true;
-      } else if (begun && out.set == 0 && token.is_word("SET")) {
-        out.set = i;
-      } else if (out.set != 0 && has_from && out.from == 0 && token.is_word("FROM") &&
-                 !text_.tokens[i - 1].is_word("DISTINCT")) {
-        out.from = i;
-      } else if (out.set != 0 && token.is_word("WHERE")) {
-        out.where = i;
-        break;
-      }
-    }
-    if (has_from && out.from == 0) out.set = 0;
-    return out;
-  }
-
-  static bool is_query(const std::string& text) {
-    const Tree tree = parse_postgresql(number_parameters(tokenize(text, Dialect::postgresql)).text);
-    return tree != nullptr && tree->n_stmts == 1 && tree->stmts[0]->stmt != nullptr &&
-           tree->stmts[0]->stmt->node_case == PG_QUERY__NODE__NODE_SELECT_STMT;
+    return set_opaque(&out_, target_.table->key.empty() ? "no-key" : "key-assigned"), false;
   }
 
   [[nodiscard]] bool assignment_is_immutable(const PgQuery__ResTarget& target) const {

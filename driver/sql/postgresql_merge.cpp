@@ -208,7 +208,7 @@ class MergeAnalyzer {
 
   /// Checked by parsing the result.
   [[nodiscard]] bool is_ours(const std::string& text) const {
-    const Tree tree = parse_postgresql(number_parameters(tokenize(text, Dialect::postgresql)).text);
+    const Tree tree = parse_with_markers(text);
     if (tree == nullptr || tree->n_stmts != 1 || tree->stmts[0]->stmt == nullptr ||
         tree->stmts[0]->stmt->node_case != PG_QUERY__NODE__NODE_MERGE_STMT) {
       return false;

@@ -447,7 +447,7 @@ class PartsAnalyzer {
 
   /// Checked by parsing the result: what was put in must be read as that and as nothing else.
   [[nodiscard]] bool is_ours(const std::string& text) const {
-    const Tree tree = parse_postgresql(number_parameters(tokenize(text, Dialect::postgresql)).text);
+    const Tree tree = parse_with_markers(text);
     if (tree == nullptr || tree->n_stmts != 1 || tree->stmts[0]->stmt == nullptr) return false;
     const Node& made = *tree->stmts[0]->stmt;
     const bool queries = main_ != nullptr && !out_.own_returning;

@@ -101,6 +101,26 @@ Tree parse_postgresql(const std::string& text) {
   return tree;
 }
 
+Tree parse_with_markers(const std::string& text) {
+  return parse_postgresql(number_parameters(tokenize(text, Dialect::postgresql)).text);
+}
+
+std::size_t returned_columns(const std::string& text) {
+  const Tree tree = parse_with_markers(text);
+  if (tree == nullptr || tree->n_stmts != 1 || tree->stmts[0]->stmt == nullptr) return 0;
+  const PgQuery__Node& node = *tree->stmts[0]->stmt;
+  switch (node.node_case) {
+    case PG_QUERY__NODE__NODE_INSERT_STMT:
+      return node.insert_stmt->n_returning_list;
+    case PG_QUERY__NODE__NODE_UPDATE_STMT:
+      return node.update_stmt->n_returning_list;
+    case PG_QUERY__NODE__NODE_DELETE_STMT:
+      return node.delete_stmt->n_returning_list;
+    default:
+      return 0;
+  }
+}
+
 void walk(const ProtobufCMessage* root, const std::function<void(const ProtobufCMessage&)>& visit) {
   std::vector<const ProtobufCMessage*> stack;
   if (root != nullptr) stack.push_back(root);

@@ -34,6 +34,11 @@ using Tree = std::unique_ptr<PgQuery__ParseResult, TreeDeleter>;
 /// thread. Allocates on the heap; recursion is bounded by kNestingMax of the tokenized text.
 Tree parse_postgresql(const std::string& text);
 
+/// The tree of a text of ours, in which the application's markers stand; null as above.
+Tree parse_with_markers(const std::string& text);
+/// Columns in the RETURNING of such a text; 0 when it is no INSERT, UPDATE or DELETE.
+std::size_t returned_columns(const std::string& text);
+
 /// Calls `visit` for every message below and including `root`, without recursion.
 void walk(const ProtobufCMessage* root, const std::function<void(const ProtobufCMessage&)>& visit);
 

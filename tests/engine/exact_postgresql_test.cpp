@@ -146,6 +146,47 @@ TEST_F(ExactPostgresql, RowCountsOfStatementsThatWriteInTheirWith) {
   expect_equal(0);
 }
 
+TEST_F(ExactPostgresql, ArraysOfParametersForStatementsThatWriteInSeveralPlaces) {
+  begin({kQueue, kArchive, "INSERT INTO queue (v) SELECT 'q' || n FROM generate_series(1, 50) n"});
+  SQLINTEGER ids[] = {3, 1000, 5};
+  SQLLEN lengths[] = {0, 0, 0};
+  const auto counts = [&](const std::string& text, const std::vector<SQLLEN>& rows) {
+    raw::Statement stmt(*app_);
+    SQLSetStmtAttr(stmt.handle, SQL_ATTR_PARAMSET_SIZE, reinterpret_cast<SQLPOINTER>(SQLULEN{3}),
+                   SQL_IS_UINTEGER);
+    SQLBindParameter(stmt.handle, 1, SQL_PARAM_INPUT, SQL_C_LONG, SQL_INTEGER, 0, 0, ids, 0,
+                     lengths);
+    ASSERT_TRUE(SQL_SUCCEEDED(stmt.run(text))) << stmt.problems();
+    std::vector<SQLLEN> seen;
+    do SQLRowCount(stmt.handle, &seen.emplace_back());
+    while (SQL_SUCCEEDED(SQLMoreResults(stmt.handle)));
+    EXPECT_EQ(seen, rows) << text;
+  };
+  counts(
+      "WITH d AS (DELETE FROM queue WHERE id = ? RETURNING *) INSERT INTO archive SELECT * FROM d",
+      {1, 0, 1});
+  counts(
+      "MERGE INTO archive a USING (SELECT ?::int AS id) s ON a.id = s.id WHEN MATCHED THEN UPDATE"
+      " SET v = 'merged' WHEN NOT MATCHED THEN INSERT (id, gone) VALUES (s.id, 0)",
+      {1, 1, 1});
+  expect_equal(3);
+}
+
+TEST_F(ExactPostgresql, PreparedTextsThatWriteInSeveralPlaces) {
+  begin({kQueue, kArchive, "INSERT INTO queue (v) SELECT 'q' || n FROM generate_series(1, 50) n"});
+  send(
+      {"PREPARE p (int) AS WITH d AS (DELETE FROM queue WHERE id = $1 RETURNING *) INSERT INTO"
+       " archive SELECT *, random() FROM d",
+       "EXECUTE p (3)", "EXECUTE p (1000)",
+       "PREPARE q (int) AS WITH d AS (DELETE FROM queue WHERE id < $1 RETURNING id) SELECT * FROM "
+       "d",
+       "EXECUTE q (6)",
+       "PREPARE m (int) AS MERGE INTO archive a USING (SELECT $1 AS id) s ON a.id = s.id WHEN NOT"
+       " MATCHED THEN INSERT (id, gone) VALUES (s.id, 0)",
+       "EXECUTE m (77)"});
+  expect_equal(1);
+}
+
 TEST_F(ExactPostgresql, StatementsThatWriteTemporaryTablesInTheirWith) {
   begin({kQueue, kArchive, "INSERT INTO queue (v) SELECT 'q' || n FROM generate_series(1, 50) n"});
   send({"CREATE TEMP TABLE job (id int, v text)", "CREATE TEMP TABLE other (id int)",
