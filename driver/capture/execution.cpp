@@ -83,7 +83,7 @@ void Execution::forget_result() {
     spare_.push_back(std::move(one.statement));
   }
   shown.clear();
-  hidden = visible = failed_on_own = false;
+  hidden = visible = failed_on_own = in_part = false;
   ran_at = owner_.calls;
   failed_set.clear();
   rows_first = -1;

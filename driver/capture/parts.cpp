@@ -80,7 +80,7 @@ class Parts {
     std::uint32_t markers = 0;
     for (const sql::BatchPart& part : batch_.parts) {
       markers += part.parameters;
-      const auto definition = called_definition(stmt_, session_, std::string(part.text));
+      const auto definition = called_definition(stmt_, std::string(part.text));
       if (definition && sql::may_send_results(*definition)) return false;
     }
     const BoundParameters bound = BoundParameters::of(stmt_, markers);

@@ -8,6 +8,7 @@
 #include "driver/capture/record_parts.h"
 #include "driver/capture/record_rows.h"
 #include "driver/capture/row_counts.h"
+#include "driver/sql/procedures.h"
 
 namespace understudy::capture {
 namespace {
@@ -53,9 +54,16 @@ SQLRETURN record_unchanged(const Work& work, const RunsSlice& run) {
     }
     return ret;
   }
+  const auto before = rows_written(work.stmt, work.session);
   begin_entry(work, 0);
   const SQLRETURN ret = run(work.all());
   settle_entry(work, ret, own_row_count(work.stmt, ret));
+  if (ret == SQL_ERROR && before && before != rows_written(work.stmt, work.session)) {
+    work.execution().in_part = true;
+    work.session.note_uncaptured(kFailedInPart);
+  } else if (ret == SQL_ERROR && perhaps_in_part(work.stmt, work.session)) {
+    work.session.transaction.failed_in_part = true;
+  }
   if (work.session.dialect == Dialect::mariadb && done(ret) && is_call(work)) {
     work.session.send_aside(sql::kKeepRowCount);
     work.session.previous.rows = sql::kKeptRowCount;
@@ -197,6 +205,10 @@ SQLRETURN record(const Work& work, Slice slice, const RunsSlice& run) {
   const RunsSlice keeping = [&](Slice part) {
     answered = run(part);
     const sql::Analysis* analysis = work.plan.analysis;
+    // A procedure in a transaction of ours has no query.
+    if (work.session.autocommitting() && sql::called_procedure(work.execution().text())) {
+      return *answered;
+    }
     work.session.found_rows_set(work.execution().text(),
                                 analysis != nullptr && analysis->several_targets);
     return *answered;

@@ -5,6 +5,7 @@
 // file with UNDERSTUDY_TEST_SEAL_BEHIND_COMMIT to show that the order is then wrong.
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "driver/capture/session.h"
 
@@ -85,6 +86,7 @@ SQLRETURN Session::commit(const EndsTransaction& commit, bool goes_on) {
   goes_on = goes_on || mark_keepers_ != 0;
   if (transaction.writing) check_process();
   if (transaction.tainted || transaction.unread) settle_taint();
+  if (std::exchange(transaction.failed_in_part, false)) note_uncaptured(kFailedInPart);
   const bool anything = transaction.recorded && !transaction.poisoned &&
                         (!transaction.entries.empty() || transaction.chunks != 0);
   if (!anything) {

@@ -32,6 +32,8 @@ inline constexpr char kSchemaChanged[] =
     "the application changed the schema of production during the migration";
 inline constexpr char kShadowSchemaChanged[] =
     "the application changed the schema of the shadow after the switch";
+/// The kind under which what stands of a procedure that failed is counted.
+inline constexpr char kFailedInPart[] = "call-failed-in-part";
 inline constexpr std::size_t kContextMax = 256;      // context statements of a session
 inline constexpr std::size_t kTemporaryMax = 10000;  // names of temporary tables of a session
 /// Of a result that psqlodbc has no row count for: SQLRowCount leaves the place as it is.
@@ -273,6 +275,7 @@ class Execution {
   /// PostgreSQL: what SQLMoreResults tells behind `counts`, of the set that an array has failed at.
   std::vector<Diagnostic> failed_set;
   bool failed_on_own = false;  // it ran on `own` and failed there
+  bool in_part = false;        // it failed, and a part of what it did stands
   /// The last execution ran on `own` and the application fetches there, all but the last columns.
   bool visible = false;
   SQLSMALLINT clipped = 0;

@@ -83,7 +83,8 @@ SQLRETURN run_converted(const Work& work, const RunsSlice& run) {
       session.lost();
       return plain;
     }
-    return end_converted(work.stmt, session, record(work, slice, run));
+    const SQLRETURN now = record(work, slice, run);
+    return end_converted(work.stmt, session, now, work.execution().in_part);
   });
   return_to_autocommit(session);
   return ret;

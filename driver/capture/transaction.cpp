@@ -38,7 +38,7 @@ void Transaction::forget_entries() {
   first_statement = 0;
   savepoints.clear();
   flags = 0;
-  schema_changed = false;
+  schema_changed = failed_in_part = false;
   server_txid = 0;
 }
 

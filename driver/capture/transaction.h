@@ -29,6 +29,8 @@ struct Transaction {
   bool unread = false;                // as tainted, since rows that changed could not be read
   bool poisoned = false;              // the server will roll it back whatever COMMIT answers
   bool schema_changed = false;
+  bool failed_in_part =
+      false;               // MariaDB: a procedure failed, perhaps after it had written something
   std::uint8_t flags = 0;  // TransactionFlag
   std::uint32_t chunks = 0;
   std::uint64_t txn_id = 0;

@@ -1,6 +1,11 @@
 #include "driver/capture/work.h"
 
+#include <algorithm>
+#include <array>
 #include <thread>
+#include <utility>
+
+#include "driver/sql/procedures.h"
 
 namespace understudy::capture {
 
@@ -15,6 +20,38 @@ SQLRETURN to_its_end(const RunsUnchanged& call) {
     ret = call();
   }
   return ret;
+}
+
+namespace {
+
+bool may_be_several(const Statement& stmt, const Session& session) {
+  return session.dialect == Dialect::mariadb &&
+         stmt.execution->classification().cls == sql::StatementClass::opaque;
+}
+
+}  // namespace
+
+std::optional<std::string> rows_written(Statement& stmt, Session& session) {
+  if (!may_be_several(stmt, session) || !session.autocommitting()) return std::nullopt;
+  session.keep_found_rows();
+  OwnStatement question(stmt);
+  std::string rows;
+  bool is_null = false;
+  const bool told = question.ask(sql::kRowsWritten) && question.read_value(1, &rows, &is_null);
+  return told ? std::optional(std::move(rows)) : std::nullopt;
+}
+
+bool perhaps_in_part(const Statement& stmt, const Session& session) {
+  // Of the server, which has begun nothing: unknown words, no such procedure, other arguments, no
+  // right to call it.
+  constexpr std::array<SQLINTEGER, 4> kNothingRan = {1064, 1305, 1318, 1370};
+  constexpr SQLINTEGER kClientErrors = 2000;
+  if (!may_be_several(stmt, session) || session.autocommitting()) return false;
+  Handle seen(HandleKind::statement);
+  take_diagnostics(*stmt.library, SQL_HANDLE_STMT, stmt.current.load(), stmt.connection.wide, seen);
+  const SQLINTEGER native = seen.diagnostics.empty() ? 0 : seen.diagnostics.front().native;
+  return native > 0 && native < kClientErrors &&
+         std::find(kNothingRan.begin(), kNothingRan.end(), native) == kNothingRan.end();
 }
 
 void begin_entry(const Work& work, std::size_t set, const sql::RowsQuery* rows) {

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <functional>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "driver/capture/session.h"
@@ -31,6 +33,14 @@ using RunsSlice = std::function<SQLRETURN(Slice)>;
 bool done(SQLRETURN ret);
 /// An execution under capture runs to its end: what it did has to be known before anything follows.
 SQLRETURN to_its_end(const RunsUnchanged& call);
+/// MariaDB: before and after what may run several statements, such as a call of a procedure, under
+/// autocommit: when they differ, a part of it stands although it failed. Nothing of other
+/// statements and engines.
+std::optional<std::string> rows_written(Statement& stmt, Session& session);
+/// In a transaction, where a question before the call would change what FOUND_ROWS() says: whether
+/// the call of a procedure that failed may have written something before it did.
+bool perhaps_in_part(const Statement& stmt, const Session& session);
+
 /// It ran on our own statement: not where the server has refused our text, and the application's
 /// own statement has run.
 bool on_own(const Work& work);

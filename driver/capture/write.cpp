@@ -82,9 +82,11 @@ SQLRETURN run_uncaptured_here(Statement& stmt, Session& session, const char* kin
   SQLRETURN ret = SQL_ERROR;
   if (!begin_marked(stmt, session, &how, &ret)) return ret;
   if (how != BeginWrite::recorded) return run_marked(stmt, session, implicit, unchanged);
+  const auto before = rows_written(stmt, session);
   ret = unchanged();
-  const bool stands = done(ret) || ret == SQL_NEED_DATA || even_failed;
-  if (stands) session.note_uncaptured(kind);
+  const bool in_part = ret == SQL_ERROR && before && before != rows_written(stmt, session);
+  const bool stands = done(ret) || ret == SQL_NEED_DATA || even_failed || in_part;
+  if (stands) session.note_uncaptured(in_part ? kFailedInPart : kind);
   if (!done(ret) && ret != SQL_NEED_DATA) session.transaction.tainted = !implicit;
   if (!implicit) return ret;
   // The note is all that is recorded; when data is still to come, the write follows it.
@@ -119,17 +121,17 @@ SQLRETURN record_part(Statement& stmt, Session& session) {
   return ret;
 }
 
-std::optional<std::string> called_definition(Statement& stmt, Session& session,
-                                             const std::string& text) {
+std::optional<std::string> called_definition(Statement& stmt, const std::string& text) {
   const auto procedure = sql::called_procedure(text);
   if (!procedure) return std::nullopt;
-  session.keep_found_rows();
+  constexpr SQLUSMALLINT kDefinition = 3;
   OwnStatement question(stmt);
   std::string definition;
   bool is_null = true;
-  const bool told = question.ask(sql::procedure_text(*procedure)) &&
-                    question.read_value(1, &definition, &is_null) && !is_null;
-  return told ? std::optional(std::move(definition)) : std::nullopt;
+  const bool told = question.ask(sql::show_procedure(*procedure)) &&
+                    question.read_value(kDefinition, &definition, &is_null) && !is_null;
+  const auto body = told ? sql::procedure_body(definition) : std::nullopt;
+  return body ? std::optional(std::string(*body)) : std::nullopt;
 }
 
 namespace {
@@ -160,15 +162,31 @@ bool gives_back(const Statement& stmt, const Session& session) {
       [](const ParameterBinding& one) { return one.bound && one.io_type != SQL_PARAM_INPUT; });
 }
 
-bool calls_for_results(Statement& stmt, Session& session) {
-  const sql::Classification& what = stmt.execution->classification();
-  const std::string& text = stmt.execution->text();
-  if (session.dialect != Dialect::mariadb || what.cls != sql::StatementClass::opaque ||
-      !records(session.mode()) || !sql::called_procedure(text)) {
-    return false;
-  }
-  const auto definition = called_definition(stmt, session, text);
+bool calls_for_results(const std::optional<std::string>& definition) {
   return !definition || sql::may_send_results(*definition);
+}
+
+bool is_recorded_call(const Statement& stmt, const Session& session) {
+  return session.dialect == Dialect::mariadb && records(session.mode()) &&
+         stmt.execution->classification().cls == sql::StatementClass::opaque &&
+         sql::called_procedure(stmt.execution->text());
+}
+
+// A procedure that ends transactions: what was recorded before is sealed first, since it may commit
+// it. What it leaves open has written: the session stays marked.
+SQLRETURN run_controlling_call(Statement& stmt, Session& session, const RunsUnchanged& unchanged) {
+  const bool implicit = session.autocommitting();
+  const bool recorded_before = session.transaction.recorded;
+  BeginWrite how = BeginWrite::unrecorded;
+  SQLRETURN ret = SQL_ERROR;
+  if (!begin_marked(stmt, session, &how, &ret)) return ret;
+  if (how != BeginWrite::recorded) return run_marked(stmt, session, implicit, unchanged);
+  session.note_uncaptured("call-with-transaction-control");
+  if (recorded_before) return session.commit(unchanged, !implicit);
+  // The note is all that is recorded, and stands whatever becomes of the call.
+  ret = unchanged();
+  (void)session.commit([] { return static_cast<SQLRETURN>(SQL_SUCCESS); }, !implicit);
+  return ret;
 }
 
 // MariaDB: several statements in one text that were not told apart.
@@ -197,9 +215,15 @@ SQLRETURN run_write_here(Statement& stmt, Session& session, bool direct,
     return run_uncaptured_here(stmt, session, kSeveral, takes_several_statements(session),
                                unchanged);
   }
-  if (implicit && calls_for_results(stmt, session)) {
+  if (is_recorded_call(stmt, session)) {
+    const auto definition = called_definition(stmt, stmt.execution->text());
     *opaque = true;
-    return run_uncaptured_here(stmt, session, "call-with-results", false, unchanged);
+    if (definition && sql::controls_transactions(*definition)) {
+      return run_controlling_call(stmt, session, unchanged);
+    }
+    if (implicit && calls_for_results(definition)) {
+      return run_uncaptured_here(stmt, session, "call-with-results", false, unchanged);
+    }
   }
   BeginWrite how = BeginWrite::unrecorded;
   SQLRETURN ret = SQL_ERROR;

@@ -25,8 +25,7 @@ SQLRETURN record_part(Statement& stmt, Session& session);
 
 /// MariaDB: the definition of the procedure that this text calls; nothing where the account may not
 /// see it. Called with write_mutex held.
-std::optional<std::string> called_definition(Statement& stmt, Session& session,
-                                             const std::string& text);
+std::optional<std::string> called_definition(Statement& stmt, const std::string& text);
 
 /// Marks the session as writing, moving it first when the migration has switched. False: `*ret` is
 /// the application's answer.

@@ -15,6 +15,26 @@ constexpr std::array<std::string_view, 21> kResultWords = {
     "DESCRIBE", "DESC",    "ANALYZE",   "CHECK", "CHECKSUM", "REPAIR",  "OPTIMIZE",
     "HELP",     "HANDLER", "CACHE",     "LOAD",  "XA",       "TABLE",   "BINLOG"};
 
+constexpr std::array<std::string_view, 19> kControlWords = {"COMMIT",
+                                                            "ROLLBACK",
+                                                            "START",
+                                                            "SAVEPOINT",
+                                                            "AUTOCOMMIT",
+                                                            "ALTER",
+                                                            "TRUNCATE",
+                                                            "RENAME",
+                                                            "GRANT",
+                                                            "REVOKE",
+                                                            "LOCK",
+                                                            "UNLOCK",
+                                                            "FLUSH",
+                                                            "INSTALL",
+                                                            "GET_LOCK",
+                                                            "RELEASE_LOCK",
+                                                            "RELEASE_ALL_LOCKS",
+                                                            "XA",
+                                                            "RESET"};
+
 // Behind which a statement begins.
 constexpr std::array<std::string_view, 6> kBeginWords = {"BEGIN", "THEN", "ELSE",
                                                          "DO",    "LOOP", "REPEAT"};
@@ -46,13 +66,26 @@ std::optional<CalledProcedure> called_procedure(std::string_view text) {
   return out;
 }
 
-std::string procedure_text(const CalledProcedure& procedure) {
-  std::string out =
-      "SELECT ROUTINE_DEFINITION FROM information_schema.ROUTINES WHERE ROUTINE_TYPE = 'PROCEDURE' "
-      "AND ROUTINE_SCHEMA = ";
-  out += procedure.schema.empty() ? "DATABASE()" : text_constant(procedure.schema);
-  out += " AND ROUTINE_NAME = ";
-  return out += text_constant(procedure.name);
+std::string show_procedure(const CalledProcedure& procedure) {
+  std::string out = "SHOW CREATE PROCEDURE ";
+  if (!procedure.schema.empty()) out += backticked(procedure.schema) + '.';
+  return out += backticked(procedure.name);
+}
+
+std::optional<std::string_view> procedure_body(std::string_view definition) {
+  Lexer lexer(definition, Dialect::mariadb);
+  Token token = lexer.next();
+  while (token.kind != TokenKind::end && !token.is_word("PROCEDURE")) token = lexer.next();
+  if (!is_name(lexer.next())) return std::nullopt;
+  std::size_t depth = 0;
+  do {
+    token = lexer.next();
+    if (token.kind == TokenKind::end) return std::nullopt;
+    if (token.is('(')) ++depth;
+    if (token.is(')')) --depth;
+  } while (depth > 0);
+  if (!token.is(')')) return std::nullopt;
+  return definition.substr(token.offset + 1);
 }
 
 bool may_send_results(std::string_view definition) {
@@ -62,6 +95,17 @@ bool may_send_results(std::string_view definition) {
     if (token.kind == TokenKind::unterminated || is_one_of(token, kResultWords)) return true;
     if (begins && token.is_word("VALUES")) return true;
     begins = token.is(';') || is_one_of(token, kBeginWords);
+  }
+  return false;
+}
+
+bool controls_transactions(std::string_view definition) {
+  Lexer lexer(definition, Dialect::mariadb);
+  bool changes = false;  // CREATE or DROP, of something that is not temporary
+  for (Token token = lexer.next(); token.kind != TokenKind::end; token = lexer.next()) {
+    if (changes && !token.is_word("TEMPORARY")) return true;
+    if (token.kind == TokenKind::unterminated || is_one_of(token, kControlWords)) return true;
+    changes = token.is_word("CREATE") || token.is_word("DROP");
   }
   return false;
 }

@@ -387,6 +387,71 @@ TEST_F(CaptureMariadb, RecordsTheSetsBeforeTheOneThatAnArrayFailsAt) {
 }
 
 // Row 1 belongs to the victim, rows 2 to 5 to the other, which has written more and so survives.
+class CaptureMariadbCall : public CaptureMariadb {
+ protected:
+  void SetUp() override {
+    begin({"CREATE TABLE t (id INT PRIMARY KEY, v INT)",
+           "CREATE PROCEDURE twice(n INT) BEGIN INSERT INTO t VALUES (n, 1); "
+           "INSERT INTO t VALUES (n, 2); END",
+           "CREATE PROCEDURE refuses() BEGIN DECLARE c INT; SET c = 1; "
+           "SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'no'; END",
+           "CREATE PROCEDURE asks() BEGIN DECLARE c INT; SELECT COUNT(*) INTO c FROM t; "
+           "SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'no'; END",
+           "CREATE PROCEDURE ends(n INT) BEGIN INSERT INTO t VALUES (n, 1); COMMIT; "
+           "INSERT INTO t VALUES (n + 1, 1); ROLLBACK; END"});
+  }
+  [[nodiscard]] std::vector<std::string> notes() {
+    std::vector<std::string> out;
+    for (const SeenTransaction& one : production_.drain().transactions) {
+      EXPECT_EQ(one.outcome, Outcome::committed);
+      out.insert(out.end(), one.notes.begin(), one.notes.end());
+    }
+    return out;
+  }
+};
+
+TEST_F(CaptureMariadbCall, WhatStandsOfAProcedureThatFailsIsCounted) {
+  Application app(production_.through());
+  EXPECT_EQ(run(app, "CALL twice(1)"), SQL_ERROR);
+  EXPECT_EQ(production_.scalar("SELECT v FROM t WHERE id = 1"), "1");
+  app.autocommit(false);
+  EXPECT_EQ(run(app, "CALL twice(2)"), SQL_ERROR);
+  EXPECT_EQ(app.commit(), SQL_SUCCESS);
+  EXPECT_EQ(production_.scalar("SELECT v FROM t WHERE id = 2"), "1");
+  EXPECT_EQ(notes(), (std::vector<std::string>{"call-failed-in-part", "call-failed-in-part"}));
+}
+
+TEST_F(CaptureMariadbCall, AProcedureThatOnlyRefusesIsNotCounted) {
+  Application app(production_.through());
+  for (const bool on : {true, false}) {
+    app.autocommit(on);
+    for (const char* text : {"CALL refuses()", "CALL asks()", "CALL nowhere()", "CALL twice()"}) {
+      EXPECT_EQ(run(app, text), SQL_ERROR) << text;
+    }
+  }
+  EXPECT_EQ(app.rollback(), SQL_SUCCESS);
+  EXPECT_EQ(notes(), std::vector<std::string>{});
+  EXPECT_EQ(production_.map().header().uncaptured.load(), 0u);
+}
+
+TEST_F(CaptureMariadbCall, AProcedureThatEndsTransactionsRunsAsItIsAndIsCounted) {
+  Application app(production_.through());
+  EXPECT_EQ(run(app, "CALL ends(1)"), SQL_SUCCESS);
+  EXPECT_EQ(production_.scalar("SELECT GROUP_CONCAT(id ORDER BY id) FROM t"), "1,2");
+  app.autocommit(false);
+  EXPECT_EQ(run(app, "INSERT INTO t VALUES (9, 9)"), SQL_SUCCESS);
+  EXPECT_EQ(run(app, "CALL ends(5)"), SQL_SUCCESS);
+  EXPECT_EQ(app.rollback(), SQL_SUCCESS);
+  EXPECT_EQ(production_.scalar("SELECT GROUP_CONCAT(id ORDER BY id) FROM t"), "1,2,5,9");
+  const auto seen = production_.drain();
+  ASSERT_EQ(seen.transactions.size(), 2u);
+  EXPECT_EQ(seen.texts(), std::vector<std::string>{"INSERT INTO t VALUES (9, 9)"});
+  for (const SeenTransaction& one : seen.transactions) {
+    EXPECT_EQ(one.notes, std::vector<std::string>{"call-with-transaction-control"});
+    EXPECT_EQ(one.outcome, Outcome::committed);
+  }
+}
+
 class CaptureMariadbBatch : public CaptureMariadb {
  protected:
   void SetUp() override {

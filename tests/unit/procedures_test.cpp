@@ -19,10 +19,19 @@ TEST(Procedures, TheNameOfACallIsFoundInTextAndEscape) {
   EXPECT_FALSE(called_procedure("CALL a."));
 }
 
-TEST(Procedures, NamesAreGivenSoThatNoModeReadsThemOtherwise) {
-  const std::string text = procedure_text({"", "o'c\\"});
-  EXPECT_NE(text.find("ROUTINE_NAME = _utf8mb4 X'6F27635C'"), std::string::npos) << text;
-  EXPECT_NE(text.find("ROUTINE_SCHEMA = DATABASE()"), std::string::npos) << text;
+TEST(Procedures, TheDefinitionIsAskedForByName) {
+  EXPECT_EQ(show_procedure({"", "o`c"}), "SHOW CREATE PROCEDURE `o``c`");
+  EXPECT_EQ(show_procedure({"a", "p"}), "SHOW CREATE PROCEDURE `a`.`p`");
+}
+
+TEST(Procedures, TheBodyStandsBehindTheParameters) {
+  EXPECT_EQ(procedure_body("CREATE DEFINER=`a`@`%` PROCEDURE `p`()\nDELETE FROM t"),
+            "\nDELETE FROM t");
+  EXPECT_EQ(procedure_body("CREATE PROCEDURE `a (`(n DECIMAL(3,1), OUT m INT) BEGIN END"),
+            " BEGIN END");
+  EXPECT_FALSE(procedure_body("CREATE PROCEDURE `p`"));
+  EXPECT_FALSE(procedure_body("CREATE PROCEDURE `p`((n INT)"));
+  EXPECT_FALSE(procedure_body(""));
 }
 
 TEST(Procedures, WhatOnlyChangesRowsSendsNoResult) {
@@ -40,6 +49,20 @@ TEST(Procedures, AnyWordOfAStatementWithAResultCounts) {
         "IF n THEN VALUES (1); END IF", "BEGIN SET n = 1; CALL other(); END", "EXECUTE IMMEDIATE t",
         "BEGIN SET @a = 'open; END"}) {
     EXPECT_TRUE(may_send_results(definition)) << definition;
+  }
+}
+
+TEST(Procedures, WhatMayEndATransactionIsSeen) {
+  for (const char* definition :
+       {"BEGIN DELETE FROM t; COMMIT; END", "IF n THEN ROLLBACK; END IF", "ALTER TABLE t ADD a INT",
+        "BEGIN START TRANSACTION; END", "SET autocommit = 0", "CREATE TABLE u (a INT)",
+        "BEGIN DROP TABLE u; END", "SET n = GET_LOCK('a', 1)", "SET @a = 'open"}) {
+    EXPECT_TRUE(controls_transactions(definition)) << definition;
+  }
+  for (const char* definition :
+       {"BEGIN CREATE TEMPORARY TABLE u (a INT); DROP TEMPORARY TABLE u; END",
+        "INSERT INTO t VALUES ('COMMIT')", "BEGIN DECLARE EXIT HANDLER FOR 1062 BEGIN END; END"}) {
+    EXPECT_FALSE(controls_transactions(definition)) << definition;
   }
 }
 

@@ -1,4 +1,5 @@
 // MariaDB: several statements in one text, and procedures that send results.
+#include <iterator>
 #include <string>
 
 #include "tests/engine/parity/case.h"
@@ -258,6 +259,38 @@ void several_statements_refused(Program& p) {
                 "INSERT INTO $T (v) VALUES (1); COMMIT", "SELECT 1; SELECT 2"});
 }
 
+// The client's own statement around a body of several; the script goes on with a semicolon.
+#define UNDERSTUDY_PROCEDURE(definer, name, body)                                    \
+  "DELIMITER //\nCREATE DEFINER = " definer " PROCEDURE " name "(n int) BEGIN " body \
+  " END//\nDELIMITER "
+
+constexpr const char* kProcedures[] = {
+    "CREATE TABLE $T (id $serial, v int, name varchar(12))",
+    UNDERSTUDY_PROCEDURE("app@'%'", "$T_seen",
+                         "INSERT INTO $T (id, v) VALUES (n, 1); "
+                         "INSERT INTO $T (id, v) VALUES (n, 2);"),
+    UNDERSTUDY_PROCEDURE("CURRENT_USER", "$T_unseen",
+                         "INSERT INTO $T (id, v) VALUES (n, 1); "
+                         "INSERT INTO $T (id, v) VALUES (n, 2);"),
+    UNDERSTUDY_PROCEDURE("app@'%'", "$T_caught",
+                         "DECLARE EXIT HANDLER FOR 1062 INSERT INTO $T (v) VALUES (9); "
+                         "INSERT INTO $T (id, v) VALUES (n, 1); "
+                         "INSERT INTO $T (id, v) VALUES (n, 2);"),
+    UNDERSTUDY_PROCEDURE("app@'%'", "$T_ends",
+                         "INSERT INTO $T (id, v) VALUES (n, 1); ROLLBACK; "
+                         "INSERT INTO $T (v) VALUES (3); COMMIT;"),
+    UNDERSTUDY_PROCEDURE("app@'%'", "$T_begins",
+                         "START TRANSACTION; INSERT INTO $T (id, v) VALUES (n, 1); ROLLBACK; "
+                         "INSERT INTO $T (v) VALUES (3);"),
+    UNDERSTUDY_PROCEDURE("app@'%'", "$T_written",
+                         "INSERT INTO $T (v) VALUES (n); INSERT INTO $T (v) VALUES (n + 1);")};
+
+/// Procedures of several statements: under autocommit each commits by itself.
+void calls_of_several_statements(Program& p) {
+  run_texts(p, {"CALL $T_written(1)", "CALL $T_seen(700)", "CALL $T_unseen(701)",
+                "CALL $T_caught(702)", "CALL $T_ends(703)", "CALL $T_begins(704)"});
+}
+
 void calls_with_results(Program& p) {
   run_texts(p, {"CALL $T_q(5)", "{call $T_q(7)}", "EXECUTE IMMEDIATE 'CALL $T_q(9)'"});
 }
@@ -277,6 +310,11 @@ void add_maria_batch_cases(Cases& all) {
                    own});
   };
   add("CallsWithResults", calls_with_results, false);
+  all.push_back({"Maria",
+                 "CallsOfSeveralStatements",
+                 kMaria,
+                 {std::begin(kProcedures), std::end(kProcedures)},
+                 calls_of_several_statements});
   add("MariaBatches", several_statements);
   add("MariaBatchesWithParameters", several_statements_with_parameters);
   add("MariaBatchesWithTransactions", several_statements_with_transactions);

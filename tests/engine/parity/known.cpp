@@ -37,7 +37,10 @@ constexpr Known kRemainders[] = {
      "under autocommit a procedure is counted that gives back parameters, or whose definition the "
      "account may not see"},
     {"Maria", "callswithresults", Compared::nothing,
-     "a procedure that sends results is counted under autocommit"},
+     "a procedure that sends results is counted under autocommit: kept open until the application "
+     "has read them, a transaction of ours would hold its locks for as long"},
+    {"Maria", "callsofseveralstatements", Compared::nothing,
+     "a procedure that fails in its middle, or ends transactions, is counted"},
     {"Maria", "mariabatchesnottoldapart", Compared::nothing,
      "arrays, data at execution and unbound parameters of several statements in one text are "
      "counted, not told apart"},
