@@ -188,15 +188,17 @@ void JournalFeed::Impl::keep(std::span<const std::byte> part, std::uint64_t seq)
 
 void JournalFeed::Impl::check_limits() {
   if (transactions <= kFeedPendingMax && bytes + text_bytes <= kFeedBytesMax) return;
-  std::string holder = "a transaction that is still open";
-  if (!pending.empty()) {
-    holder = fmt::format("transaction {} (id {}) whose outcome is not known", pending.front().seq,
-                         pending.front().head.txn_id);
-  }
+  const std::uint64_t held_mib = (bytes + text_bytes) >> 20;
+  if (pending.empty())
+    throw std::runtime_error(
+        fmt::format("transactions that are still open have {} MiB in the journal, more than the {} "
+                    "MiB that are held in memory; write less in one transaction",
+                    held_mib, kFeedBytesMax >> 20));
+  const Pending& first = pending.front();
   throw std::runtime_error(fmt::format(
-      "{} transactions ({} MiB) wait behind {}, more than can be held in memory; resolve it, then "
-      "start the replayer again",
-      transactions, (bytes + text_bytes) >> 20, holder));
+      "{} transactions ({} MiB) wait behind transaction {} (id {}), more than the {} "
+      "transactions and {} MiB that are held in memory",
+      transactions, held_mib, first.seq, first.head.txn_id, kFeedPendingMax, kFeedBytesMax >> 20));
 }
 
 bool JournalFeed::Impl::read_one() {
@@ -381,6 +383,7 @@ FeedWait JournalFeed::waiting() const {
   wait.seq = front.seq;
   wait.txn_id = front.head.txn_id;
   wait.server_txid = front.head.server_txid;
+  wait.sealed_at_us = front.head.sealed_at_us;
   return wait;
 }
 

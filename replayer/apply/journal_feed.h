@@ -68,6 +68,7 @@ struct FeedWait {
   std::uint64_t seq = 0;
   std::uint64_t txn_id = 0;
   std::uint64_t server_txid = 0;
+  std::int64_t sealed_at_us = 0;
 };
 
 inline constexpr std::size_t kFeedPendingMax = 1u << 20;    // transactions without outcome

@@ -45,7 +45,17 @@ struct AddedColumn {
   bool constant = false;  // written when the row is made, and left alone afterwards
 };
 
-enum class TxnStatus { committed, rolled_back, in_progress, unknown };
+/// How a transaction ended, as far as the server knows. After a crash a server gives ids once more
+/// whose transactions had left nothing on its disk: `committed_before_restart` is such an id only
+/// if the server has crashed more than once since, `maybe_another` may well be.
+enum class TxnStatus {
+  committed,
+  rolled_back,
+  in_progress,
+  unknown,
+  committed_before_restart,
+  maybe_another,
+};
 
 inline constexpr char kPositionTable[] = "understudy_position";
 
@@ -180,7 +190,9 @@ class SqlDialect {
     return true;
   }
   [[nodiscard]] virtual bool can_resolve() const = 0;  // txn_status knows
-  virtual TxnStatus txn_status(odbc::Connection& production, std::uint64_t server_txid) const = 0;
+  /// `age_us`: since the transaction was sealed.
+  virtual TxnStatus txn_status(odbc::Connection& production, std::uint64_t server_txid,
+                               std::int64_t age_us) const = 0;
 
  protected:
   /// Statements that all succeed only when the column's value is deterministic; they leave nothing

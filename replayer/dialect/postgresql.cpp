@@ -318,7 +318,42 @@ ORDER BY f.root, f.root <> f.member, f.member)";
 
   [[nodiscard]] bool can_resolve() const override { return true; }
 
-  TxnStatus txn_status(odbc::Connection& production, std::uint64_t server_txid) const override {
+  // What a transaction wrote is flushed before its COMMIT is answered, not before. So after a crash
+  // the ids from the recovery's checkpoint on are given once more, and what the server says of them
+  // is of another transaction; those that had them before are gone. That checkpoint, as that of a
+  // shutdown, is one during which nothing else was written.
+  TxnStatus txn_status(odbc::Connection& production, std::uint64_t server_txid,
+                       std::int64_t age_us) const override {
+    odbc::Statement asked(production);
+    asked.prepare("SELECT CAST(clock_timestamp() - CAST('" + std::to_string(age_us) +
+                  " microseconds' AS interval) < pg_postmaster_start_time() AS text),"
+                  " split_part(next_xid, ':', 1), split_part(next_xid, ':', 2),"
+                  " CAST(checkpoint_lsn = redo_lsn AS text) FROM pg_control_checkpoint()");
+    asked.execute();
+    if (!asked.fetch() || asked.text(1) != "true") return status_of(production, server_txid);
+    const std::uint64_t first_again = (number_in(asked.text(2)) << 32) | number_in(asked.text(3));
+    const bool nothing_since = asked.text(4) == "true";
+    asked.close();
+    if (server_txid >= first_again) return TxnStatus::rolled_back;
+    const TxnStatus status = status_of(production, server_txid);
+    if (status != TxnStatus::committed) return status;
+    return nothing_since ? TxnStatus::committed_before_restart : TxnStatus::maybe_another;
+  }
+
+ protected:
+  [[nodiscard]] std::vector<std::string> deterministic_probe(
+      const Table& table, const AddedColumn& added) const override {
+    return {"CREATE TEMP TABLE understudy_probe (LIKE " + qualified(table) + ")",
+            "CREATE INDEX ON pg_temp.understudy_probe ((" + added.sql + "))"};
+  }
+
+ private:
+  [[nodiscard]] static std::uint64_t number_in(const odbc::OptionalText& text) {
+    return text ? std::strtoull(text->c_str(), nullptr, 10) : 0;
+  }
+
+  [[nodiscard]] static TxnStatus status_of(odbc::Connection& production,
+                                           std::uint64_t server_txid) {
     try {
       const auto status = production.scalar("SELECT pg_xact_status(CAST('" +
                                             std::to_string(server_txid) + "' AS xid8))");
@@ -332,14 +367,6 @@ ORDER BY f.root, f.root <> f.member, f.member)";
     return TxnStatus::unknown;
   }
 
- protected:
-  [[nodiscard]] std::vector<std::string> deterministic_probe(
-      const Table& table, const AddedColumn& added) const override {
-    return {"CREATE TEMP TABLE understudy_probe (LIKE " + qualified(table) + ")",
-            "CREATE INDEX ON pg_temp.understudy_probe ((" + added.sql + "))"};
-  }
-
- private:
   [[nodiscard]] static std::string cast(const Column& column) {
     return "CAST(? AS " + cast_type(column) + ")";
   }

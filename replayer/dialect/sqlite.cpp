@@ -218,7 +218,8 @@ class SqliteDialect final : public WrittenDialect {
 
   [[nodiscard]] bool can_resolve() const override { return false; }
 
-  TxnStatus txn_status(odbc::Connection& /*db*/, std::uint64_t /*server_txid*/) const override {
+  TxnStatus txn_status(odbc::Connection& /*db*/, std::uint64_t /*server_txid*/,
+                       std::int64_t /*age_us*/) const override {
     return TxnStatus::unknown;
   }
 

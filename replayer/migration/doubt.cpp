@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <unordered_map>
 
 #include "journal/segment.h"
@@ -42,8 +43,14 @@ void DoubtResolver::record(std::uint64_t txn_id, Outcome outcome) {
   settled_.insert(txn_id);
 }
 
-std::optional<Outcome> DoubtResolver::ask_server(std::uint64_t server_txid) {
-  switch (source().sql().txn_status(source().db(), server_txid)) {
+TxnStatus DoubtResolver::ask_server(std::uint64_t server_txid, std::int64_t sealed_at_us) {
+  const std::int64_t age_us = std::max<std::int64_t>(0, wall_clock_us() - sealed_at_us);
+  return source().sql().txn_status(source().db(), server_txid, age_us);
+}
+
+std::optional<Outcome> DoubtResolver::conclude(
+    TxnStatus status, const std::function<std::optional<Outcome>()>& rows) {
+  switch (status) {
     case TxnStatus::committed:
       return Outcome::committed;
     case TxnStatus::rolled_back:
@@ -51,6 +58,16 @@ std::optional<Outcome> DoubtResolver::ask_server(std::uint64_t server_txid) {
     case TxnStatus::in_progress:
       reason_ = "the server still works on its COMMIT";
       return std::nullopt;
+    case TxnStatus::committed_before_restart:
+      return rows().value_or(Outcome::committed);
+    case TxnStatus::maybe_another: {
+      const auto outcome = rows();
+      if (!outcome)
+        reason_ =
+            "the server has restarted since and may have given its id once more, and its "
+            "rows do not tell how it ended; cancel the migration and start a new one";
+      return outcome;
+    }
     case TxnStatus::unknown:
       break;
   }
@@ -60,11 +77,6 @@ std::optional<Outcome> DoubtResolver::ask_server(std::uint64_t server_txid) {
 
 std::optional<Outcome> DoubtResolver::compare_rows(const FeedWait& wait,
                                                    const DoubtTarget& target) {
-  const Dialect kind = source().sql().kind();
-  if (kind != Dialect::sqlite && kind != Dialect::mariadb) {
-    reason_ = "the server cannot be asked how it ended; cancel the migration and start a new one";
-    return std::nullopt;
-  }
   auto reader = require(JournalReader::open(migration_.home.journal()));
   const auto session = session_of(*reader, wait.seq);
   if (!session || owner_still_writes(migration_, *session)) {
@@ -86,7 +98,9 @@ bool DoubtResolver::settle(const FeedWait& wait, const DoubtTarget& target) {
   if (settled_.contains(wait.txn_id)) return true;
   if (asked_txn_ == wait.txn_id && monotonic_ns() - asked_ns_ < kAskAgainNs) return false;
   const bool by_server = wait.server_txid != 0 && source().sql().can_resolve();
-  const auto outcome = by_server ? ask_server(wait.server_txid) : compare_rows(wait, target);
+  const auto rows = [&] { return compare_rows(wait, target); };
+  const auto outcome =
+      by_server ? conclude(ask_server(wait.server_txid, wait.sealed_at_us), rows) : rows();
   asked_txn_ = wait.txn_id;
   asked_ns_ = monotonic_ns();
   if (!outcome) return false;
@@ -99,6 +113,7 @@ void DoubtResolver::settle_all_by_server() {
   auto reader = require(JournalReader::open(migration_.home.journal()));
   struct Open {
     std::uint64_t server_txid = 0;
+    std::int64_t sealed_at_us = 0;
     bool in_doubt = false;
   };
   std::unordered_map<std::uint64_t, Open> open;
@@ -108,7 +123,7 @@ void DoubtResolver::settle_all_by_server() {
     const JournalRecord one = require(next);
     if (one.type == RecordType::transaction) {
       const TransactionHead head = require(decode_head(one.payload));
-      open[head.txn_id].server_txid = head.server_txid;
+      open[head.txn_id] = {head.server_txid, head.sealed_at_us, false};
     } else if (one.type == RecordType::outcome) {
       const auto outcome = require(plain_body<OutcomeRecord>(one.payload));
       const auto found = open.find(outcome.txn_id);
@@ -119,7 +134,10 @@ void DoubtResolver::settle_all_by_server() {
   }
   for (const auto& [txn_id, one] : open) {
     if (!one.in_doubt || one.server_txid == 0 || settled_.contains(txn_id)) continue;
-    if (const auto outcome = ask_server(one.server_txid)) record(txn_id, *outcome);
+    const TxnStatus status = ask_server(one.server_txid, one.sealed_at_us);
+    // The snapshot will hold the truth: what counts here is that it has ended.
+    const auto ended = [] { return std::optional(Outcome::committed); };
+    if (const auto outcome = conclude(status, ended)) record(txn_id, *outcome);
   }
 }
 

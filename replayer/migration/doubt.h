@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <set>
 #include <string>
@@ -36,7 +37,10 @@ class DoubtResolver {
 
  private:
   const Database& source();
-  std::optional<Outcome> ask_server(std::uint64_t server_txid);
+  TxnStatus ask_server(std::uint64_t server_txid, std::int64_t sealed_at_us);
+  /// What follows from the server's word; `rows` compares rows where that is not certain.
+  std::optional<Outcome> conclude(TxnStatus status,
+                                  const std::function<std::optional<Outcome>()>& rows);
   std::optional<Outcome> compare_rows(const FeedWait& wait, const DoubtTarget& target);
   void record(std::uint64_t txn_id, Outcome outcome);
 

@@ -314,7 +314,7 @@ TEST_F(PostgresqlDialect, AsksTheServerHowATransactionEnded) {
   open.set_autocommit(false);
   const auto running = open.scalar("SELECT pg_current_xact_id()");
   const auto status = [&](const odbc::OptionalText& id) {
-    return dialect_.txn_status(db_, std::strtoull(id->c_str(), nullptr, 10));
+    return dialect_.txn_status(db_, std::strtoull(id->c_str(), nullptr, 10), 0);
   };
   EXPECT_EQ(status(committed), TxnStatus::committed);
   EXPECT_EQ(status(running), TxnStatus::in_progress);

@@ -133,5 +133,28 @@ TEST_F(KilledProcesses, AProgramThatDiesOnTheShadowLeavesNothingHalfApplied) {
   migration_.expect_tool({"reverse"});
 }
 
+TEST_F(KilledProcesses, WithoutJournaldRecordingEndsWithTheReasonWhenTheRingIsFull) {
+  migration_.expect_tool({"create", "--production", migration_.production(), "--shadow",
+                          migration_.shadow(), "--ring-bytes", "65536"});
+  migration_.expect_tool({"start"});
+  EXPECT_TRUE(migration_.kill_process("journald"));
+  odbc::Connection application(migration_.application());
+  int writes = 0;
+  const auto write = [&] {
+    application.run("UPDATE hot SET val = val + 1, ver = ver + 1 WHERE id = 1");
+    ++writes;
+  };
+  const int full = 65536 / 64;  // no record is smaller
+  while (writes < full) write();
+  const nlohmann::json status = migration_.status();
+  EXPECT_EQ(status["mode"], "invalid");
+  EXPECT_EQ(status["phase"], "invalid");
+  EXPECT_NE(status["reason"].dump().find("journald"), std::string::npos) << status["reason"];
+  for (int i = 0; i < 100; ++i) write();
+  EXPECT_EQ(
+      odbc::Connection(migration_.production()).scalar("SELECT ver::text FROM hot WHERE id = 1"),
+      std::to_string(writes));
+}
+
 }  // namespace
 }  // namespace understudy

@@ -235,10 +235,21 @@ class Round {
     figures_.transactions += status["journaled"].get<std::uint64_t>();
     ++figures_.migrations;
     if (::testing::Test::HasFailure())
+      std::printf("the journal is kept: %s\n", kept_journal().c_str());
+    if (::testing::Test::HasFailure())
       std::printf("%s\n",
                   run_program({"tail", "-n", "30", migration_.journal() + "/../replayer.log",
                                migration_.journal() + "/../journald.log"})
                       .output.c_str());
+  }
+  /// A copy of it that outlives the test.
+  [[nodiscard]] std::string kept_journal() const {
+    const auto kept =
+        std::filesystem::temp_directory_path() / ("understudy-soak-" + std::to_string(::getpid()));
+    std::error_code failed;
+    std::filesystem::copy(migration_.journal(), kept, std::filesystem::copy_options::recursive,
+                          failed);
+    return failed ? "no: " + failed.message() : kept.string();
   }
   static bool at_rest(const nlohmann::json& phase) {
     return phase == "replaying" || phase == "ready" || phase == "switched";
