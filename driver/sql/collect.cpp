@@ -1,5 +1,7 @@
 #include "driver/sql/collect.h"
 
+#include <span>
+
 namespace understudy::sql {
 namespace {
 
@@ -13,12 +15,27 @@ std::string collected_value(std::string_view text_expression) {
   return "coalesce(pg_catalog.char_length(" + text + ")::text || ':' || " + text + ", '-')";
 }
 
+namespace {
+
+// In halves, so that the tree of it stays flat however many there are.
+void join_values(std::span<const std::string> text_expressions, std::string* out) {
+  if (text_expressions.size() == 1) {
+    *out += collected_value(text_expressions.front());
+    return;
+  }
+  const std::size_t half = text_expressions.size() / 2;
+  *out += '(';
+  join_values(text_expressions.first(half), out);
+  *out += " || ";
+  join_values(text_expressions.subspan(half), out);
+  *out += ')';
+}
+
+}  // namespace
+
 std::string collected_row(const std::vector<std::string>& text_expressions) {
   std::string row;
-  for (const std::string& one : text_expressions) {
-    if (!row.empty()) row += " || ";
-    row += collected_value(one);
-  }
+  if (!text_expressions.empty()) join_values(text_expressions, &row);
   return row;
 }
 

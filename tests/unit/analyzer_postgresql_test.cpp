@@ -1,4 +1,5 @@
 #include <gtest/gtest.h>
+#include <pthread.h>
 
 #include <string>
 #include <thread>
@@ -454,6 +455,28 @@ TEST(PostgresqlAnalyzer, GivesUpOnDeepAndLongTexts) {
   expect_opaque(sets, "not-understood");
   expect_opaque("DELETE FROM account WHERE owner = '" + std::string(2u << 20, 'x') + "'",
                 "not-understood");
+}
+
+TEST(PostgresqlAnalyzer, KeepsRowsOfManyColumnsOnASmallStack) {
+  Catalog c = catalog();
+  Table wide = simple("wide");
+  for (int i = 0; i < 1500; ++i) wide.columns.push_back(column("c" + std::to_string(i), "text"));
+  c.tables.push_back(wide);
+  const auto look_at_it = [](void* known) -> void* {
+    const Catalog& tables = *static_cast<const Catalog*>(known);
+    EXPECT_EQ(analyze("DELETE FROM wide RETURNING id", tables).verdict, Verdict::effects);
+    EXPECT_EQ(analyze("UPDATE wide SET a = 1 RETURNING id", tables).verdict, Verdict::effects);
+    EXPECT_EQ(analyze("WITH w AS (UPDATE wide SET a = 1) SELECT 1", tables).verdict,
+              Verdict::effects);
+    return nullptr;
+  };
+  pthread_attr_t small;
+  pthread_attr_init(&small);
+  pthread_attr_setstacksize(&small, 512u << 10);
+  pthread_t thread{};
+  ASSERT_EQ(pthread_create(&thread, &small, look_at_it, &c), 0);
+  pthread_join(thread, nullptr);
+  pthread_attr_destroy(&small);
 }
 
 TEST(PostgresqlAnalyzer, TakesManyRowsInOneInsert) {
