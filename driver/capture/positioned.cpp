@@ -191,10 +191,14 @@ class RowsAfter {
   bool added(const Touched& one) {
     KeyValues key = keys_in_buffers(buffers_, cursor_, one.row);
     if (key_is_made(buffers_, cursor_, one.row, session_.dialect)) {
+      // 0 is a key where the session's mode says so.
+      const SQLUSMALLINT number = cursor_.keys.front().number;
+      const bool given = !buffers_.left_out(number, one.row) && !buffers_.is_null(number, one.row);
+      const auto zero = given ? reader_.keeps_zero() : std::optional(false);
       // Of several rows the server tells the last one's key alone.
-      auto made = write_.rows.size() == 1 ? reader_.generated_key() : std::nullopt;
-      if (!made) return false;
-      key = std::move(*made);
+      auto made = write_.rows.size() == 1 && zero == false ? reader_.generated_key() : std::nullopt;
+      if (zero != true && !made) return false;
+      if (made) key = std::move(*made);
     }
     if (key.empty()) return false;
     const auto row = reader_.read(key, RowReader::Wanted::own_row);

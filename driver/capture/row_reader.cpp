@@ -137,6 +137,15 @@ std::optional<KeyValues> RowReader::generated_key() {
   return KeyValues{std::move(value)};
 }
 
+std::optional<bool> RowReader::keeps_zero() {
+  OwnStatement question(stmt_);
+  std::string answer;
+  bool is_null = false;
+  const bool told = question.ask("SELECT @@sql_mode LIKE '%NO_AUTO_VALUE_ON_ZERO%'") &&
+                    question.read_value(1, &answer, &is_null) && !is_null;
+  return told ? std::optional(answer == "1") : std::nullopt;
+}
+
 std::optional<KeyValues> key_of_current_row(const Statement& stmt, const PositionedCursor& cursor) {
   const RowBuffers buffers = RowBuffers::of(stmt);
   KeyValues out;

@@ -34,6 +34,8 @@ class RowReader {
   /// The key that the server has made for the row this connection inserted last. Only after it has
   /// made one: PostgreSQL fails the transaction otherwise.
   std::optional<KeyValues> generated_key();
+  /// MariaDB: whether the server takes a key of 0 as it is given. Nothing when it does not say.
+  std::optional<bool> keeps_zero();
 
  private:
   bool bind(const KeyValues& key);

@@ -128,6 +128,29 @@ void rows_added_at_once(Program& p) {
   }
 }
 
+/// A mode in which the server makes no key for 0.
+void adds_a_row_with_key_zero(Program& p) {
+  p.run("SET sql_mode = 'NO_AUTO_VALUE_ON_ZERO'");
+  for (const bool on : {true, false}) {
+    p.autocommit(on);
+    p.run("DELETE FROM $T");
+    p.run("INSERT INTO $T (name) VALUES ('a'), ('b'), ('c')");
+    SQLHSTMT h = p.stmt();
+    Rowset rows;
+    if (rows.open(p, h)) {
+      p.set_stmt_attr(h, SQL_ATTR_ROW_ARRAY_SIZE, 1);
+      rows.id[0] = 0;
+      std::snprintf(rows.note[0], sizeof(rows.note[0]), "zero");
+      rows.note_length[0] = SQL_NTS;
+      p.bulk_operations(h, SQL_ADD);
+      p.query(kQuestion);
+    }
+    p.drop(h);
+    p.commit();
+    p.query("SELECT id, name FROM $T ORDER BY id");
+  }
+}
+
 }  // namespace
 
 void add_maria_cases(Cases& all) {
@@ -139,6 +162,7 @@ void add_maria_cases(Cases& all) {
   add("WarningsAfterArrays", warnings_after_arrays);
   add("RowCountAfterPositions", row_count_after_positions);
   add("RowsAddedAtOnce", rows_added_at_once);
+  add("AddsARowWithKeyZero", adds_a_row_with_key_zero);
 }
 
 }  // namespace understudy::parity
