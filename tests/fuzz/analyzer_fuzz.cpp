@@ -57,13 +57,24 @@ void check(const sql::RowsQuery& query, const sql::Analysis& a, Dialect dialect)
   if (query.hint_at != 0) require(markers(query.explain, dialect) == a.parameters);
 }
 
+void check_parts(const sql::Analysis& a, Dialect dialect) {
+  require(a.reason.empty() && a.counted_part < a.parts.size());
+  require(markers(a.rewritten, dialect) == a.parameters);
+  for (const sql::RowsPart& part : a.parts) {
+    require(part.rows.table != nullptr && !part.rows.columns.empty() && !part.rows.shape.empty());
+    require(part.rows.key_count <= part.rows.columns.size());
+  }
+}
+
 void check(const sql::Analysis& a, std::string_view text, Dialect dialect) {
   require(a.parameters == markers(text, dialect));
   if (a.verdict != Verdict::keyed && a.verdict != Verdict::effects) {
     require(a.rewritten.empty() && a.rewritten_with_txid.empty() && a.key.empty());
     require(a.before.empty() && a.after.empty() && a.keeping.empty());
+    require(a.parts.empty() && a.merges.empty());
     return;
   }
+  if (!a.parts.empty()) return check_parts(a, dialect);
   require(a.table != nullptr && !a.columns.empty() && !a.shape.empty() && a.reason.empty());
   require(a.key_count <= a.columns.size());
   const bool asks = !a.before.empty() || !a.after.empty();
