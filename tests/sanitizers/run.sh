@@ -22,38 +22,51 @@ build() {
   cmake --build "$directory" -j "$(nproc)" --target $programs
 }
 
-failures=0
-
 run_quietly() {
   local log="$1" status=0
   shift
   "$@" >"$log" 2>&1 || status=$?
-  if [[ $status -ne 0 ]]; then
-    grep -vE '^\[ +(RUN|OK) ' "$log" >&2
-    echo "sanitizers: $1 failed with $status; see $log" >&2
-    failures=$((failures + 1))
-  fi
+  ((status == 0)) && return 0
+  grep -vE '^\[ +(RUN|OK) ' "$log" >&2
+  echo "sanitizers: $1 failed with $status; see $log" >&2
+  return 1
 }
 
-check() {
-  local directory="$prefix-$1" sanitizers="$2"
-  build "$directory" "$sanitizers" "unit_tests driver_tests"
-  run_quietly "$directory/unit_tests.log" "$directory/tests/unit/unit_tests"
+run_programs() {
+  local directory="$1" failed=0
+  run_quietly "$directory/unit_tests.log" "$directory/tests/unit/unit_tests" || failed=1
   run_quietly "$directory/driver_tests.log" "$directory/tests/engine/driver_tests" \
-    "--gtest_filter=-$starts_programs"
-  ((failures)) || echo "sanitizers: nothing to report with $sanitizers"
+    "--gtest_filter=-$starts_programs" || failed=1
+  return "$failed"
 }
+
+# The flags of one of them.
+flags() { [[ $1 == address ]] && echo address,undefined || echo "$1"; }
 
 case "${2:-all}" in
-  address) check address address,undefined ;;
-  thread) check thread thread ;;
-  all)
-    check address address,undefined
-    check thread thread
-    ;;
+  address | thread) readonly chosen=("$2") ;;
+  all) readonly chosen=(address thread) ;;
   *)
     echo 'usage: run.sh PREFIX-OF-BUILD-DIRECTORIES [address|thread]' >&2
     exit 2
     ;;
 esac
+
+for one in "${chosen[@]}"; do
+  build "$prefix-$one" "$(flags "$one")" "unit_tests driver_tests"
+done
+# The tests wait more than they compute: all at once.
+declare -A running
+for one in "${chosen[@]}"; do
+  run_programs "$prefix-$one" &
+  running[$one]=$!
+done
+failures=0
+for one in "${chosen[@]}"; do
+  if wait "${running[$one]}"; then
+    echo "sanitizers: nothing to report with $(flags "$one")"
+  else
+    failures=$((failures + 1))
+  fi
+done
 ((failures == 0))
