@@ -23,7 +23,10 @@ SQLRETURN start_pending(const Work& work, bool implicit, bool direct,
   pending->txn_id = session.transaction.txn_id;
   // The statement runs at the last SQLParamData, and only then leaves autocommit; of an array each
   // set runs when its own values are there.
-  if (implicit && work.bound.sets() > 1) pending->converted = leave_autocommit(session);
+  if (implicit && work.bound.sets() > 1) {
+    pending->converted = leave_autocommit(session);
+    if (!pending->converted) return run_outside(session, unchanged);
+  }
   const SQLRETURN ret = runs_text(work, direct, unchanged)(work.all());
   if (ret == SQL_NEED_DATA) {
     work.execution().pending = std::move(pending);
@@ -58,11 +61,7 @@ SQLRETURN finish_pending(Statement& stmt, Session& session, const RunsUnchanged&
   }
   const Work work{stmt, session, pending->plan, pending->bound, pending->late};
   if (!pending->implicit) return as_application_sees(work, record(work, work.all(), run));
-  if (!pending->converted && !leave_autocommit(session)) {
-    ret = last();
-    session.lost();
-    return ret;
-  }
+  if (!pending->converted && !leave_autocommit(session)) return run_outside(session, last);
   ret = end_converted(stmt, session, record(work, work.all(), run));
   return_to_autocommit(session);
   return as_application_sees(work, ret);

@@ -7,6 +7,7 @@
 #include "driver/capture/control.h"
 #include "driver/capture/data_at_execution.h"
 #include "driver/capture/implicit_commit.h"
+#include "driver/capture/own_transaction.h"
 #include "driver/capture/parts.h"
 #include "driver/capture/positioned.h"
 #include "driver/capture/row_counts.h"
@@ -248,10 +249,7 @@ SQLRETURN run_by_class(Statement& stmt, Session& session, bool direct,
   }
   if (session.left_autocommit) {
     const std::lock_guard lock(session.dbc.write_mutex);
-    if (!SQL_SUCCEEDED(real_set_autocommit(session.dbc, true))) {
-      return stmt.fail("HY000", "the real driver refuses to return to autocommit");
-    }
-    session.left_autocommit = false;
+    if (const auto ret = run_if_still_outside(stmt, session, unchanged)) return *ret;
   }
   if (execution.classification().controls) return run_controlling_batch(stmt, session, unchanged);
   if (const char* kind = execution.classification().uncaptured) {

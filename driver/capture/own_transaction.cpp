@@ -6,19 +6,38 @@
 
 namespace understudy::capture {
 bool leave_autocommit(Session& session) {
-  if (SQL_SUCCEEDED(real_set_autocommit(session.dbc, false))) {
-    session.transaction.flags |= kTransactionAutocommit;
-    return true;
-  }
-  session.map->invalidate("the real driver refuses to leave autocommit: order cannot be kept");
-  return false;
+  if (!SQL_SUCCEEDED(real_set_autocommit(session.dbc, false))) return false;
+  session.transaction.flags |= kTransactionAutocommit;
+  return true;
 }
 
 void return_to_autocommit(Session& session) {
   session.left_autocommit = !SQL_SUCCEEDED(real_set_autocommit(session.dbc, true));
-  if (session.left_autocommit) {
+  if (session.left_autocommit && !session.connection_lost()) {
     tell_operator("the real driver refuses to return to autocommit", session.migration);
   }
+}
+
+SQLRETURN run_outside(Session& session, const RunsUnchanged& unchanged) {
+  const SQLRETURN ret = unchanged();
+  if (done(ret) || ret == SQL_NEED_DATA) {
+    session.map->invalidate("the real driver refuses to leave autocommit: order cannot be kept");
+  }
+  session.lost();
+  return ret;
+}
+
+std::optional<SQLRETURN> run_if_still_outside(Statement& stmt, Session& session,
+                                              const RunsUnchanged& unchanged) {
+  return_to_autocommit(session);
+  if (!session.left_autocommit) return std::nullopt;
+  if (!session.connection_lost()) {
+    return stmt.fail("HY000", "the real driver refuses to return to autocommit");
+  }
+  const SQLRETURN ret = run_outside(session, unchanged);
+  // Connected again by itself: what the application takes for committed must be.
+  if (done(ret)) real_end_tran(session.dbc, SQL_COMMIT);
+  return ret;
 }
 
 SQLRETURN end_converted(Statement& stmt, Session& session, SQLRETURN ret, bool stands) {
@@ -43,13 +62,8 @@ SQLRETURN end_converted(Statement& stmt, Session& session, SQLRETURN ret, bool s
 
 SQLRETURN run_in_own_transaction(Statement& stmt, Session& session, const RunsUnchanged& work,
                                  const RunsUnchanged& unchanged) {
-  SQLRETURN ret = SQL_ERROR;
-  if (!leave_autocommit(session)) {
-    ret = unchanged();
-    session.lost();
-    return ret;
-  }
-  ret = work();
+  if (!leave_autocommit(session)) return run_outside(session, unchanged);
+  SQLRETURN ret = work();
   if (ret == SQL_NEED_DATA) {
     stmt.execution->pending->converted = true;
     return ret;

@@ -158,6 +158,9 @@ class Session {
   /// The rows that a statement changed could not be read. They are missed only where the server,
   /// when it is asked, has kept the transaction: on a connection that was lost it has not.
   void rows_unread();
+  /// What the real driver said of the call on the connection that failed last: the server's session
+  /// is gone, and with it what was not committed.
+  [[nodiscard]] bool connection_lost() const;
   /// COMMIT has failed: what the server says became of the transaction. Unknown when it cannot be
   /// asked. What the connection tells of the failure is the application's afterwards, too.
   Outcome refused_outcome();

@@ -78,11 +78,7 @@ SQLRETURN run_converted(const Work& work, const RunsSlice& run) {
   const SQLRETURN ret = each_slice(work, [&](Slice slice) -> SQLRETURN {
     BeginWrite how = BeginWrite::recorded;
     if (slice.first != 0 && !begin_marked(work.stmt, session, &how, &refused)) return refused;
-    if (!leave_autocommit(session)) {
-      const SQLRETURN plain = run(slice);
-      session.lost();
-      return plain;
-    }
+    if (!leave_autocommit(session)) return run_outside(session, [&] { return run(slice); });
     const SQLRETURN now = record(work, slice, run);
     return end_converted(work.stmt, session, now, work.execution().in_part);
   });
@@ -170,11 +166,7 @@ void report_ignored(const BoundParameters& bound) {
 SQLRETURN run_whole_array(const Work& work, bool implicit, const RunsSlice& run,
                           const RunsUnchanged& unchanged) {
   Session& session = work.session;
-  if (implicit && !leave_autocommit(session)) {
-    const SQLRETURN ret = unchanged();
-    session.lost();
-    return ret;
-  }
+  if (implicit && !leave_autocommit(session)) return run_outside(session, unchanged);
   const SetsTold before(work.bound);
   const bool saved = SQL_SUCCEEDED(session.send_aside(std::string("SAVEPOINT ") + kArraySavepoint));
   if (saved) session.transaction.set_savepoint(kArraySavepoint);

@@ -124,6 +124,10 @@ void Session::settle_taint() {
   header().tainted.fetch_add(1, std::memory_order_relaxed);
   keep_found_rows();
   SQLHSTMT statement = question();
+  if (statement == SQL_NULL_HSTMT && connection_lost()) {
+    transaction.poisoned = true;
+    return;
+  }
   if (statement == SQL_NULL_HSTMT || dialect == Dialect::generic) {
     note_uncaptured(unread ? kEffectsUnreadable : "error-in-transaction");
     return;
@@ -149,6 +153,20 @@ void Session::settle_taint() {
   for (Transaction::Savepoint& one : savepoints) one.mark = transaction.entries.mark();
   if (nothing_yet) transaction.savepoints = std::move(savepoints);
   transaction.txn_id = new_transaction_id();  // the server's transaction is another one
+}
+
+// Connector/ODBC says HY001 of it, with the client library's code.
+bool Session::connection_lost() const {
+  constexpr std::string_view kConnectionException = "08";
+  constexpr SQLINTEGER kServerGone = 2006;
+  constexpr SQLINTEGER kServerLost = 2013;
+  Handle seen(HandleKind::connection);
+  take_diagnostics(*dbc.library, SQL_HANDLE_DBC, dbc.real, dbc.wide, seen);
+  if (seen.diagnostics.empty()) return false;
+  const Diagnostic& first = seen.diagnostics.front();
+  const bool by_code =
+      dialect == Dialect::mariadb && (first.native == kServerGone || first.native == kServerLost);
+  return by_code || std::string_view(first.sqlstate).starts_with(kConnectionException);
 }
 
 // The question begins a transaction in manual mode, which is ended again: the application's next

@@ -3,6 +3,7 @@
 
 #include <future>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "tests/engine/recording.h"
@@ -568,6 +569,50 @@ TEST_F(CaptureMariadbDeadlock, KnowsThatATransactionBegunByTextIsOver) {
   EXPECT_EQ(run(victim, "ROLLBACK"), SQL_SUCCESS);
   EXPECT_EQ(production_.scalar("SELECT COUNT(*) FROM t"), "6");
   EXPECT_EQ(production_.drain().texts(), std::vector<std::string>{"INSERT INTO t VALUES (6, 6)"});
+}
+
+// The server ends the session of one application.
+class CaptureMariadbLost : public CaptureMariadb {
+ protected:
+  void SetUp() override { begin({"CREATE TABLE t (id INT PRIMARY KEY)"}); }
+  void end_session(Application& app) {
+    const std::string session = first_value(app, "SELECT CONNECTION_ID()");
+    Application other(production_.bare());
+    EXPECT_EQ(run(other, "KILL " + session), SQL_SUCCESS);
+    const std::string left =
+        "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE ID = " + session;
+    while (production_.scalar(left) != "0") std::this_thread::yield();
+  }
+  Seen drain() {
+    Seen seen = production_.drain();
+    EXPECT_EQ(production_.map().reason(), "");
+    EXPECT_EQ(production_.map().header().uncaptured.load(), 0u);
+    return seen;
+  }
+};
+
+TEST_F(CaptureMariadbLost, UnderAutocommitRecordingGoesOn) {
+  Application app(production_.through());
+  EXPECT_EQ(run(app, "INSERT INTO t VALUES (1)"), SQL_SUCCESS);
+  raw::Statement stmt(app);
+  end_session(app);
+  EXPECT_EQ(stmt.run("INSERT INTO t VALUES (2)"), SQL_ERROR);
+  EXPECT_EQ(stmt.run("INSERT INTO t VALUES (3)"), SQL_ERROR);
+  Application next(production_.through());
+  EXPECT_EQ(run(next, "INSERT INTO t VALUES (4)"), SQL_SUCCESS);
+  EXPECT_EQ(drain().texts(),
+            (std::vector<std::string>{"INSERT INTO t VALUES (1)", "INSERT INTO t VALUES (4)"}));
+}
+
+TEST_F(CaptureMariadbLost, OfATransactionWhoseNextStatementFailsNothingIsKept) {
+  Application app(production_.through());
+  app.autocommit(false);
+  EXPECT_EQ(run(app, "INSERT INTO t VALUES (1)"), SQL_SUCCESS);
+  end_session(app);
+  EXPECT_EQ(run(app, "INSERT INTO t VALUES (2)"), SQL_ERROR);
+  EXPECT_EQ(app.commit(), SQL_ERROR);
+  EXPECT_EQ(drain().texts(), std::vector<std::string>{});
+  EXPECT_EQ(production_.scalar("SELECT COUNT(*) FROM t"), "0");
 }
 
 TEST_F(CaptureMariadb, KeepsATransactionInWhichOneStatementFailed) {

@@ -155,8 +155,8 @@ TEST_F(ExactMariadb, TheCheckNamesTriggersAndCascades) {
          " ON DELETE CASCADE)",
          "CREATE TRIGGER loud AFTER INSERT ON a FOR EACH ROW SET @x = 1"});
   const Finished check = LiveMigration::tool({"check", migration_->name()});
-  EXPECT_NE(check.output.find("production a.loud"), std::string::npos) << check.output;
-  EXPECT_NE(check.output.find("production kid changes with a"), std::string::npos) << check.output;
+  EXPECT_NE(check.output.find("production: trigger a.loud"), std::string::npos) << check.output;
+  EXPECT_NE(check.output.find("production: kid changes with a"), std::string::npos) << check.output;
   send({"INSERT INTO a VALUES (1), (2)", "INSERT INTO kid VALUES (1, 1), (2, 2)",
         "DELETE FROM a WHERE id = 1"});
   expect_equal(0);

@@ -131,6 +131,119 @@ void deadlock_victim(Program& p) {
   p.commit();
 }
 
+// InnoDB chooses the one that has changed less; its session has no transaction any more.
+void deadlock_victim_of_innodb(Program& p) {
+  // So many that an UPDATE by key does not read, and lock, them all.
+  std::string rows = "(1, 'a1', 1)";
+  for (int id = 2; id <= 100; ++id) {
+    rows += ", (" + std::to_string(id) + ", 'a" + std::to_string(id) + "', 1)";
+  }
+  p.run("INSERT INTO $T (id, name, price) VALUES " + rows);
+  SQLHDBC other = p.alloc_dbc();
+  p.driver_connect(other, "DSN=" + p.dsn());
+  p.autocommit(false);
+  p.set_connect_attr(other, SQL_ATTR_AUTOCOMMIT, SQL_AUTOCOMMIT_OFF);
+  SQLHSTMT a = p.stmt();
+  SQLHSTMT b = p.stmt(other);
+  p.exec(a, "UPDATE $T SET price = 10 WHERE id = 1");
+  for (const char* id : {"2", "3", "4"}) {
+    p.exec(b, std::string("UPDATE $T SET price = 20 WHERE id = ") + id);
+  }
+  const std::string waits = p.expand("UPDATE $T SET price = 21 WHERE id = 1");
+  SQLRETURN waited = SQL_ERROR;
+  std::thread waiter([&] {
+    waited =
+        SQLExecDirect(b, reinterpret_cast<SQLCHAR*>(const_cast<char*>(waits.c_str())), SQL_NTS);
+  });
+  p.exec(a, "UPDATE $T SET price = 11 WHERE id = 2");
+  waiter.join();
+  p.note("the other " + shown_return(waited));
+  p.end_tran(SQL_HANDLE_DBC, other, SQL_COMMIT);
+  p.exec(a, "UPDATE $T SET name = 'after' WHERE id = 1");
+  p.commit();
+  p.drop(a);
+  p.drop(b);
+  p.disconnect(other);
+  p.free_dbc(other);
+  p.query("SELECT id, name, price FROM $T WHERE id < 5 ORDER BY id");
+  p.commit();
+}
+
+/// Not shown: numbers of sessions differ from run to run.
+std::string asked(SQLHDBC dbc, std::string sql) {
+  SQLHSTMT h = SQL_NULL_HSTMT;
+  SQLAllocHandle(SQL_HANDLE_STMT, dbc, &h);
+  char text[40] = "";
+  SQLLEN length = 0;
+  if (SQL_SUCCEEDED(SQLExecDirect(h, reinterpret_cast<SQLCHAR*>(sql.data()), SQL_NTS)) &&
+      SQL_SUCCEEDED(SQLFetch(h))) {
+    SQLGetData(h, 1, SQL_C_CHAR, text, sizeof text, &length);
+  }
+  SQLFreeHandle(SQL_HANDLE_STMT, h);
+  return text;
+}
+
+/// Ends the session of `dbc` in the server, by another; returns when it has ended.
+void end_session(Program& p, SQLHDBC dbc, SQLHDBC by) {
+  if (p.postgres()) {
+    const std::string session = asked(dbc, "SELECT pg_backend_pid()");
+    p.note("ended " + asked(by, "SELECT pg_terminate_backend(" + session + ", 60000)"));
+    return;
+  }
+  const std::string session = asked(dbc, "SELECT CONNECTION_ID()");
+  asked(by, "KILL " + session);
+  const std::string left =
+      "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE ID = " + session;
+  while (asked(by, left) == "1") std::this_thread::yield();
+}
+
+// The server ends the session of an open transaction. What the application is told of that, of a
+// second try, and of statements behind.
+void connection_lost_before_commit(Program& p) {
+  SQLHDBC lost = p.alloc_dbc();
+  p.driver_connect(lost, "DSN=" + p.dsn());
+  p.set_connect_attr(lost, SQL_ATTR_AUTOCOMMIT, SQL_AUTOCOMMIT_OFF);
+  SQLHSTMT h = p.stmt(lost);
+  p.exec(h, "INSERT INTO $T (id, name, price) VALUES (1, 'lost', 1)");
+  p.row_count(h);
+  end_session(p, lost, p.dbc);
+  p.end_tran(SQL_HANDLE_DBC, lost, SQL_COMMIT);
+  p.get_connect_attr(lost, SQL_ATTR_CONNECTION_DEAD);
+  p.end_tran(SQL_HANDLE_DBC, lost, SQL_COMMIT);
+  p.exec(h, "INSERT INTO $T (id, name, price) VALUES (2, 'lost', 1)");
+  p.end_tran(SQL_HANDLE_DBC, lost, SQL_ROLLBACK);
+  p.drop(h);
+  p.disconnect(lost);
+  p.free_dbc(lost);
+  p.query("SELECT id, name FROM $T ORDER BY id");
+}
+
+// The same between two statements.
+void lose_between_statements(Program& p, bool autocommit) {
+  SQLHDBC lost = p.alloc_dbc();
+  p.driver_connect(lost, "DSN=" + p.dsn());
+  if (!autocommit) p.set_connect_attr(lost, SQL_ATTR_AUTOCOMMIT, SQL_AUTOCOMMIT_OFF);
+  SQLHSTMT h = p.stmt(lost);
+  p.exec(h, "INSERT INTO $T (id, name, price) VALUES (3, 'one', 1)");
+  p.prepare(h, "UPDATE $T SET price = price + 1 WHERE id = 3");
+  end_session(p, lost, p.dbc);
+  p.execute(h);
+  p.execute(h);
+  p.end_tran(SQL_HANDLE_DBC, lost, SQL_COMMIT);
+  p.drop(h);
+  p.disconnect(lost);
+  p.free_dbc(lost);
+  p.query("SELECT id, name, price FROM $T ORDER BY id");
+}
+
+void connection_lost_before_statement(Program& p) {
+  lose_between_statements(p, false);
+}
+
+void connection_lost_under_autocommit(Program& p) {
+  lose_between_statements(p, true);
+}
+
 void busy_database(Program& p) {
   if (!p.connect("Timeout=50;")) return;
   SQLHDBC other = p.alloc_dbc();
@@ -181,6 +294,10 @@ void add_error_cases(Cases& all) {
   add("FunctionSequenceErrors", function_sequence_errors);
   add("UpdatesThatFindNothing", updates_that_find_nothing);
   add("DeadlockVictim", deadlock_victim, kPostgres);
+  add("DeadlockVictimOfInnodb", deadlock_victim_of_innodb, kMaria);
+  add("ConnectionLostBeforeCommit", connection_lost_before_commit, kPostgres | kMaria);
+  add("ConnectionLostBeforeStatement", connection_lost_before_statement, kPostgres | kMaria);
+  add("ConnectionLostUnderAutocommit", connection_lost_under_autocommit, kPostgres | kMaria);
   add("BusyDatabase", busy_database, kSqlite, true);
   all.push_back(
       {"Errors",

@@ -9,9 +9,10 @@ namespace understudy::parity {
 
 enum class Compared {
   all,
-  without_headers,  // the header of each diagnostic is left out
-  nothing,          // the case runs, so that its writes are recorded
-  left_out,         // the case does not run: the bare driver crashes in it
+  without_headers,   // the header of each diagnostic is left out
+  without_messages,  // of each diagnostic only SQLSTATE and native code
+  nothing,           // the case runs, so that its writes are recorded
+  left_out,          // the case does not run: the bare driver crashes in it
 };
 /// How this case is compared for this target.
 Compared compared(std::string_view target, std::string_view case_name);

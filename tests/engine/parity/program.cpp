@@ -32,9 +32,17 @@ std::string without_number(std::string text, const std::string& before) {
   return text;
 }
 
+// MariaDB ended the session: whether the client's next command can still be written, so that the
+// answer is missed, is settled by the two of them.
+constexpr const char* kUnwritten = "Server has gone away";
+constexpr const char* kUnanswered = "Lost connection to server during query";
+
 // A text that names backends and transactions is as long as their numbers are.
 std::string shown_length(SQLSMALLINT length, const std::string& text) {
-  return text.find("deadlock detected") == std::string::npos ? std::to_string(length) : "<n>";
+  for (const char* varies : {"deadlock detected", kUnwritten, kUnanswered}) {
+    if (text.find(varies) != std::string::npos) return "<n>";
+  }
+  return std::to_string(length);
 }
 
 template <class Number>
@@ -219,6 +227,9 @@ std::string Program::normalised(const std::string& line) const {
     const std::string family = way_.database.substr(0, way_.database.size() - 4);
     for (const char* other : {"bare", "idle", "live", "shad"}) {
       text = replaced(std::move(text), family + other, "<database>");
+    }
+    if (text.find(kUnanswered) != std::string::npos) {
+      text = replaced(replaced(std::move(text), kUnanswered, kUnwritten), " 2013 ", " 2006 ");
     }
   }
   text = without_number(std::move(text), "Process ");
