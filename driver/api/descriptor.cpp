@@ -24,12 +24,29 @@ SQLHDESC answering(const Descriptor& desc) {
   return desc.real;
 }
 
+bool counts_columns(const Descriptor& desc, SQLSMALLINT field, SQLPOINTER value) {
+  constexpr std::size_t kImplementationRow = SQL_ATTR_IMP_ROW_DESC - SQL_ATTR_APP_ROW_DESC;
+  return field == SQL_DESC_COUNT && value != nullptr && desc.statement != nullptr &&
+         desc.statement->implicit[kImplementationRow].get() == &desc;
+}
+
+// psqlodbc refuses to count the columns of a statement that it was never given: the application's
+// own, when its text ran on ours.
+bool counts_none(const Descriptor& desc, SQLSMALLINT field, SQLPOINTER value, SQLINTEGER* length) {
+  if (!counts_columns(desc, field, value) || !capture::without_result(*desc.statement) ||
+      !capture::counts_no_columns(*desc.statement)) {
+    return false;
+  }
+  *static_cast<SQLSMALLINT*>(value) = 0;
+  if (length != nullptr) *length = sizeof(SQLINTEGER);  // as psqlodbc says
+  return true;
+}
+
 // The columns of a result that are ours are not counted.
 SQLRETURN without_ours(const Descriptor& desc, SQLSMALLINT field, SQLPOINTER value, SQLRETURN ret) {
-  constexpr std::size_t kImplementationRow = SQL_ATTR_IMP_ROW_DESC - SQL_ATTR_APP_ROW_DESC;
-  if (field != SQL_DESC_COUNT || desc.statement == nullptr || !SQL_SUCCEEDED(ret)) return ret;
-  if (desc.statement->implicit[kImplementationRow].get() != &desc || value == nullptr) return ret;
-  *static_cast<SQLSMALLINT*>(value) -= capture::clipped_columns(*desc.statement);
+  if (counts_columns(desc, field, value) && SQL_SUCCEEDED(ret)) {
+    *static_cast<SQLSMALLINT*>(value) -= capture::clipped_columns(*desc.statement);
+  }
   return ret;
 }
 
@@ -57,7 +74,8 @@ SQLRETURN get(SQLHDESC handle, Work work) {
 
 UNDERSTUDY_ENTRY_POINT SQLGetDescField(SQLHDESC handle, SQLSMALLINT record, SQLSMALLINT field,
                                        SQLPOINTER value, SQLINTEGER capacity, SQLINTEGER* length) {
-  return get(handle, [&](Descriptor& desc) {
+  return get(handle, [&](Descriptor& desc) -> SQLRETURN {
+    if (counts_none(desc, field, value, length)) return SQL_SUCCESS;
     return without_ours(desc, field, value,
                         api::forward(desc, api::entries(desc).GetDescField, answering(desc), record,
                                      field, value, capacity, length));
@@ -67,6 +85,7 @@ UNDERSTUDY_ENTRY_POINT SQLGetDescField(SQLHDESC handle, SQLSMALLINT record, SQLS
 UNDERSTUDY_ENTRY_POINT SQLGetDescFieldW(SQLHDESC handle, SQLSMALLINT record, SQLSMALLINT field,
                                         SQLPOINTER value, SQLINTEGER capacity, SQLINTEGER* length) {
   return get(handle, [&](Descriptor& desc) -> SQLRETURN {
+    if (counts_none(desc, field, value, length)) return SQL_SUCCESS;
     const real::Entries& fn = api::entries(desc);
     if (fn.GetDescFieldW != nullptr) {
       return without_ours(

@@ -150,8 +150,9 @@ UNDERSTUDY_ENTRY_POINT SQLSetCursorNameW(SQLHSTMT handle, SQLWCHAR* name, SQLSMA
 UNDERSTUDY_ENTRY_POINT SQLGetCursorName(SQLHSTMT handle, SQLCHAR* name, SQLSMALLINT capacity,
                                         SQLSMALLINT* length) {
   return api::on<Statement>(handle, [&](Statement& stmt) {
-    return capture::told_by_real(stmt, api::forward(stmt, api::entries(stmt).GetCursorName,
-                                                    stmt.real, name, capacity, length));
+    const SQLHSTMT at = capture::names_cursor(stmt);
+    return capture::told_by(
+        stmt, at, api::forward(stmt, api::entries(stmt).GetCursorName, at, name, capacity, length));
   });
 }
 
@@ -159,9 +160,9 @@ UNDERSTUDY_ENTRY_POINT SQLGetCursorNameW(SQLHSTMT handle, SQLWCHAR* name, SQLSMA
                                          SQLSMALLINT* length) {
   return api::on<Statement>(handle, [&](Statement& stmt) -> SQLRETURN {
     const real::Entries& fn = api::entries(stmt);
-    const SQLHSTMT at = stmt.real;
+    const SQLHSTMT at = capture::names_cursor(stmt);
     if (fn.GetCursorNameW != nullptr) {
-      return capture::told_by_real(stmt, fn.GetCursorNameW(at, name, capacity, length));
+      return capture::told_by(stmt, at, fn.GetCursorNameW(at, name, capacity, length));
     }
     const api::WideOutput<SQLSMALLINT> out{name, capacity, length};
     return api::text_output(&stmt, out, [&](SQLCHAR* to, SQLSMALLINT bytes, SQLSMALLINT* got) {

@@ -32,6 +32,7 @@ SQLRETURN start_pending(const Work& work, bool implicit, bool direct,
     work.execution().pending = std::move(pending);
     work.execution().stands_in = work.plan.text != nullptr;
     work.execution().plain = false;
+    if (!direct) remember_rows_before(work);
     return ret;
   }
   // The real driver saw no such value after all, or failed before it asked.

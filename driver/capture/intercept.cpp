@@ -670,10 +670,17 @@ bool counts_no_columns(const Statement& stmt) {
   return stmt.connection.session->dialect == Dialect::postgresql;
 }
 
-SQLRETURN told_by_real(Statement& stmt, SQLRETURN ret) {
+SQLHSTMT names_cursor(const Statement& stmt) {
+  const Session* session = stmt.connection.session.get();
+  const bool named_by_driver =
+      session != nullptr && session->dialect == Dialect::postgresql && stmt.cursor_name.empty();
+  return named_by_driver ? current(stmt) : stmt.real;
+}
+
+SQLRETURN told_by(Statement& stmt, SQLHSTMT real, SQLRETURN ret) {
   const bool told = ret == SQL_ERROR || ret == SQL_SUCCESS_WITH_INFO;
-  if (told && stmt.connection.session != nullptr && current(stmt) != stmt.real) {
-    take_diagnostics(*stmt.library, SQL_HANDLE_STMT, stmt.real, stmt.connection.wide, stmt);
+  if (told && stmt.connection.session != nullptr && current(stmt) != real) {
+    take_diagnostics(*stmt.library, SQL_HANDLE_STMT, real, stmt.connection.wide, stmt);
   }
   return ret;
 }

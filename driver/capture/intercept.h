@@ -77,8 +77,11 @@ SQLRETURN fetch_without_result(Statement& stmt, SQLSMALLINT orientation);
 SQLRETURN told_by_application_statement(Statement& stmt, SQLRETURN ret);
 /// Whether a statement without result is said to have no columns, rather than to know none.
 bool counts_no_columns(const Statement& stmt);
-/// The same of an answer that is always the application's own statement's, warnings included.
-SQLRETURN told_by_real(Statement& stmt, SQLRETURN ret);
+/// The real statement whose cursor has the name: the application's own, but psqlodbc names a cursor
+/// only when it executes.
+SQLHSTMT names_cursor(const Statement& stmt);
+/// What `real`, one of the two real statements, has answered; warnings included.
+SQLRETURN told_by(Statement& stmt, SQLHSTMT real, SQLRETURN ret);
 /// A field of the diagnostic header that the real statement of ours would answer differently.
 bool answer_header(const Statement& stmt, SQLSMALLINT field, SQLLEN* value);
 /// The real statement that knows the parameters of the text given last.

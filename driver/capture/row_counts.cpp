@@ -78,6 +78,21 @@ void remember_rows(const Work& work, SQLRETURN ret) {
   execution.rows_last = execution.counts.empty() ? 0 : execution.counts.back();
 }
 
+void remember_rows_before(const Work& work) {
+  Execution& execution = work.execution();
+  const Statement& stmt = work.stmt;
+  const auto field = stmt.library->fn.GetDiagField;
+  if (work.session.dialect != Dialect::mariadb || field == nullptr) return;
+  if (!execution.stands_in || execution.remembers_own) return;
+  SQLLEN rows = -1;
+  if (!SQL_SUCCEEDED(field(SQL_HANDLE_STMT, stmt.real, 0, SQL_DIAG_ROW_COUNT, &rows, SQL_IS_INTEGER,
+                           nullptr))) {
+    return;
+  }
+  execution.rows_last = rows;
+  execution.remembers_own = true;
+}
+
 void remember_refusal(Statement& stmt, const Session& session, SQLRETURN ret) {
   Execution& execution = *stmt.execution;
   if (!execution.remembers_own || stmt.current.load() != stmt.real) return;

@@ -19,6 +19,9 @@ void add_counts(const Work& work, const std::vector<SQLLEN>& counts);
 bool sent_as_one(const Execution& execution, const BoundParameters& bound);
 /// How the real drivers remember an execution on the application's own statement.
 void remember_rows(const Work& work, SQLRETURN ret);
+/// An execution of a prepared text waits for data on a statement of ours: until it runs, MariaDB's
+/// real driver has the row count of the execution before, on the application's own.
+void remember_rows_before(const Work& work);
 /// After an execution on the application's own statement: a real driver that refused it before it
 /// ran still has the row count of the execution before, which may have run on a statement of ours.
 void remember_refusal(Statement& stmt, const Session& session, SQLRETURN ret);

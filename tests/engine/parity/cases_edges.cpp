@@ -259,6 +259,87 @@ void cursor_names(Program& p) {
   p.drop(b);
 }
 
+// A write has no result: its row descriptor has no record.
+void row_descriptors_of_writes(Program& p) {
+  for (const bool prepared : {false, true}) {
+    SQLHSTMT h = p.stmt();
+    SQLHDESC row = p.descriptor(h, SQL_ATTR_IMP_ROW_DESC);
+    int id = prepared ? 10 : 20;
+    for (const char* sql : {"INSERT INTO $T (id, note) VALUES (",
+                            "UPDATE $T SET note = 'u', part = ", "DELETE FROM $T WHERE id = "}) {
+      const std::string text = sql + std::to_string(id) + (*sql == 'I' ? ", 'a')" : "");
+      if (prepared) {
+        p.prepare(h, text);
+        p.get_desc_field(row, 0, SQL_DESC_COUNT);
+        p.execute(h);
+      } else {
+        p.exec(h, text);
+      }
+      p.get_desc_field(row, 0, SQL_DESC_COUNT);
+      p.get_desc_field(row, 0, SQL_DESC_ARRAY_SIZE);
+      p.num_result_cols(h);
+      p.get_desc_field(row, 0, SQL_DESC_COUNT);
+      p.row_count(h);
+    }
+    p.drop(h);
+  }
+  p.query("SELECT id, note, part FROM $T ORDER BY id");
+}
+
+void headers_after_cursor_writes(Program& p) {
+  p.run("INSERT INTO $T (id, note) VALUES (1, 'a'), (2, 'b'), (3, 'c')");
+  for (const bool on : {true, false}) {
+    p.autocommit(on);
+    SQLHSTMT h = p.stmt();
+    Pair row;
+    SQLLEN id_length = 0;
+    p.set_stmt_attr(h, SQL_ATTR_CURSOR_TYPE, SQL_CURSOR_KEYSET_DRIVEN);
+    p.set_stmt_attr(h, SQL_ATTR_CONCURRENCY, SQL_CONCUR_ROWVER);
+    p.bind_col(h, 1, SQL_C_SLONG, &row.id, sizeof(row.id), &id_length);
+    p.bind_col(h, 2, SQL_C_CHAR, row.note, sizeof(row.note), &row.length);
+    if (SQL_SUCCEEDED(p.exec(h, "SELECT id, note FROM $T ORDER BY id")) &&
+        SQL_SUCCEEDED(p.fetch_scroll(h, SQL_FETCH_FIRST))) {
+      std::strcpy(row.note, on ? "set" : "set too");
+      row.length = SQL_NTS;
+      p.set_pos(h, 1, SQL_UPDATE);
+      p.header(h);
+      p.row_count(h);
+      row.id = on ? 11 : 12;
+      row.length = SQL_NTS;
+      p.bulk_operations(h, SQL_ADD);
+      p.header(h);
+      p.row_count(h);
+      p.fetch_scroll(h, SQL_FETCH_NEXT);
+      p.set_pos(h, 1, SQL_DELETE);
+      p.header(h);
+      p.row_count(h);
+    }
+    p.drop(h);
+    p.commit();
+  }
+  p.query("SELECT id, note FROM $T ORDER BY id");
+  p.commit();
+}
+
+void headers_after_cursor_names(Program& p) {
+  for (const bool returning : {true, false}) {
+    SQLHSTMT h = p.stmt();
+    const std::string end = returning ? " RETURNING id, note" : "";
+    for (const char* sql : {"INSERT INTO $T (id, note) VALUES (1, 'a')", "DELETE FROM $T"}) {
+      p.exec(h, sql + end);
+      p.get_cursor_name(h);
+      p.header(h);
+      p.row_count(h);
+      p.header(h);
+      if (returning) p.fetch_all(h, 2);
+      p.get_cursor_name(h);
+      p.header(h);
+      p.close(h);
+    }
+    p.drop(h);
+  }
+}
+
 void native_sql_without_room(Program& p) {
   const char* text = "SELECT {fn UCASE('é')} FROM $T";
   for (const SQLINTEGER capacity : {0, 1, 2, 3, 20, 30, 40}) p.native_sql(text, capacity);
@@ -344,6 +425,9 @@ void add_edge_cases(Cases& all) {
   add("DeletesThroughReturning", deletes_through_returning, kPostgres | kMaria);
   add("AskedAfterAWrite", asked_after_a_write);
   add("CursorNames", cursor_names);
+  add("RowDescriptorsOfWrites", row_descriptors_of_writes);
+  add("HeadersAfterCursorWrites", headers_after_cursor_writes);
+  add("HeadersAfterCursorNames", headers_after_cursor_names);
   // Before libsqliteodbc a program of wide calls damages its memory in it.
   add("NativeSqlWithoutRoom", native_sql_without_room, kPostgres | kMaria);
   add("WarningsOfWrites", warnings_of_writes);

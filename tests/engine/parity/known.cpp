@@ -18,11 +18,6 @@ constexpr Known kDifferences[] = {
     {"Postgres", "ConnectionLostUnderAutocommit", Compared::without_messages,
      "which of its own texts psqlodbc chooses for a lost connection: while recording it notices at "
      "the BEGIN that goes before the statement, as with autocommit off"},
-    {"Maria", "CancelsHandles", Compared::without_headers,
-     "the row count in the header while data at execution is awaited: Connector/ODBC still has "
-     "that "
-     "of the execution before, which ran on the application's own statement when this one waits on "
-     "ours"},
     {"Maria", "DeletesThroughReturning", Compared::nothing,
      "Connector/ODBC deletes through the result of an INSERT ... RETURNING when all of its columns "
      "are of one table; a recorded one has a column of ours behind them, and it refuses"},

@@ -9,7 +9,6 @@ namespace understudy::parity {
 
 enum class Compared {
   all,
-  without_headers,   // the header of each diagnostic is left out
   without_messages,  // of each diagnostic only SQLSTATE and native code
   nothing,           // the case runs, so that its writes are recorded
   left_out,          // the case does not run: the bare driver crashes in it
