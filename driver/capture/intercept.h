@@ -11,6 +11,7 @@
 #include <functional>
 #include <string_view>
 
+#include "driver/capture/results.h"
 #include "driver/handle/connection.h"
 #include "driver/handle/statement.h"
 
@@ -58,42 +59,12 @@ SQLRETURN set_autocommit(Connection& dbc, SQLULEN value, bool wide_entry);
 /// After SQLSetConnectAttr(SQL_ATTR_CURRENT_CATALOG) succeeded, which is MariaDB's USE.
 void database_set(Connection& dbc, std::string_view name);
 
-// What an execution on a statement of our own must answer as the bare driver would.
-SQLRETURN row_count(Statement& stmt, SQLLEN* count);
-SQLRETURN num_result_cols(Statement& stmt, SQLSMALLINT* count);
-SQLRETURN more_results(Statement& stmt);
 SQLRETURN close_cursor(Statement& stmt);
 /// SQLFreeStmt(SQL_CLOSE, SQL_UNBIND, SQL_RESET_PARAMS); bookkeeping of bindings is done by the
 /// api.
 SQLRETURN free_stmt(Statement& stmt, SQLUSMALLINT option);
 /// Lock-free; may arrive from another thread during an execution.
 SQLRETURN cancel(Statement& stmt);
-/// True when the last execution ran on a statement of our own and left no result set that the
-/// application may see.
-bool without_result(const Statement& stmt);
-/// What a fetch answers then: each real driver has an answer of its own.
-SQLRETURN fetch_without_result(Statement& stmt, SQLSMALLINT orientation);
-/// The diagnostics of an answer that the application's own statement gave while another is current.
-SQLRETURN told_by_application_statement(Statement& stmt, SQLRETURN ret);
-/// Whether a statement without result is said to have no columns, rather than to know none.
-bool counts_no_columns(const Statement& stmt);
-/// The real statement whose cursor has the name: the application's own, but psqlodbc names a cursor
-/// only when it executes.
-SQLHSTMT names_cursor(const Statement& stmt);
-/// What `real`, one of the two real statements, has answered; warnings included.
-SQLRETURN told_by(Statement& stmt, SQLHSTMT real, SQLRETURN ret);
-/// A field of the diagnostic header that the real statement of ours would answer differently.
-bool answer_header(const Statement& stmt, SQLSMALLINT field, SQLLEN* value);
-/// The real statement that knows the parameters of the text given last.
-SQLHSTMT parameters_of(const Statement& stmt);
-/// Columns at the end of the present result that are ours.
-SQLSMALLINT clipped_columns(const Statement& stmt);
-/// The number to give the real driver for a column: one that the application does not have is one
-/// that the real driver does not have either.
-SQLUSMALLINT shown_column(const Statement& stmt, SQLUSMALLINT column);
-/// The real statement of ours that the application fetches from, or null: settings and column
-/// bindings that are changed while a result is open reach it as well.
-SQLHSTMT clone(const Statement& stmt);
 
 /// Before any call that may reach production on a connection: moves the session when the migration
 /// has been switched and the session is at a transaction boundary. Cheap (one load) otherwise.
