@@ -29,7 +29,7 @@ SQLRETURN run_outside(Session& session, const RunsUnchanged& unchanged) {
 
 std::optional<SQLRETURN> run_if_still_outside(Statement& stmt, Session& session,
                                               const RunsUnchanged& unchanged) {
-  return_to_autocommit(session);
+  session.left_autocommit = !SQL_SUCCEEDED(real_set_autocommit(session.dbc, true));
   if (!session.left_autocommit) return std::nullopt;
   if (!session.connection_lost()) {
     return stmt.fail("HY000", "the real driver refuses to return to autocommit");

@@ -12,6 +12,10 @@
 #include <fstream>
 #include <sstream>
 
+#ifndef __x86_64__
+#error "the trap flag and the registers are those of x86-64"
+#endif
+
 namespace crossings {
 namespace {
 

@@ -1,6 +1,5 @@
 // An application that dies at every single moment of a transaction, one after the other, on each
 // engine: no hole, no stall, and the shadow has what production has.
-#include <chrono>
 #include <functional>
 #include <map>
 #include <optional>
@@ -12,7 +11,6 @@ namespace {
 
 constexpr int kMomentsMax = 1000;  // of one transaction: it should have ended
 constexpr int kLooks = 3;
-constexpr auto kPatience = std::chrono::seconds(60);
 
 struct Engine {
   std::string driver;
@@ -67,15 +65,8 @@ class DyingApplication : public ::testing::TestWithParam<Engine> {
     return odbc::Connection(migration_.production())
                .scalar("SELECT count(*) FROM account WHERE id = " + std::to_string(id)) == "1";
   }
-  nlohmann::json status_when(const std::function<bool(const nlohmann::json&)>& condition) {
-    const auto end = std::chrono::steady_clock::now() + kPatience;
-    nlohmann::json status = migration_.status();
-    while (!condition(status) && std::chrono::steady_clock::now() < end)
-      status = migration_.status();
-    return status;
-  }
   void expect_equal() {
-    const auto status = status_when(
+    const auto status = migration_.status_when(
         [](const auto& now) { return now["in_doubt"] == 0 && now["backlog_transactions"] == 0; });
     EXPECT_EQ(status["in_doubt"], 0) << status.dump(1);
     EXPECT_EQ(status["backlog_transactions"], 0) << status.dump(1);
@@ -153,7 +144,8 @@ TEST_P(DyingApplication, ThatIsOnlyStoppedIsWaitedForAndThenGoesOn) {
     EXPECT_EQ(stopped.wait(), 0);
     if (alone) one_more();
     EXPECT_TRUE(in_production(id));
-    (void)status_when([&](const auto& now) { return now["journaled"] == journaled + 2; });
+    (void)migration_.status_when(
+        [&](const auto& now) { return now["journaled"] == journaled + 2; });
     EXPECT_EQ(migration_.status()["journaled"], journaled + 2);
   }
   expect_equal();
@@ -180,7 +172,7 @@ TEST_P(DyingInCommit, IsInDoubtUntilTheServerTellsHowItEnded) {
   (void)holder->scalar("SELECT pg_advisory_lock(1)::text");
   const Death death = run(1000, {"--named", "commit-sent"});
   ASSERT_EQ(death.moment, "commit-sent");
-  const auto doubtful = status_when([](const auto& now) {
+  const auto doubtful = migration_.status_when([](const auto& now) {
     return now["in_doubt"] == 1 &&
            now["reason"].dump().find("still works on its COMMIT") != std::string::npos;
   });

@@ -2,9 +2,7 @@
 // nothing is lost, or recording ends with the reason.
 #include <sys/mount.h>
 
-#include <chrono>
 #include <cstring>
-#include <functional>
 
 #include "tests/support/live_migration.h"
 
@@ -13,7 +11,6 @@ namespace {
 
 constexpr int kTexts = 70;  // of a MiB: more than a segment of the journal
 constexpr int kTextsOfSmallRing = 20;
-constexpr auto kPatience = std::chrono::seconds(60);
 
 /// A disk with room for one segment of the journal, not for two.
 class SmallDisk {
@@ -64,14 +61,6 @@ class FullDisk : public ::testing::Test {
       application.run("INSERT INTO note VALUES (" + std::to_string(i) + ", '" + body + "')");
     }
   }
-  /// The last status, which says so unless patience has ended.
-  nlohmann::json status_when(const std::function<bool(const nlohmann::json&)>& condition) {
-    const auto end = std::chrono::steady_clock::now() + kPatience;
-    nlohmann::json status = migration_.status();
-    while (!condition(status) && std::chrono::steady_clock::now() < end)
-      status = migration_.status();
-    return status;
-  }
 
   LiveMigration migration_;
 };
@@ -87,13 +76,14 @@ TEST_F(FullDisk, WhereRoomIsMadeInTimeNothingIsLost) {
   EXPECT_NE(migration_.status()["alarms"].dump().find("bytes left"), std::string::npos);
   odbc::Connection application(migration_.application());
   write_texts(application, 0, kTexts);
-  const auto full = status_when(tells_of_full_disk);
+  const auto full = migration_.status_when(tells_of_full_disk);
   EXPECT_TRUE(tells_of_full_disk(full)) << full.dump(1);
   EXPECT_EQ(full["mode"], "record");
   EXPECT_EQ(full["can_cutover"], false);
   EXPECT_NE(full["blockers"].dump().find("waits for room"), std::string::npos);
   disk.grow();
-  const auto after = status_when([](const auto& status) { return !tells_of_full_disk(status); });
+  const auto after =
+      migration_.status_when([](const auto& status) { return !tells_of_full_disk(status); });
   EXPECT_FALSE(tells_of_full_disk(after));
   migration_.expect_tool({"verify"});
   const auto verified = migration_.status();
@@ -109,7 +99,8 @@ TEST_F(FullDisk, WhereNoRoomIsMadeRecordingEndsWithTheReasonAndTheApplicationGoe
   migration_.expect_tool({"start"});
   odbc::Connection application(migration_.application());
   write_texts(application, 0, kTexts + kTextsOfSmallRing);
-  const auto after = status_when([](const auto& status) { return status["phase"] == "invalid"; });
+  const auto after =
+      migration_.status_when([](const auto& status) { return status["phase"] == "invalid"; });
   EXPECT_EQ(after["phase"], "invalid");
   EXPECT_NE(after["reason"].dump().find("room on its disk"), std::string::npos) << after["reason"];
   EXPECT_EQ(odbc::Connection(migration_.production()).scalar("SELECT count(*)::text FROM note"),

@@ -1,6 +1,6 @@
-// Programs at limits, each with the bare driver and recorded: what Understudy adds to their memory,
-// and to that of its own processes, has a bound that does not grow with the transaction.
-// UNDERSTUDY_LIMITS multiplies the sizes, for measuring by hand.
+// Programs at limits, each with the bare driver and recorded: what Understudy adds to their memory
+// at these sizes. It grows with a transaction's rows and values, and the replayer's is printed, not
+// bounded: docs/reference/limits.md. UNDERSTUDY_LIMITS multiplies the sizes, for measuring by hand.
 #include <chrono>
 #include <cstdlib>
 #include <thread>
@@ -62,7 +62,7 @@ class Limits : public ::testing::TestWithParam<Limit> {
                            server().new_database()};
 };
 
-TEST_P(Limits, AddMemoryWithABound) {
+TEST_P(Limits, AddNoMoreMemoryThanExpected) {
   const Limit& limit = GetParam();
   const std::uint64_t count = limit.count * times();
   const std::uint64_t before = peak_kib_of("replayer");

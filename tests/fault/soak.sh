@@ -4,5 +4,5 @@
 set -euo pipefail
 
 readonly build="${1:?usage: soak.sh BUILD-DIRECTORY MINUTES}" minutes="${2:?}"
-[[ $minutes =~ ^[0-9]+$ ]] || { echo "soak: not a number of minutes: $minutes" >&2 && exit 2; }
+[[ $minutes =~ ^[1-9][0-9]*$ ]] || { echo "soak: not a number of minutes: $minutes" >&2 && exit 2; }
 UNDERSTUDY_SOAK_SECONDS=$((minutes * 60)) exec "$build/tests/fault/soak_tests"

@@ -275,6 +275,8 @@ TEST_F(Soak, ShadowEqualsProductionWhateverDies) {
       if (memory.first_kib == 0) memory.first_kib = memory.last_kib;
   }
   figures_.print();
+  EXPECT_FALSE(figures_.faults.empty());
+  EXPECT_GT(figures_.transactions, 0u);
   std::printf("soak: rows different %s\n", HasFailure() ? "see above" : "0");
   if (HasFailure()) std::printf("UNDERSTUDY_SEED=%llu\n", static_cast<unsigned long long>(seed_));
 }

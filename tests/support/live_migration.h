@@ -8,8 +8,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <sstream>
@@ -135,6 +137,13 @@ class LiveMigration {
     const Finished done = tool({"status", name_, "--json"});
     EXPECT_EQ(done.exit_code, 0) << done.output;
     return nlohmann::json::parse(done.output, nullptr, false);
+  }
+  /// The last status, which meets it unless a minute has passed.
+  nlohmann::json status_when(const std::function<bool(const nlohmann::json&)>& condition) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+    nlohmann::json now = status();
+    while (!condition(now) && std::chrono::steady_clock::now() < end) now = status();
+    return now;
   }
   /// Of the migration's journald or replayer; 0: there is none.
   [[nodiscard]] pid_t pid_of(const std::string& which) const {

@@ -1,4 +1,5 @@
 // Errors: of constraints, of syntax, of sequence, of other sessions.
+#include <future>
 #include <thread>
 
 #include "tests/engine/parity/case.h"
@@ -98,35 +99,50 @@ void updates_that_find_nothing(Program& p) {
   }
 }
 
-// Two sessions, each wants the row of the other. The server chooses the one that closes the circle.
-void deadlock_victim(Program& p) {
-  p.run("INSERT INTO $T (id, name, price) VALUES (1, 'a', 1), (2, 'b', 1)");
+// The case's connection and another, both with a transaction; a statement on each.
+struct TwoSessions {
+  SQLHDBC other;
+  SQLHSTMT a;
+  SQLHSTMT b;
+};
+
+TwoSessions begin_two(Program& p, const std::string& extra = {}) {
   SQLHDBC other = p.alloc_dbc();
-  p.driver_connect(other, "DSN=" + p.dsn());
+  p.driver_connect(other, "DSN=" + p.dsn() + extra);
   p.autocommit(false);
   p.set_connect_attr(other, SQL_ATTR_AUTOCOMMIT, SQL_AUTOCOMMIT_OFF);
   SQLHSTMT a = p.stmt();
-  SQLHSTMT b = p.stmt(other);
+  return {other, a, p.stmt(other)};
+}
+
+void end_two(Program& p, const TwoSessions& two) {
+  p.drop(two.a);
+  p.drop(two.b);
+  p.disconnect(two.other);
+  p.free_dbc(two.other);
+}
+
+/// Not shown: it runs while the other session does.
+SQLRETURN executed(SQLHSTMT h, std::string sql) {
+  return SQLExecDirect(h, reinterpret_cast<SQLCHAR*>(sql.data()), SQL_NTS);
+}
+
+// Two sessions, each wants the row of the other. The server chooses the one that closes the circle.
+void deadlock_victim(Program& p) {
+  p.run("INSERT INTO $T (id, name, price) VALUES (1, 'a', 1), (2, 'b', 1)");
+  const auto [other, a, b] = begin_two(p);
   // Session a looks for deadlocks only after b has found one.
   p.exec(a, "SET deadlock_timeout = '60s'");
   p.exec(b, "SET deadlock_timeout = '100ms'");
   p.exec(a, "UPDATE $T SET price = 10 WHERE id = 1");
   p.exec(b, "UPDATE $T SET price = 20 WHERE id = 2");
   const std::string waits = p.expand("UPDATE $T SET price = 11 WHERE id = 2");
-  SQLRETURN waited = SQL_ERROR;
-  std::thread waiter([&] {
-    waited =
-        SQLExecDirect(a, reinterpret_cast<SQLCHAR*>(const_cast<char*>(waits.c_str())), SQL_NTS);
-  });
+  auto waited = std::async(std::launch::async, [&, h = a] { return executed(h, waits); });
   p.exec(b, "UPDATE $T SET price = 21 WHERE id = 1");
   p.end_tran(SQL_HANDLE_DBC, other, SQL_COMMIT);
-  waiter.join();
-  p.note("the other " + shown_return(waited));
+  p.note("the other " + shown_return(waited.get()));
   p.commit();
-  p.drop(a);
-  p.drop(b);
-  p.disconnect(other);
-  p.free_dbc(other);
+  end_two(p, {other, a, b});
   p.query("SELECT id, price FROM $T ORDER BY id");
   p.commit();
 }
@@ -139,32 +155,19 @@ void deadlock_victim_of_innodb(Program& p) {
     rows += ", (" + std::to_string(id) + ", 'a" + std::to_string(id) + "', 1)";
   }
   p.run("INSERT INTO $T (id, name, price) VALUES " + rows);
-  SQLHDBC other = p.alloc_dbc();
-  p.driver_connect(other, "DSN=" + p.dsn());
-  p.autocommit(false);
-  p.set_connect_attr(other, SQL_ATTR_AUTOCOMMIT, SQL_AUTOCOMMIT_OFF);
-  SQLHSTMT a = p.stmt();
-  SQLHSTMT b = p.stmt(other);
+  const auto [other, a, b] = begin_two(p);
   p.exec(a, "UPDATE $T SET price = 10 WHERE id = 1");
   for (const char* id : {"2", "3", "4"}) {
     p.exec(b, std::string("UPDATE $T SET price = 20 WHERE id = ") + id);
   }
   const std::string waits = p.expand("UPDATE $T SET price = 21 WHERE id = 1");
-  SQLRETURN waited = SQL_ERROR;
-  std::thread waiter([&] {
-    waited =
-        SQLExecDirect(b, reinterpret_cast<SQLCHAR*>(const_cast<char*>(waits.c_str())), SQL_NTS);
-  });
+  auto waited = std::async(std::launch::async, [&, h = b] { return executed(h, waits); });
   p.exec(a, "UPDATE $T SET price = 11 WHERE id = 2");
-  waiter.join();
-  p.note("the other " + shown_return(waited));
+  p.note("the other " + shown_return(waited.get()));
   p.end_tran(SQL_HANDLE_DBC, other, SQL_COMMIT);
   p.exec(a, "UPDATE $T SET name = 'after' WHERE id = 1");
   p.commit();
-  p.drop(a);
-  p.drop(b);
-  p.disconnect(other);
-  p.free_dbc(other);
+  end_two(p, {other, a, b});
   p.query("SELECT id, name, price FROM $T WHERE id < 5 ORDER BY id");
   p.commit();
 }
@@ -246,12 +249,7 @@ void connection_lost_under_autocommit(Program& p) {
 
 void busy_database(Program& p) {
   if (!p.connect("Timeout=50;")) return;
-  SQLHDBC other = p.alloc_dbc();
-  p.driver_connect(other, "DSN=" + p.dsn() + ";Timeout=50;");
-  p.autocommit(false);
-  p.set_connect_attr(other, SQL_ATTR_AUTOCOMMIT, SQL_AUTOCOMMIT_OFF);
-  SQLHSTMT a = p.stmt();
-  SQLHSTMT b = p.stmt(other);
+  const auto [other, a, b] = begin_two(p, ";Timeout=50;");
   p.exec(a, "INSERT INTO $T (id, name, price) VALUES (1, 'first', 1)");
   p.exec(b, "INSERT INTO $T (id, name, price) VALUES (2, 'second', 1)");
   p.end_tran(SQL_HANDLE_DBC, other, SQL_COMMIT);
@@ -259,10 +257,7 @@ void busy_database(Program& p) {
   p.exec(b, "INSERT INTO $T (id, name, price) VALUES (3, 'third', 1)");
   p.row_count(b);
   p.end_tran(SQL_HANDLE_DBC, other, SQL_COMMIT);
-  p.drop(a);
-  p.drop(b);
-  p.disconnect(other);
-  p.free_dbc(other);
+  end_two(p, {other, a, b});
   p.query("SELECT id FROM $T ORDER BY id");
   p.commit();
 }
