@@ -53,6 +53,7 @@ struct Figures {
   std::uint64_t transactions = 0;
   int migrations = 0;
   int turns = 0;
+  int left_in_doubt = 0;  // migrations
 
   void print() const {
     int survived = 0;
@@ -61,6 +62,7 @@ struct Figures {
     for (const auto& [name, count] : faults) std::printf("  %-24s %d\n", name.c_str(), count);
     std::printf("soak: migrations %d, cutovers and reverses %d, transactions %llu\n", migrations,
                 turns, static_cast<unsigned long long>(transactions));
+    std::printf("soak: migrations that ended with a transaction in doubt %d\n", left_in_doubt);
     for (const auto& [name, one] : memory)
       std::printf(
           "soak: memory of %-10s %6.1f MiB in the first migration, %6.1f in the last, "
@@ -215,8 +217,14 @@ class Round {
     } while (Clock::now() < patience && (status["backlog_transactions"] != 0 ||
                                          status["in_doubt"] != 0 || !at_rest(status["phase"])));
     EXPECT_TRUE(at_rest(status["phase"])) << status.dump(1);
+    // After crashes of its server nothing but the rows may tell, and they may be overwritten: that
+    // is said, and nobody may go on from there.
+    if (status["in_doubt"] != 0) {
+      EXPECT_NE(LiveMigration::tool({"cutover", migration_.name()}).exit_code, 0);
+      ++figures_.left_in_doubt;
+      return;
+    }
     EXPECT_EQ(status["backlog_transactions"], 0) << status.dump(1);
-    EXPECT_EQ(status["in_doubt"], 0) << status.dump(1);
     // A command whose tool was killed goes on.
     Finished verified;
     do {
@@ -276,7 +284,7 @@ TEST_F(Soak, ShadowEqualsProductionWhateverDies) {
   }
   figures_.print();
   EXPECT_FALSE(figures_.faults.empty());
-  EXPECT_GT(figures_.transactions, 0u);
+  EXPECT_GT(figures_.transactions, 0u);  // of migrations that ended equal
   std::printf("soak: rows different %s\n", HasFailure() ? "see above" : "0");
   if (HasFailure()) std::printf("UNDERSTUDY_SEED=%llu\n", static_cast<unsigned long long>(seed_));
 }
