@@ -9,6 +9,8 @@
 #include <type_traits>
 #include <unordered_map>
 
+#include "journal/c_type.h"
+
 namespace understudy {
 namespace {
 
@@ -714,9 +716,11 @@ class TransactionReader {
   Status finish() {
     for (Entry& entry : out_.entries) {
       for (Parameter& one : entry.statement.parameters) {
-        if (!one.pieces) continue;
-        if (auto status = resolve(*one.pieces, &one.bytes); !status.ok()) return status;
-        one.pieces.reset();
+        if (one.pieces) {
+          if (auto status = resolve(*one.pieces, &one.bytes); !status.ok()) return status;
+          one.pieces.reset();
+        }
+        if (auto status = check_parameter(one); !status.ok()) return status;
       }
       for (RowEffect& row : entry.statement.rows) {
         for (const RowEffect::Large& large : row.large) {

@@ -93,7 +93,7 @@ enum TransactionFlag : std::uint8_t {
 
 /// One parameter as the application bound it, at the time of execution.
 struct Parameter {
-  std::int16_t io_type = 0;
+  std::int16_t io_type = 1;  // SQL_PARAM_INPUT
   std::int16_t c_type = 0;
   std::int16_t sql_type = 0;
   std::int16_t digits = 0;
@@ -327,7 +327,8 @@ struct TransactionEntries {
   std::uint32_t written = 0;       // entries as TransactionHead counts them
   std::deque<std::string> values;  // large ones, put together
 };
-/// Reads all entries of one transaction, those of its chunks in order before its own.
+/// Reads all entries of one transaction, those of its chunks in order before its own, and checks
+/// its parameters (c_type.h).
 Result<TransactionEntries> read_transaction(std::span<const std::byte> bytes);
 
 }  // namespace understudy

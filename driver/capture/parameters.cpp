@@ -7,56 +7,11 @@
 
 namespace understudy::capture {
 
-SQLLEN fixed_bytes(SQLSMALLINT c_type) {
-  switch (c_type) {
-    case SQL_C_BIT:
-    case SQL_C_TINYINT:
-    case SQL_C_STINYINT:
-    case SQL_C_UTINYINT:
-      return 1;
-    case SQL_C_SHORT:
-    case SQL_C_SSHORT:
-    case SQL_C_USHORT:
-      return 2;
-    case SQL_C_LONG:
-    case SQL_C_SLONG:
-    case SQL_C_ULONG:
-    case SQL_C_FLOAT:
-      return 4;
-    case SQL_C_SBIGINT:
-    case SQL_C_UBIGINT:
-    case SQL_C_DOUBLE:
-      return 8;
-    case SQL_C_NUMERIC:
-      return sizeof(SQL_NUMERIC_STRUCT);
-    case SQL_C_DATE:
-    case SQL_C_TYPE_DATE:
-      return sizeof(SQL_DATE_STRUCT);
-    case SQL_C_TIME:
-    case SQL_C_TYPE_TIME:
-      return sizeof(SQL_TIME_STRUCT);
-    case SQL_C_TIMESTAMP:
-    case SQL_C_TYPE_TIMESTAMP:
-      return sizeof(SQL_TIMESTAMP_STRUCT);
-    case SQL_C_GUID:
-      return sizeof(SQLGUID);
-    default:
-      return c_type >= SQL_C_INTERVAL_YEAR && c_type <= SQL_C_INTERVAL_MINUTE_TO_SECOND
-                 ? static_cast<SQLLEN>(sizeof(SQL_INTERVAL_STRUCT))
-                 : 0;
-  }
-}
-
 bool comes_later(SQLLEN indicator) {
   return indicator == SQL_DATA_AT_EXEC || indicator <= SQL_LEN_DATA_AT_EXEC_OFFSET;
 }
 
 namespace {
-
-bool known_c_type(SQLSMALLINT c_type) {
-  return fixed_bytes(c_type) != 0 || c_type == SQL_C_CHAR || c_type == SQL_C_WCHAR ||
-         c_type == SQL_C_BINARY;
-}
 
 SQLLEN terminated_bytes(SQLSMALLINT c_type, const void* value) {
   if (c_type != SQL_C_WCHAR)

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "driver/handle/statement.h"
+#include "journal/c_type.h"
 #include "journal/record.h"
 
 namespace understudy::capture {
@@ -85,8 +86,5 @@ class BoundParameters {
 bool comes_later(SQLLEN indicator);
 /// SQL_C_DEFAULT resolved by the parameter's SQL type, as the standard's table says.
 SQLSMALLINT resolved_c_type(SQLSMALLINT c_type, SQLSMALLINT sql_type);
-/// The size of one element of a column-wise array of this C type; 0 for character and binary data,
-/// whose elements have the bound buffer's length.
-SQLLEN fixed_bytes(SQLSMALLINT c_type);
 
 }  // namespace understudy::capture

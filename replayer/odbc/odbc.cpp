@@ -7,6 +7,7 @@
 #include <cctype>
 #include <utility>
 
+#include "journal/c_type.h"
 #include "replayer/odbc/unicode.h"
 
 namespace understudy::odbc {
@@ -312,7 +313,8 @@ void Statement::bind(const std::vector<Bind>& parameters) {
       answered.bytes.resize(std::max(given.bytes.size(), kAnswerBytes));
       bind = &answered;
     }
-    auto* value = const_cast<char*>(bind->bytes.data());
+    const bool no_place = bind->bytes.empty() && fixed_bytes(bind->c_type) != 0;
+    auto* value = no_place ? nullptr : const_cast<char*>(bind->bytes.data());
     auto* indicator = const_cast<SQLLEN*>(&bind->indicator);
     const auto answer =
         SQLBindParameter(handle_, ++number, bind->io_type, bind->c_type, bind->sql_type,

@@ -250,6 +250,7 @@ TEST(LongTransaction, ALargeValueIsNeverHeldAsAWhole) {
   const std::string large(1u << 20, 'x');
   const std::string other(100'000, 'y');
   Parameter parameter;
+  parameter.c_type = 1;  // SQL_C_CHAR
   parameter.indicator = static_cast<std::int64_t>(large.size());
   parameter.bytes = large;
   all.writer.begin_statement(Verdict::keyed, Verb::put, kStatementHasEffects, "u", shape_text());
@@ -278,6 +279,8 @@ TEST(LongTransaction, PiecesMayComeBeforeTheStatementThatNamesThem) {
     if (i % 10 == 0) all.statement("between");
   }
   Parameter parameter;
+  parameter.c_type = 1;  // SQL_C_CHAR
+  parameter.indicator = static_cast<std::int64_t>(whole.size());
   parameter.pieces = number;
   all.writer.begin_statement(Verdict::keyed, Verb::put, 0, "u", "");
   all.writer.add_parameter(parameter);
@@ -338,6 +341,68 @@ TEST(LongTransaction, AValueWithoutItsPiecesIsRefused) {
   const auto read = read_transaction(split_ring_payload(payload)->body);
   ASSERT_FALSE(read.ok());
   EXPECT_EQ(read.status().code(), Code::corrupt);
+}
+
+/// What a transaction of one statement with this parameter reads as.
+Code read_with(const Parameter& parameter) {
+  EntryWriter writer;
+  writer.begin_statement(Verdict::keyed, Verb::put, 0, "u", "");
+  writer.add_parameter(parameter);
+  writer.end_statement(1);
+  const auto payload = payload_of(writer, nullptr);
+  const auto read = read_transaction(split_ring_payload(payload)->body);
+  return read.ok() ? Code::ok : read.status().code();
+}
+
+TEST(RecordedParameter, OneThatTellsOfMoreBytesThanItHasIsRefused) {
+  constexpr std::int16_t kChar = 1, kNumeric = 2, kLong = 4, kWide = -8, kDriversOwn = 4242;
+  const std::string bytes = "12345678";
+  Parameter parameter;
+  parameter.bytes = bytes;
+  for (const std::int16_t c_type : {kChar, kWide, kNumeric}) {
+    parameter.c_type = c_type;
+    for (const std::int64_t told : {9L, 1L << 40, -3L, -2L, -100L}) {
+      parameter.indicator = told;
+      EXPECT_EQ(read_with(parameter), Code::corrupt) << c_type << ' ' << told;
+    }
+  }
+  parameter.c_type = kWide;
+  parameter.bytes = std::string_view(bytes).substr(0, 7);
+  parameter.indicator = 7;
+  EXPECT_EQ(read_with(parameter), Code::corrupt) << "half a unit";
+  parameter.c_type = kDriversOwn;
+  EXPECT_EQ(read_with(parameter), Code::corrupt) << "a type whose length is not known";
+  parameter.c_type = kLong;
+  parameter.bytes = std::string_view(bytes).substr(0, 3);
+  parameter.indicator = 4;
+  EXPECT_EQ(read_with(parameter), Code::corrupt) << "a number cut off";
+  parameter.bytes = std::string_view(bytes).substr(0, 4);
+  parameter.io_type = 3;
+  EXPECT_EQ(read_with(parameter), Code::corrupt) << "no direction";
+  parameter.indicator = -1;
+  parameter.io_type = 1;
+  EXPECT_EQ(read_with(parameter), Code::corrupt) << "NULL with bytes";
+}
+
+TEST(RecordedParameter, WhatADriverCanBindIsTaken) {
+  constexpr std::int16_t kChar = 1, kLong = 4, kTimestamp = 93, kDriversOwn = 4242;
+  const std::string bytes = "12345678";
+  Parameter parameter;
+  parameter.c_type = kChar;
+  parameter.bytes = bytes;
+  parameter.indicator = 8;
+  EXPECT_EQ(read_with(parameter), Code::ok);
+  parameter.c_type = kLong;
+  EXPECT_EQ(read_with(parameter), Code::ok) << "given in two pieces";
+  parameter.bytes = {};
+  parameter.c_type = kTimestamp;
+  parameter.indicator = 0;
+  EXPECT_EQ(read_with(parameter), Code::ok) << "no buffer was bound";
+  parameter.c_type = kDriversOwn;
+  for (const std::int64_t without : {-1L, -5L}) {  // NULL, DEFAULT
+    parameter.indicator = without;
+    EXPECT_EQ(read_with(parameter), Code::ok) << without;
+  }
 }
 
 /// Reads everything there is; whether all of it made sense.
