@@ -75,11 +75,12 @@ void plan_known(const Session& session, const BoundParameters& bound, const char
                 bool late, Plan* plan) {
   const sql::Analysis& analysis = *plan->analysis;
   const bool moves = analysis.verb == Verb::move;
-  const bool effects = !analysis.rewritten.empty() && !moves;
   const bool array = bound.sets() > 1;
   const bool readable = obstacle == nullptr && !array && !late;
-  plan->collects = analysis.own_returning;
-  plan->visible = analysis.own_returning;
+  // The application's own result has no column of ours then.
+  const bool by_key = analysis.own_returning && !analysis.after.empty() && readable;
+  const bool effects = !analysis.rewritten.empty() && !moves && !by_key;
+  plan->collects = plan->visible = analysis.own_returning && !by_key;
   if (plan->collects && array) {
     *plan = {};  // each set has a result of its own
     plan->uncaptured = obstacle;

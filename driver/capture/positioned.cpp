@@ -371,6 +371,18 @@ void count_rows_at(const Statement& stmt, SQLULEN* place) {
   if (set != nullptr) set(stmt.real, SQL_ATTR_ROWS_FETCHED_PTR, place, SQL_IS_POINTER);
 }
 
+// Connector/ODBC writes through any result. The key of its one row is read when it is asked to.
+void learn_current_row(Statement& stmt, Session& session) {
+  const bool told = session.dialect == Dialect::mariadb && stmt.current.load() == stmt.real;
+  if (!told || RowBuffers::of(stmt).rows() != 1) return;
+  learn_cursor(stmt, session);
+  PositionedCursor* cursor = stmt.execution->positioned.get();
+  auto key = cursor == nullptr ? std::nullopt : key_of_current_row(stmt, *cursor);
+  if (!key) return;
+  cursor->rowset.clear();
+  cursor->rowset.push_back(std::move(*key));
+}
+
 }  // namespace
 
 SQLRETURN fetch_with_keys(Statement& stmt, Session& session, const SQLULEN* rows,
@@ -395,6 +407,9 @@ SQLRETURN fetch_with_keys(Statement& stmt, Session& session, const SQLULEN* rows
 SQLRETURN run_set_pos(Statement& stmt, Session& session, SQLSETPOSIROW row, SQLUSMALLINT operation,
                       const RunsUnchanged& unchanged) {
   constexpr const char* kKind = "set-pos";
+  if (stmt.execution->positioned == nullptr && operation != SQL_ADD) {
+    learn_current_row(stmt, session);
+  }
   PositionedCursor* cursor = stmt.execution->positioned.get();
   if (cursor == nullptr) return run_uncaptured(stmt, session, kKind, unchanged);
   PositionedWrite write;

@@ -155,6 +155,7 @@ std::optional<KeyValues> key_of_current_row(const Statement& stmt, const Positio
     if (buffers.bound(key.number)) {
       value = buffers.value(key.number, 0, key.sql_type);
     } else if (stmt.library->fn.GetData != nullptr && cursor.columns > 1) {
+      forget_place(stmt, key.number, cursor.columns);  // the application may have read it
       value = read_column(stmt, key);
       read = key.number;
     }

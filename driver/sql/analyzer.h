@@ -137,8 +137,8 @@ struct Analysis {
   std::string keeping;
   /// Another snapshot than the statement's own may decide which rows `before` finds.
   bool before_may_miss = false;
-  /// MariaDB, in place of `rewritten`: where the rows of an upsert stand afterwards. Each query
-  /// finds one at least.
+  /// MariaDB, in place of `rewritten`: where the rows of an upsert, or of an INSERT with a
+  /// RETURNING of its own, stand afterwards. Each query finds one at least.
   std::vector<RowsQuery> after;
   /// The statement has a RETURNING of its own that the application sees. `rewritten` then returns
   /// one column more than the application's text, behind its own, and leaves the rows for

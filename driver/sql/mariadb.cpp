@@ -135,9 +135,40 @@ class MariadbAnalyzer : private Recogniser {
          i = find(i + 1, {"DUPLICATE"})) {
       if (text_.tokens[i - 1].is_word("ON")) return upsert(columns, i - 1, ignore);
     }
-    if (!effects(Verb::insert) || ignore || !may_be_keyed()) return;
-    if (!accept_values()) return;
+    if (!effects(Verb::insert) || ignore) return;
+    if (out_.own_returning) return finds_inserted(columns);
+    if (!may_be_keyed() || !accept_values()) return;
     if (const auto row = single_row(columns)) keyed(key_of_row(*row));
+  }
+
+  /// Where the rows of `INSERT ... VALUES ... RETURNING` stand afterwards, when their keys are
+  /// known.
+  void finds_inserted(const std::vector<std::uint32_t>& columns) {
+    std::vector<std::vector<Span>> rows;
+    const std::size_t returning = find(cursor_.position(), {"RETURNING"});
+    if (!table_->triggers.empty() || !readable_by_key(*table_) || !accept_values() ||
+        !value_rows(returning, columns, &rows)) {
+      return;
+    }
+    for (const auto& row : rows) {
+      auto query = inserted_row(row, rows.size() == 1);
+      if (!query) return out_.after.clear();
+      out_.after.push_back(std::move(*query));
+    }
+  }
+
+  [[nodiscard]] std::optional<RowsQuery> inserted_row(const std::vector<Span>& row,
+                                                      bool alone) const {
+    const std::uint32_t first = table_->key.front();
+    const bool counted = table_->columns[first].identity;
+    if (counted && row[first].second == 0) {
+      return alone ? found_by(nullptr, row) : std::nullopt;
+    }
+    // NULL and 0 make a new key, and a parameter may be either.
+    const Token* given = counted ? &text_.tokens[row[first].first] : nullptr;
+    const bool kept =
+        given == nullptr || (given->kind == TokenKind::number && given->text[0] > '0');
+    return kept ? found_by(&table_->key, row) : std::nullopt;
   }
 
   bool accept_values() { return cursor_.accept("VALUES") || cursor_.accept("VALUE"); }
@@ -293,12 +324,21 @@ class MariadbAnalyzer : private Recogniser {
     }
     if (verb == Verb::replace && made && alone) keys.clear();
     if ((keys.size() > 1 && verb != Verb::replace) || (keys.empty() && !alone)) return std::nullopt;
+    return found_by(keys.empty() ? nullptr : keys.front(), row);
+  }
+
+  /// The row whose columns of this unique key have the given values; no key: the one whose key the
+  /// server has made last.
+  [[nodiscard]] std::optional<RowsQuery> found_by(const std::vector<std::uint32_t>* key,
+                                                  const std::vector<Span>& row) const {
     TextParts rest(text_);
     if (!table_->schema.empty()) rest.add(backticked(table_->schema) + '.');
     rest.add(backticked(table_->name) + " WHERE ");
-    if (keys.empty()) rest.add(backticked(first.name) + " = LAST_INSERT_ID()");
-    for (std::size_t i = 0; !keys.empty() && i < keys.front()->size(); ++i) {
-      const std::uint32_t ordinal = (*keys.front())[i];
+    if (key == nullptr) {
+      rest.add(backticked(table_->columns[table_->key.front()].name) + " = LAST_INSERT_ID()");
+    }
+    for (std::size_t i = 0; key != nullptr && i < key->size(); ++i) {
+      const std::uint32_t ordinal = (*key)[i];
       const Column& column = table_->columns[ordinal];
       if (row[ordinal].second == 0 || !is_value(row[ordinal])) return std::nullopt;
       // A number is compared with a text as a number, which no index knows.

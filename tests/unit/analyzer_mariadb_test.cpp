@@ -261,6 +261,31 @@ TEST(AnalyzerMariadb, KeepsTheRowsOfAReturningThatIsTheApplicationsInAVariable) 
   }
 }
 
+TEST(AnalyzerMariadb, FindsTheRowsOfAnInsertWithAReturningOfTheApplicationsByTheirKeys) {
+  struct Case {
+    const char* text;
+    std::size_t queries;  // 0: they are kept in the variable
+  };
+  for (const auto& [text, queries] : std::initializer_list<Case>{
+           {"INSERT INTO account (id, owner) VALUES (1, 'a'), (?, 'b') RETURNING id, owner", 2},
+           {"INSERT INTO account VALUES (1 + 1, 'a', 2, 3) RETURNING id", 0},
+           {"INSERT INTO account SELECT * FROM account RETURNING id", 0},
+           {"INSERT IGNORE INTO account (id) VALUES (1) RETURNING id", 0},
+           {"INSERT INTO line (amount) VALUES (7) RETURNING amount", 1},
+           {"INSERT INTO line (amount) VALUES (7), (8) RETURNING amount", 0},
+           {"INSERT INTO line (no, amount) VALUES (5, 7), (6, 8) RETURNING amount", 2},
+           // NULL and 0 make a key.
+           {"INSERT INTO line (no, amount) VALUES (?, 7) RETURNING amount", 0},
+           {"INSERT INTO line (no, amount) VALUES (00, 7) RETURNING amount", 0},
+           {"INSERT INTO line (no, amount) VALUES (NULL, 7) RETURNING amount", 0},
+           {"INSERT INTO triggered (id) VALUES (1) RETURNING id", 0}}) {
+    const Analysis found = analyzed(text);
+    EXPECT_EQ(found.verdict, Verdict::effects) << text;
+    EXPECT_EQ(found.after.size(), queries) << text;
+    EXPECT_FALSE(found.rewritten.empty()) << text;
+  }
+}
+
 TEST(AnalyzerMariadb, TakesTheKeysOfDeletesWithALimit) {
   expect_effects("DELETE FROM account WHERE owner = 'a' ORDER BY balance LIMIT 3");
   expect_effects("DELETE FROM account");

@@ -174,10 +174,32 @@ void returning_in_blocks(Program& p) {
 }
 
 void deletes_through_returning(Program& p) {
+  for (const char* text : {"INSERT INTO $T (id, note) VALUES (1, 'a') RETURNING id, note",
+                           "INSERT INTO $T (id, note) VALUES (2, 'b'), (3, 'c') RETURNING note, id",
+                           "INSERT INTO $T (id, note) VALUES (4, 'd') RETURNING id, UPPER(note)"}) {
+    SQLHSTMT h = p.stmt();
+    if (SQL_SUCCEEDED(p.exec(h, text))) {
+      p.fetch(h);
+      p.get_data(h, 1, SQL_C_CHAR);
+      p.set_pos(h, 1, SQL_DELETE);
+      p.get_data(h, 2, SQL_C_CHAR);
+      p.fetch(h);
+    }
+    p.drop(h);
+  }
+  p.query("SELECT id, note FROM $T ORDER BY id");
+}
+
+void updates_through_returning(Program& p) {
   SQLHSTMT h = p.stmt();
+  Pair pair;
+  p.bind_col(h, 1, SQL_C_LONG, &pair.id, sizeof pair.id, nullptr);
+  p.bind_col(h, 2, SQL_C_CHAR, pair.note, sizeof pair.note, &pair.length);
   if (SQL_SUCCEEDED(p.exec(h, "INSERT INTO $T (id, note) VALUES (1, 'a') RETURNING id, note"))) {
     p.fetch(h);
-    p.set_pos(h, 1, SQL_DELETE);
+    std::strcpy(pair.note, "changed");
+    pair.length = SQL_NTS;
+    p.set_pos(h, 1, SQL_UPDATE);
   }
   p.drop(h);
   p.query("SELECT id, note FROM $T ORDER BY id");
@@ -423,6 +445,7 @@ void add_edge_cases(Cases& all) {
   // libsqliteodbc does not come back from it.
   add("ReturningInBlocks", returning_in_blocks, kPostgres | kMaria);
   add("DeletesThroughReturning", deletes_through_returning, kPostgres | kMaria);
+  add("UpdatesThroughReturning", updates_through_returning, kPostgres | kMaria);
   add("AskedAfterAWrite", asked_after_a_write);
   add("CursorNames", cursor_names);
   add("RowDescriptorsOfWrites", row_descriptors_of_writes);

@@ -18,9 +18,6 @@ constexpr Known kDifferences[] = {
     {"Postgres", "ConnectionLostUnderAutocommit", Compared::without_messages,
      "which of its own texts psqlodbc chooses for a lost connection: while recording it notices at "
      "the BEGIN that goes before the statement, as with autocommit off"},
-    {"Maria", "DeletesThroughReturning", Compared::nothing,
-     "Connector/ODBC deletes through the result of an INSERT ... RETURNING when all of its columns "
-     "are of one table; a recorded one has a column of ours behind them, and it refuses"},
     {"PostgresUnicodeOdbc38", "ThreadsShareAConnection", Compared::left_out,
      "an ODBC 3.80 program whose threads share a connection: memory is freed twice, bare too"},
     {"MariaWide", "ColumnAttributes", Compared::nothing,
