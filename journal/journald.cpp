@@ -86,8 +86,9 @@ Status note_outcome(const JournalRecord& record, History* history) {
   return {};
 }
 
-Result<History> read_history(const std::string& directory, std::uint32_t ring) {
-  auto reader = JournalReader::open(directory);
+Result<History> read_history(const std::string& directory, std::uint32_t ring,
+                             const std::shared_ptr<const JournalKeys>& keys) {
+  auto reader = JournalReader::open(directory, keys);
   if (!reader.ok()) return reader.status();
   History history;
   for (;;) {
@@ -184,8 +185,10 @@ class Journald {
 
 Status Journald::run() {
   if (auto status = recover(); !status.ok()) {
-    // Opening has changed nothing that counts: another journald goes on when there is room.
+    // Opening has changed nothing that counts: another journald goes on when there is room, or when
+    // it has the key.
     if (status.code() == Code::full && writer_ == nullptr) return status;
+    if (status.code() == Code::wrong_key) return status;
     return failed(std::move(status));
   }
   if (auto status = loop(); !status.ok()) return failed(std::move(status));
@@ -233,10 +236,11 @@ Status Journald::recover() {
   if (options_.segment_bytes != 0) writer_options.segment_bytes = options_.segment_bytes;
   writer_options.files = options_.files;
   writer_options.boot_id = options_.boot_id;
+  writer_options.keys = options_.keys;
   auto writer = JournalWriter::open(directory, writer_options);
   if (!writer.ok()) return writer.status();
   ring_number_ = header_.ring_number.load();
-  auto history = read_history(directory, ring_number_);
+  auto history = read_history(directory, ring_number_, options_.keys);
   if (!history.ok()) return history.status();
   if (history->has_gap) {
     // Not through `failed`, which would write one more.
@@ -425,8 +429,8 @@ Status Journald::write(const Ring::Item& item) {
 // A record and the texts it names stand in one segment, so that a reader that begins there has
 // them.
 Status Journald::write_texts(const RingPayload& payload, std::uint64_t body_bytes) {
-  std::uint64_t needed = record_bytes(body_bytes + sizeof(std::uint64_t));
-  for (const auto& [id, text] : payload.texts) needed += record_bytes(id.size() + text.size());
+  std::uint64_t needed = writer_->bytes_of(body_bytes + sizeof(std::uint64_t));
+  for (const auto& [id, text] : payload.texts) needed += writer_->bytes_of(id.size() + text.size());
   if (auto status = writer_->reserve(needed); !status.ok()) return status;
   for (const auto& [id, text] : payload.texts) {
     if (auto status = writer_->need_text(id, text); !status.ok()) return status;

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "journal/file_system.h"
+#include "journal/journal_key.h"
 #include "journal/status.h"
 
 namespace understudy {
@@ -16,6 +17,7 @@ struct JournaldOptions {
   std::uint64_t sync_interval_ms = 50;  // Durability=process: at most this long between fdatasyncs
   FileSystem* files = nullptr;          // null: the operating system's
   std::string boot_id;                  // empty: the kernel's; tests give another
+  std::shared_ptr<const JournalKeys> keys;  // null: the journal is not encrypted
 };
 
 /// Runs until `stop` or an error. Takes kLockJournald (Code::full when another journald runs),
@@ -28,7 +30,8 @@ struct JournaldOptions {
 /// replayer has died ends as the state file says, see abandoned.h. Where the disk has no room for
 /// the next segment, it waits while the ring has room, and says so in the header (`lacks_room`).
 /// Any other write or sync error invalidates the migration with the reason (and writes a gap record
-/// when it can).
+/// when it can). Code::wrong_key when the journal needs another key: nothing is changed then, and
+/// the ring keeps what it holds for a journald that has the key.
 Status run_journald(const JournaldOptions& options, std::atomic<bool>& stop);
 
 }  // namespace understudy

@@ -14,7 +14,9 @@
 // journald that was killed between writing and freeing the ring writes nothing twice. Torn tail: a
 // record that does not validate with no valid record of a *later group* behind it; the writer saves
 // the tail aside (NNNNNNNN.torn), truncates and goes on. Damage: everything else; refused with
-// segment, offset and remedy, never skipped. Byte tables: docs/internals/journal-format.md.
+// segment, offset and remedy, never skipped. In an encrypted segment (version 2) a payload is what
+// segment_cipher.h makes of it, and `length` and `chain` are of the payload as it is stored: all of
+// the above can be told without the key. Byte tables: docs/internals/journal-format.md.
 #pragma once
 
 #include <array>
@@ -22,18 +24,21 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "journal/file_system.h"
+#include "journal/journal_key.h"
 #include "journal/status.h"
 
 namespace understudy {
 
 inline constexpr char kSegmentMagic[8] = {'U', 'N', 'D', 'J', 'R', 'N', 'L', '1'};
 inline constexpr std::uint32_t kJournalVersion = 1;
+inline constexpr std::uint32_t kEncryptedVersion = 2;  // of the header of an encrypted segment
 inline constexpr std::uint64_t kSegmentHeaderBytes = 4096;
 inline constexpr std::uint64_t kSegmentBytesDefault = 64u << 20;
 inline constexpr std::uint64_t kSegmentBytesMin = 64u << 10;
@@ -48,6 +53,7 @@ enum class RecordType : std::uint8_t {
   abandon = 6,       // u64 txn_id
   gap = 7,           // reason text: recording ended here, nothing after it can be trusted
   next_segment = 8,  // last record of a full segment; no payload
+  stream = 9,        // encrypted segments: another writer goes on; no payload
 };
 
 struct RecordHeader {
@@ -91,6 +97,18 @@ struct SegmentHeader {
 };
 static_assert(sizeof(SegmentHeader) == 112);
 
+inline constexpr std::size_t kStreamStartBytes = 24;  // what an encrypted stream begins with
+inline constexpr std::size_t kCipherBytes = 17;       // that encryption adds to a payload
+
+/// Behind the SegmentHeader of an encrypted segment.
+struct EncryptionHeader {
+  KeyId key_id;
+  std::array<std::uint8_t, 16> previous_tag;  // of the last encrypted record before; or zero
+  std::array<std::uint8_t, kStreamStartBytes> stream;
+  std::uint64_t hash;  // XXH3-64 of the fields above
+};
+static_assert(sizeof(EncryptionHeader) == 64);
+
 struct JournalRecord {
   RecordType type{};
   std::uint64_t seq = 0;
@@ -99,6 +117,7 @@ struct JournalRecord {
   std::uint64_t group = 0;   // seq of the first record of the flush group
   RingOrigin origin;
   std::span<const std::byte> payload;  // valid until the next call on the reader
+  std::uint64_t stored_bytes = 0;      // of the payload in the file
 };
 
 /// One writer at a time (journald holds the lock byte). Not thread safe.
@@ -106,11 +125,15 @@ class JournalWriter {
  public:
   struct Options {
     std::uint64_t segment_bytes = kSegmentBytesDefault;
-    FileSystem* files = nullptr;  // null: the operating system's
-    std::string boot_id;          // empty: the kernel's; tests give another
+    FileSystem* files = nullptr;              // null: the operating system's
+    std::string boot_id;                      // empty: the kernel's; tests give another
+    std::shared_ptr<const JournalKeys> keys;  // null: the journal is not encrypted
   };
   /// Opens for appending; creates the directory (mode 0750) and the first segment when there is
-  /// none. Recovers a torn tail as described above; Code::corrupt on damage.
+  /// none. Recovers a torn tail as described above; Code::corrupt on damage. Code::wrong_key, and
+  /// nothing is changed, where the last segment needs a key that is not given, or is not encrypted
+  /// and keys are given: a journal is encrypted from its beginning or not at all. Goes on in a new
+  /// segment when the last one is not encrypted with the current key.
   static Result<std::unique_ptr<JournalWriter>> open(const std::string& directory, Options options);
   ~JournalWriter();
 
@@ -135,6 +158,8 @@ class JournalWriter {
   /// write_out, then fdatasync; begins the next group. After an error every later call fails with
   /// the same status: fsync is never retried.
   Status sync();
+  /// What a record with this payload takes in this journal, for `reserve`.
+  [[nodiscard]] std::uint64_t bytes_of(std::uint64_t payload_bytes) const;
   [[nodiscard]] std::uint64_t last_seq() const;
   [[nodiscard]] std::uint64_t bytes() const;  // of the closed segments, and used of the last
   [[nodiscard]] std::uint64_t journal_id() const;
@@ -149,7 +174,12 @@ class JournalWriter {
 /// Reads while a writer may still append. Not thread safe.
 class JournalReader {
  public:
-  static Result<std::unique_ptr<JournalReader>> open(const std::string& directory);
+  /// Code::wrong_key, also from the functions below, when a segment needs a key that is not given,
+  /// or is not encrypted and keys are given.
+  static Result<std::unique_ptr<JournalReader>> open(
+      const std::string& directory, std::shared_ptr<const JournalKeys> keys = nullptr);
+  /// For who has no key: payloads are as they are stored, and no texts are remembered.
+  static Result<std::unique_ptr<JournalReader>> open_stored(const std::string& directory);
   ~JournalReader();
 
   /// The next record; Code::end when there is none yet (call again later), Code::corrupt with
@@ -161,11 +191,18 @@ class JournalReader {
   /// A text of the dictionary of the segment read last. Code::corrupt when the segment has no such.
   Result<std::string_view> text(const std::array<std::uint8_t, 16>& id) const;
   [[nodiscard]] std::uint64_t journal_id() const;
+  /// Of the segment read last, when it is encrypted.
+  [[nodiscard]] std::optional<KeyId> key_id() const;
 
  private:
   JournalReader();
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
+
+/// Whether every segment that is there can be read with these keys, by their headers:
+/// Code::wrong_key otherwise. No journal is as good.
+Status check_journal_keys(const std::string& directory,
+                          const std::shared_ptr<const JournalKeys>& keys);
 
 }  // namespace understudy

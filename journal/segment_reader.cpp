@@ -1,6 +1,7 @@
 #include <unistd.h>
 
 #include <cstring>
+#include <optional>
 #include <unordered_map>
 
 #include "journal/record.h"
@@ -14,7 +15,7 @@ constexpr std::uint8_t kFlagIgnorable = 0x80;
 
 bool known_type(std::uint8_t type) {
   return type >= static_cast<std::uint8_t>(RecordType::text) &&
-         type <= static_cast<std::uint8_t>(RecordType::next_segment);
+         type <= static_cast<std::uint8_t>(RecordType::stream);
 }
 
 }  // namespace
@@ -24,16 +25,20 @@ struct JournalReader::Impl {
   std::unique_ptr<SegmentFile> file;
   ChainPoint point;
   std::uint64_t journal_id = 0;
-  bool closed = false;      // the segment's last record has been read
-  bool zeros_seen = false;  // what is behind the first zero length has been looked at
+  std::optional<PayloadReader> payloads;  // none: they are handed out as they are stored
+  bool closed = false;                    // the segment's last record has been read
+  bool zeros_seen = false;                // what is behind the first zero length has been looked at
   std::unordered_map<TextId, std::string, TextIdHash> texts;
 
   Status start(std::uint64_t number);
   Status next_file();
+  Status enter();
   Result<Examined> find();
   Result<Examined> end_or_damage();
   Result<Examined> look_again(const char* damage_text);
-  Status advance(const Examined& found);
+  /// Past a record; its payload.
+  Result<std::span<const std::byte>> advance(const Examined& found);
+  void remember(std::span<const std::byte> payload);
 };
 
 // Opens a segment that is entered from its beginning, trusting its header for what came before.
@@ -45,11 +50,18 @@ Status JournalReader::Impl::start(std::uint64_t number) {
   }
   file = std::move(*opened);
   journal_id = file->header().journal_id;
+  return enter();
+}
+
+Status JournalReader::Impl::enter() {
   point = first_point(file->header());
   closed = false;
   zeros_seen = false;
   texts.clear();
-  return {};
+  if (!payloads) return {};
+  const Status entered = payloads->enter(file->headers());
+  if (entered.code() != Code::corrupt) return entered;
+  return damage(file->header().number, 0, point.seq + 1, entered.message());
 }
 
 // Goes from a segment that was read to its end into the one that follows.
@@ -70,12 +82,16 @@ Status JournalReader::Impl::next_file() {
   if (header.previous_chain != point.chain || header.first_seq != point.seq + 1) {
     return damage(number, 0, point.seq + 1, "it does not follow the segment before it");
   }
+  if (payloads && file->encrypted()) {
+    if (!(*opened)->encrypted()) {
+      return damage(number, 0, point.seq + 1, "it is not encrypted as those before it are");
+    }
+    if ((*opened)->headers().encryption.previous_tag != payloads->tag()) {
+      return damage(number, 0, point.seq + 1, "it was not written behind the segment before it");
+    }
+  }
   file = std::move(*opened);
-  point = first_point(header);
-  closed = false;
-  zeros_seen = false;
-  texts.clear();
-  return {};
+  return enter();
 }
 
 Result<Examined> JournalReader::Impl::look_again(const char* damage_text) {
@@ -120,32 +136,70 @@ Result<Examined> JournalReader::Impl::find() {
   return found;
 }
 
-Status JournalReader::Impl::advance(const Examined& found) {
+Result<std::span<const std::byte>> JournalReader::Impl::advance(const Examined& found) {
   const RecordHeader& header = found.header;
   if (header.version != kJournalVersion ||
       (!known_type(header.type) && (header.flags & kFlagIgnorable) == 0)) {
-    return {Code::unsupported, "record " + std::to_string(header.seq) +
-                                   " was written by a newer Understudy; read it with that one"};
+    return Status(Code::unsupported,
+                  "record " + std::to_string(header.seq) +
+                      " was written by a newer Understudy; read it with that one");
   }
-  if (header.type == static_cast<std::uint8_t>(RecordType::text)) {
-    TextId id;
-    if (found.payload.size() < id.size() ||
-        found.payload.size() > id.size() + std::size_t{kTextBytesMax}) {
-      return damage(file->header().number, point.offset, header.seq, "a text has a wrong length");
+  std::span<const std::byte> payload = found.payload;
+  if (payloads) {
+    const auto plain = payloads->payload(header, found.payload);
+    if (!plain.ok()) {
+      return damage(file->header().number, point.offset, header.seq, plain.status().message());
     }
-    std::memcpy(id.data(), found.payload.data(), id.size());
-    const auto text = found.payload.subspan(id.size());
-    texts.try_emplace(id, reinterpret_cast<const char*>(text.data()), text.size());
+    payload = *plain;
+    if (header.type == static_cast<std::uint8_t>(RecordType::text)) {
+      if (payload.size() < sizeof(TextId) ||
+          payload.size() > sizeof(TextId) + std::size_t{kTextBytesMax}) {
+        return damage(file->header().number, point.offset, header.seq, "a text has a wrong length");
+      }
+      remember(payload);
+    }
   }
   closed = header.type == static_cast<std::uint8_t>(RecordType::next_segment);
   point = point_behind(point, header);
+  return payload;
+}
+
+void JournalReader::Impl::remember(std::span<const std::byte> payload) {
+  TextId id;
+  std::memcpy(id.data(), payload.data(), id.size());
+  const auto text = payload.subspan(id.size());
+  texts.try_emplace(id, reinterpret_cast<const char*>(text.data()), text.size());
+}
+
+Status check_journal_keys(const std::string& directory,
+                          const std::shared_ptr<const JournalKeys>& keys) {
+  const auto numbers = list_segments(directory);
+  if (!numbers.ok() && numbers.status().code() == Code::not_found) return {};
+  if (!numbers.ok()) return numbers.status();
+  for (const std::uint64_t number : *numbers) {
+    const auto file = SegmentFile::open(directory, number);
+    if (!file.ok()) return file.status();
+    const Status entered = PayloadReader(keys).enter((*file)->headers());
+    if (entered.code() == Code::wrong_key) return entered;
+  }
   return {};
 }
 
 JournalReader::JournalReader() : impl_(std::make_unique<Impl>()) {}
 JournalReader::~JournalReader() = default;
 
-Result<std::unique_ptr<JournalReader>> JournalReader::open(const std::string& directory) {
+Result<std::unique_ptr<JournalReader>> JournalReader::open(
+    const std::string& directory, std::shared_ptr<const JournalKeys> keys) {
+  const auto numbers = list_segments(directory);
+  if (!numbers.ok()) return numbers.status();
+  std::unique_ptr<JournalReader> reader(new JournalReader);
+  reader->impl_->directory = directory;
+  reader->impl_->payloads.emplace(std::move(keys));
+  if (auto status = reader->impl_->start(1); !status.ok()) return status;
+  return reader;
+}
+
+Result<std::unique_ptr<JournalReader>> JournalReader::open_stored(const std::string& directory) {
   const auto numbers = list_segments(directory);
   if (!numbers.ok()) return numbers.status();
   std::unique_ptr<JournalReader> reader(new JournalReader);
@@ -166,8 +220,10 @@ Result<JournalRecord> JournalReader::next() {
     record.offset = impl_->point.offset;
     record.group = header.group;
     record.origin = {header.ring, header.ring_position};
-    record.payload = found->payload;
-    if (auto status = impl_->advance(*found); !status.ok()) return status;
+    record.stored_bytes = found->payload.size();
+    const auto payload = impl_->advance(*found);
+    if (!payload.ok()) return payload.status();
+    record.payload = *payload;
     if (known_type(header.type)) return record;
   }
 }
@@ -186,7 +242,7 @@ Status JournalReader::seek(std::uint64_t seq) {
     }
     if (!found.ok()) return found.status();
     if (found->header.seq >= seq) return {};
-    if (auto status = impl_->advance(*found); !status.ok()) return status;
+    if (const auto passed = impl_->advance(*found); !passed.ok()) return passed.status();
   }
 }
 
@@ -197,6 +253,11 @@ Result<std::string_view> JournalReader::text(const std::array<std::uint8_t, 16>&
                   "a statement's text is not in the segment");
   }
   return std::string_view(found->second);
+}
+
+std::optional<KeyId> JournalReader::key_id() const {
+  if (!impl_->file->encrypted()) return std::nullopt;
+  return impl_->file->headers().encryption.key_id;
 }
 
 std::uint64_t JournalReader::journal_id() const {

@@ -43,7 +43,8 @@ Status check_header(const SegmentHeader& header, const std::string& path, std::u
   if (header.header_hash != header_hash(header)) {
     return header_damage(path, "the segment's header is damaged");
   }
-  if (header.version != kJournalVersion || header.endianness != kEndianness) {
+  const bool known = header.version == kJournalVersion || header.version == kEncryptedVersion;
+  if (!known || header.endianness != kEndianness) {
     return {Code::unsupported, path +
                                    " was written by another version of Understudy or on another "
                                    "kind of machine; read it with that one"};
@@ -190,13 +191,17 @@ Result<std::unique_ptr<SegmentFile>> SegmentFile::open(const std::string& direct
     return Status(errno == ENOENT ? Code::not_found : Code::io,
                   "cannot open " + path + ": " + std::strerror(errno));
   }
-  const auto bytes = segment->at(0, sizeof(SegmentHeader));
+  const auto bytes = segment->at(0, sizeof(EncryptedSegmentHeader));
   if (!bytes.ok()) return bytes.status();
-  if (bytes->size() < sizeof(SegmentHeader)) {
+  if (bytes->size() < sizeof(EncryptedSegmentHeader)) {
     return header_damage(path, "the segment ends inside its header");
   }
-  std::memcpy(&segment->header_, bytes->data(), sizeof(SegmentHeader));
-  if (auto status = check_header(segment->header_, path, number); !status.ok()) return status;
+  EncryptedSegmentHeader& headers = segment->headers_;
+  std::memcpy(&headers, bytes->data(), sizeof(headers));
+  if (auto status = check_header(headers.segment, path, number); !status.ok()) return status;
+  if (segment->encrypted() && headers.encryption.hash != encryption_hash(headers.encryption)) {
+    return header_damage(path, "the segment's header is damaged");
+  }
   return segment;
 }
 
@@ -222,7 +227,7 @@ Result<std::span<const std::byte>> SegmentFile::at(std::uint64_t offset, std::ui
       if (count < 0 && errno == EINTR) continue;
       if (count < 0) {
         window_bytes_ = 0;
-        return Status(Code::io, "cannot read journal segment " + std::to_string(header_.number) +
+        return Status(Code::io, "cannot read journal segment " + std::to_string(header().number) +
                                     ": " + std::strerror(errno));
       }
       if (count == 0) break;
@@ -325,7 +330,8 @@ Result<std::optional<std::uint64_t>> last_byte_from(SegmentFile& file, std::uint
   }
 }
 
-Status damage(std::uint64_t segment, std::uint64_t offset, std::uint64_t seq, const char* what) {
+Status damage(std::uint64_t segment, std::uint64_t offset, std::uint64_t seq,
+              const std::string& what) {
   return {Code::corrupt, "journal segment " + std::to_string(segment) + " is damaged at offset " +
                              std::to_string(offset) + " (record " + std::to_string(seq) + "): " +
                              what + "; restore the file from a copy, or begin the migration anew"};

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "journal/segment.h"
+#include "journal/segment_cipher.h"
 
 namespace understudy {
 
@@ -37,7 +38,9 @@ class SegmentFile {
   SegmentFile(const SegmentFile&) = delete;
   SegmentFile& operator=(const SegmentFile&) = delete;
 
-  [[nodiscard]] const SegmentHeader& header() const { return header_; }
+  [[nodiscard]] const SegmentHeader& header() const { return headers_.segment; }
+  [[nodiscard]] const EncryptedSegmentHeader& headers() const { return headers_; }
+  [[nodiscard]] bool encrypted() const { return header().version == kEncryptedVersion; }
   /// At most `bytes` at `offset`, fewer at the end of the file. Valid until the next call.
   Result<std::span<const std::byte>> at(std::uint64_t offset, std::uint64_t bytes);
   /// Drops the window, so that the next look sees what was written meanwhile.
@@ -47,7 +50,7 @@ class SegmentFile {
  private:
   SegmentFile() = default;
   int file_ = -1;
-  SegmentHeader header_{};
+  EncryptedSegmentHeader headers_{};
   std::vector<std::byte> window_;
   std::uint64_t window_offset_ = 0;
   std::uint64_t window_bytes_ = 0;
@@ -77,6 +80,7 @@ Result<bool> later_group_behind(SegmentFile& file, const ChainPoint& point);
 /// The offset behind the last byte from `offset` on that is not zero, or nothing.
 Result<std::optional<std::uint64_t>> last_byte_from(SegmentFile& file, std::uint64_t offset);
 /// Damage at a place, in words.
-Status damage(std::uint64_t segment, std::uint64_t offset, std::uint64_t seq, const char* what);
+Status damage(std::uint64_t segment, std::uint64_t offset, std::uint64_t seq,
+              const std::string& what);
 
 }  // namespace understudy

@@ -14,6 +14,7 @@
 
 #include "journal/record.h"
 #include "journal/segment.h"
+#include "journal/segment_cipher.h"
 #include "journal/segment_map.h"
 #include "journal/segment_scan.h"
 
@@ -81,16 +82,20 @@ struct JournalWriter::Impl {
   int file = -1;
   std::uint64_t number = 0;
   std::uint64_t segment_bytes = 0;
-  ChainPoint point;                // behind the last record appended
-  std::uint64_t written = 0;       // offset: handed to the kernel up to here
-  std::uint64_t synced = 0;        // offset
-  std::uint64_t group = 1;         // seq of the first record of the open group
-  std::uint64_t closed_bytes = 0;  // of the segments before
-  bool closed = false;             // the segment has its last record
-  bool torn = false;               // recovery left something to be synced
-  bool lacks_room = false;         // for the next segment
+  ChainPoint point;                            // behind the last record appended
+  std::uint64_t written = 0;                   // offset: handed to the kernel up to here
+  std::uint64_t synced = 0;                    // offset
+  std::uint64_t group = 1;                     // seq of the first record of the open group
+  std::uint64_t closed_bytes = 0;              // of the segments before
+  bool closed = false;                         // the segment has its last record
+  bool torn = false;                           // recovery left something to be synced
+  bool lacks_room = false;                     // for the next segment
+  EncryptedSegmentHeader headers;              // of the segment
+  RecordTag tag{};                             // of the last encrypted record
+  std::unique_ptr<RecordEncryptor> encryptor;  // null: no stream of this writer's in the segment
   std::unordered_set<TextId, TextIdHash> texts;
   std::vector<std::byte> buffer;
+  std::vector<std::byte> whole;  // a payload on its way to be encrypted
   Status failed;
 
   std::thread preparer;
@@ -101,6 +106,8 @@ struct JournalWriter::Impl {
   Status fail(Status status);
   [[nodiscard]] std::string next_path() const { return directory + "/next.tmp"; }
   [[nodiscard]] std::uint64_t room() const;
+  [[nodiscard]] std::uint64_t stored(std::uint64_t payload_bytes) const;
+  [[nodiscard]] bool encrypts() const { return options.keys != nullptr; }
 
   Status create_directory();
   Status open_last(std::uint64_t last);
@@ -113,12 +120,16 @@ struct JournalWriter::Impl {
   Status prepare(std::uint64_t bytes, std::uint64_t from);
   Status prepare_segment(std::uint64_t bytes);
   Status begin_segment(std::uint64_t needed);
-  Status write_header(int next, std::uint64_t bytes);
+  EncryptedSegmentHeader new_headers(std::uint64_t bytes) const;
   Status close_segment();
   Status make_room(std::uint64_t bytes);
 
-  Result<std::uint64_t> put(RecordType type, std::span<const std::byte> payload,
-                            std::span<const std::byte> payload_tail, RingOrigin origin);
+  std::uint64_t put(RecordType type, std::span<const std::byte> payload,
+                    std::span<const std::byte> payload_tail, RingOrigin origin);
+  void begin_stream();
+  std::span<std::byte> put_header(RecordType type, std::uint64_t stored_bytes, RingOrigin origin,
+                                  RecordHeader* header);
+  std::uint64_t finish(RecordHeader header);
   Status write_out();
   Status sync();
 };
@@ -135,10 +146,16 @@ Status JournalWriter::Impl::fail(Status status) {
   return failed;
 }
 
-// A closing record always has room.
+// A closing record, which is never encrypted, always has room.
 std::uint64_t JournalWriter::Impl::room() const {
-  const std::uint64_t end = segment_bytes - record_bytes(0);
-  return closed || point.offset > end ? 0 : end - point.offset;
+  const std::uint64_t begin =
+      encrypts() && encryptor == nullptr ? record_bytes(kStreamStartBytes + kCipherBytes) : 0;
+  const std::uint64_t taken = point.offset + begin + record_bytes(0);
+  return closed || taken > segment_bytes ? 0 : segment_bytes - taken;
+}
+
+std::uint64_t JournalWriter::Impl::stored(std::uint64_t payload_bytes) const {
+  return payload_bytes + (encrypts() ? kCipherBytes : 0);
 }
 
 Status JournalWriter::Impl::create_directory() {
@@ -170,6 +187,12 @@ Status JournalWriter::Impl::read_last() {
   journal_id = header.journal_id;
   segment_bytes = header.segment_bytes;
   previous_boot_id = header.boot_id;
+  headers = segment.headers();
+  PayloadReader payloads(options.keys);
+  if (auto status = payloads.enter(headers); !status.ok()) {
+    return status.code() == Code::corrupt ? damage(number, 0, header.first_seq, status.message())
+                                          : status;
+  }
   point = first_point(header);
   for (;;) {
     const auto found = examine(segment, point);
@@ -178,16 +201,21 @@ Status JournalWriter::Impl::read_last() {
     if (found->header.version != kJournalVersion) {
       return {Code::unsupported, "the journal was written by a newer Understudy; use that one"};
     }
+    const auto payload = payloads.payload(found->header, found->payload);
+    if (!payload.ok()) {
+      return damage(number, point.offset, found->header.seq, payload.status().message());
+    }
     if (found->header.type == static_cast<std::uint8_t>(RecordType::text) &&
-        found->payload.size() >= sizeof(TextId)) {
+        payload->size() >= sizeof(TextId)) {
       TextId id;
-      std::memcpy(id.data(), found->payload.data(), id.size());
+      std::memcpy(id.data(), payload->data(), id.size());
       texts.insert(id);
     }
     closed = found->header.type == static_cast<std::uint8_t>(RecordType::next_segment);
     point = point_behind(point, found->header);
     if (closed) break;
   }
+  tag = payloads.tag();
   return recover_tail(segment);
 }
 
@@ -274,10 +302,11 @@ void JournalWriter::Impl::prepare_in_background() {
   }
 }
 
-Status JournalWriter::Impl::write_header(int next, std::uint64_t bytes) {
-  SegmentHeader header{};
+EncryptedSegmentHeader JournalWriter::Impl::new_headers(std::uint64_t bytes) const {
+  EncryptedSegmentHeader both;
+  SegmentHeader& header = both.segment;
   std::memcpy(header.magic, kSegmentMagic, sizeof(header.magic));
-  header.version = kJournalVersion;
+  header.version = encrypts() ? kEncryptedVersion : kJournalVersion;
   header.endianness = 0x01020304;
   header.number = number;
   header.first_seq = point.seq + 1;
@@ -287,7 +316,7 @@ Status JournalWriter::Impl::write_header(int next, std::uint64_t bytes) {
   header.segment_bytes = bytes;
   boot_id.copy(header.boot_id, sizeof(header.boot_id) - 1);
   header.header_hash = header_hash(header);
-  return files->write_at(next, std::as_bytes(std::span(&header, 1)), 0);
+  return both;
 }
 
 // A full disk is found out here, where no record depends on it: what `prepare` had written is gone
@@ -314,7 +343,17 @@ Status JournalWriter::Impl::begin_segment(std::uint64_t needed) {
   const auto next = files->open(next_path(), O_RDWR, kFileMode);
   if (!next.ok()) return next.status();
   ++number;
-  Status status = write_header(*next, bytes);
+  EncryptedSegmentHeader both = new_headers(bytes);
+  std::unique_ptr<RecordEncryptor> stream;
+  if (encrypts()) {
+    both.encryption.key_id = options.keys->current();
+    both.encryption.previous_tag = tag;
+    stream = std::make_unique<RecordEncryptor>();
+    stream->begin(options.keys->find(both.encryption.key_id), both.encryption.stream);
+    both.encryption.hash = encryption_hash(both.encryption);
+    stream->bind(stream_context(both, tag));
+  }
+  Status status = files->write_at(*next, std::as_bytes(std::span(&both, 1)), 0);
   if (status.ok()) status = files->sync_file(*next);
   if (status.ok()) status = files->rename(next_path(), segment_path(directory, number));
   if (status.ok()) status = files->sync_directory(directory);
@@ -327,6 +366,8 @@ Status JournalWriter::Impl::begin_segment(std::uint64_t needed) {
     files->close(file);
   }
   file = *next;
+  headers = both;
+  encryptor = std::move(stream);
   segment_bytes = bytes;
   point.offset = written = synced = kSegmentHeaderBytes;
   group = point.seq + 1;
@@ -338,7 +379,7 @@ Status JournalWriter::Impl::begin_segment(std::uint64_t needed) {
 
 Status JournalWriter::Impl::close_segment() {
   if (!closed) {
-    if (const auto seq = put(RecordType::next_segment, {}, {}, {}); !seq.ok()) return seq.status();
+    put(RecordType::next_segment, {}, {}, {});
     closed = true;
   }
   return sync();
@@ -352,29 +393,67 @@ Status JournalWriter::Impl::make_room(std::uint64_t bytes) {
   return {};
 }
 
-Result<std::uint64_t> JournalWriter::Impl::put(RecordType type, std::span<const std::byte> payload,
-                                               std::span<const std::byte> payload_tail,
-                                               RingOrigin origin) {
-  RecordHeader header{};
-  header.length = static_cast<std::uint32_t>(sizeof(header) + payload.size() + payload_tail.size());
-  header.type = static_cast<std::uint8_t>(type);
-  header.version = kJournalVersion;
-  header.seq = point.seq + 1;
-  header.group = group;
-  header.ring_position = origin.position;
-  header.ring = origin.ring;
+// Makes room for a record behind what the buffer holds, writes its header there and gives the place
+// of its payload, which is zero.
+std::span<std::byte> JournalWriter::Impl::put_header(RecordType type, std::uint64_t stored_bytes,
+                                                     RingOrigin origin, RecordHeader* header) {
+  header->length = static_cast<std::uint32_t>(sizeof(*header) + stored_bytes);
+  header->type = static_cast<std::uint8_t>(type);
+  header->version = kJournalVersion;
+  header->seq = point.seq + 1;
+  header->group = group;
+  header->ring_position = origin.position;
+  header->ring = origin.ring;
   const std::size_t start = buffer.size();
-  buffer.resize(start + record_bytes(payload.size() + payload_tail.size()));
-  std::byte* at = buffer.data() + start;
-  std::memcpy(at, &header, sizeof(header));
-  if (!payload.empty()) std::memcpy(at + sizeof(header), payload.data(), payload.size());
-  if (!payload_tail.empty()) {
-    std::memcpy(at + sizeof(header) + payload.size(), payload_tail.data(), payload_tail.size());
-  }
+  buffer.resize(start + record_bytes(stored_bytes));
+  std::memcpy(buffer.data() + start, header, sizeof(*header));
+  return std::span(buffer).subspan(start + sizeof(*header), stored_bytes);
+}
+
+// The payload is in its place: chains the record.
+std::uint64_t JournalWriter::Impl::finish(RecordHeader header) {
+  std::byte* const at =
+      buffer.data() + buffer.size() - record_bytes(header.length - sizeof(header));
   header.chain = XXH3_64bits_withSeed(at, header.length, point.chain);
   std::memcpy(at, &header, sizeof(header));
   point = point_behind(point, header);
   return header.seq;
+}
+
+// What another writer encrypted last in this segment may be lost, and what it was is not known: the
+// same place of its keystream must not be used for something else.
+void JournalWriter::Impl::begin_stream() {
+  auto stream = std::make_unique<RecordEncryptor>();
+  std::array<std::uint8_t, kStreamStartBytes> start;
+  stream->begin(options.keys->find(headers.encryption.key_id), start);
+  stream->bind(stream_context(headers, tag));
+  RecordHeader header{};
+  const auto place = put_header(RecordType::stream, kStreamStartBytes + kCipherBytes, {}, &header);
+  std::memcpy(place.data(), start.data(), start.size());
+  stream->encrypt(header, {}, place.subspan(start.size()).data());
+  tag = tag_of(place);
+  encryptor = std::move(stream);
+  finish(header);
+}
+
+std::uint64_t JournalWriter::Impl::put(RecordType type, std::span<const std::byte> payload,
+                                       std::span<const std::byte> payload_tail, RingOrigin origin) {
+  const bool encrypted = encrypts() && type != RecordType::next_segment;
+  if (encrypted && encryptor == nullptr) begin_stream();
+  const std::uint64_t bytes = payload.size() + payload_tail.size();
+  RecordHeader header{};
+  const auto place = put_header(type, encrypted ? stored(bytes) : bytes, origin, &header);
+  if (encrypted) {
+    whole.assign(payload.begin(), payload.end());
+    whole.insert(whole.end(), payload_tail.begin(), payload_tail.end());
+    encryptor->encrypt(header, whole, place.data());
+    tag = tag_of(place);
+  } else {
+    if (!payload.empty()) std::memcpy(place.data(), payload.data(), payload.size());
+    if (!payload_tail.empty())
+      std::memcpy(place.data() + payload.size(), payload_tail.data(), payload_tail.size());
+  }
+  return finish(header);
 }
 
 Status JournalWriter::Impl::write_out() {
@@ -425,8 +504,11 @@ Result<std::unique_ptr<JournalWriter>> JournalWriter::open(const std::string& di
   }
   if (auto status = impl.open_last(numbers->back()); !status.ok()) return status;
   impl.prepare_in_background();
-  // A segment is of one boot, so that the header tells the next writer whether the host restarted.
-  if (impl.previous_boot_id != impl.boot_id) {
+  // A segment is of one boot, so that the header tells the next writer whether the host restarted;
+  // and of one key.
+  const bool other_key =
+      impl.encrypts() && impl.headers.encryption.key_id != impl.options.keys->current();
+  if (impl.previous_boot_id != impl.boot_id || other_key) {
     if (auto status = impl.close_segment(); !status.ok()) return status;
     if (auto status = impl.begin_segment(0); !status.ok()) return status;
   }
@@ -437,10 +519,10 @@ Result<std::uint64_t> JournalWriter::append(RecordType type, std::span<const std
                                             std::span<const std::byte> payload_tail,
                                             RingOrigin origin) {
   const std::uint64_t bytes = payload.size() + payload_tail.size();
-  if (bytes > kRecordBytesMax - sizeof(RecordHeader)) {
+  if (impl_->stored(bytes) > kRecordBytesMax - sizeof(RecordHeader)) {
     return Status(Code::invalid, "a journal record has at most 1 GiB");
   }
-  if (auto status = impl_->make_room(record_bytes(bytes)); !status.ok()) return status;
+  if (auto status = impl_->make_room(bytes_of(bytes)); !status.ok()) return status;
   return impl_->put(type, payload, payload_tail, origin);
 }
 
@@ -449,7 +531,7 @@ Status JournalWriter::need_text(const std::array<std::uint8_t, 16>& id, std::str
   if (text.size() > kTextBytesMax) return {Code::invalid, "a statement's text is over 16 MiB"};
   if (impl_->texts.contains(id)) return {};
   if (text_id(text) != id) return {Code::corrupt, "a statement's text does not fit its name"};
-  if (auto status = impl_->make_room(record_bytes(id.size() + text.size())); !status.ok()) {
+  if (auto status = impl_->make_room(bytes_of(id.size() + text.size())); !status.ok()) {
     return status;
   }
   const auto seq = append(RecordType::text, std::as_bytes(std::span(id)),
@@ -470,6 +552,9 @@ Status JournalWriter::sync() {
 }
 bool JournalWriter::lacks_room() const {
   return impl_->lacks_room;
+}
+std::uint64_t JournalWriter::bytes_of(std::uint64_t payload_bytes) const {
+  return record_bytes(impl_->stored(payload_bytes));
 }
 std::uint64_t JournalWriter::last_seq() const {
   return impl_->point.seq;

@@ -22,6 +22,7 @@ enum class Code : std::uint8_t {
   corrupt,      // bytes from disk or shared memory do not hold together
   dead,         // the process on the other side is gone
   unsupported,  // another version, or something this build does not do
+  wrong_key,    // the journal cannot be read or written with the keys given, or with none
 };
 
 class [[nodiscard]] Status {

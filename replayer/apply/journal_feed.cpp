@@ -11,6 +11,7 @@ namespace understudy {
 namespace {
 
 [[noreturn]] void fail(const Status& status) {
+  if (status.code() == Code::wrong_key) throw JournalKeyError(status.message());
   throw std::runtime_error(status.message());
 }
 
@@ -132,6 +133,7 @@ std::string_view FeedTransaction::text(const TextId& id) const {
 struct JournalFeed::Impl {
   std::string directory;
   std::uint64_t after_seq = 0;
+  std::shared_ptr<const JournalKeys> keys;
   std::unique_ptr<JournalReader> reader;
   std::uint64_t read_seq = 0;
   std::uint64_t segment = 0;
@@ -163,7 +165,7 @@ struct JournalFeed::Impl {
 };
 
 std::unique_ptr<JournalReader> JournalFeed::Impl::open() const {
-  auto opened = JournalReader::open(directory);
+  auto opened = JournalReader::open(directory, keys);
   if (!opened.ok()) fail(opened.status());
   return std::move(*opened);
 }
@@ -248,6 +250,7 @@ void JournalFeed::Impl::take(const JournalRecord& record) {
       throw std::runtime_error(ended);
     case RecordType::text:
     case RecordType::next_segment:
+    case RecordType::stream:
       return;
   }
 }
@@ -355,10 +358,12 @@ FeedItem JournalFeed::Impl::hand_out() {
   return out;
 }
 
-JournalFeed::JournalFeed(const std::string& directory, std::uint64_t after_seq)
+JournalFeed::JournalFeed(const std::string& directory, std::uint64_t after_seq,
+                         std::shared_ptr<const JournalKeys> keys)
     : impl_(std::make_unique<Impl>()) {
   impl_->directory = directory;
   impl_->after_seq = after_seq;
+  impl_->keys = std::move(keys);
   impl_->reader = impl_->open();
   if (after_seq == 0) return;
   const auto status = impl_->reader->seek(after_seq + 1);

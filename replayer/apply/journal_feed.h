@@ -5,6 +5,7 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -71,6 +72,12 @@ struct FeedWait {
   std::int64_t sealed_at_us = 0;
 };
 
+/// The journal needs a key that was not given.
+class JournalKeyError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
 inline constexpr std::size_t kFeedPendingMax = 1u << 20;    // transactions without outcome
 inline constexpr std::uint64_t kFeedBytesMax = 1ull << 30;  // held in memory
 
@@ -78,11 +85,12 @@ inline constexpr std::uint64_t kFeedBytesMax = 1ull << 30;  // held in memory
 /// transaction without outcome and the reader. Markers wait for the transactions before them. An
 /// `unknown` outcome holds the feed until a definite one follows; behind a definite one it is
 /// ignored. Single thread. Throws std::runtime_error (one line: position and remedy) on damage or
-/// gap.
+/// gap, JournalKeyError where a key is missing.
 class JournalFeed {
  public:
   /// Items with seq > after_seq. Chunks of a transaction that begin before are found all the same.
-  JournalFeed(const std::string& directory, std::uint64_t after_seq);
+  JournalFeed(const std::string& directory, std::uint64_t after_seq,
+              std::shared_ptr<const JournalKeys> keys = nullptr);
   ~JournalFeed();
   /// The next transaction whose outcome is known (rolled-back ones are handed out too, to be
   /// counted and skipped), or the next marker, strictly in sequence; nullopt: see `waiting`.

@@ -114,7 +114,7 @@ CommonPoint take_common_point(Migration& migration, const Database& production,
 
 std::uint64_t find_marker(Migration& migration, const CommonPoint& point) {
   const std::uint64_t deadline_ns = monotonic_ns() + kJournaldWaitNs;
-  auto reader = require(JournalReader::open(migration.home.journal()));
+  const auto reader = migration.open_journal();
   if (point.seq_before > 0) {
     const Status found = reader->seek(point.seq_before);
     if (!found.ok() && found.code() != Code::not_found) require(found);

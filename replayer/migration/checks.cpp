@@ -7,6 +7,7 @@
 #include <functional>
 #include <optional>
 
+#include "journal/segment.h"
 #include "journal/segment_map.h"
 #include "replayer/dialect/counterpart.h"
 #include "replayer/mapping/resolve.h"
@@ -385,6 +386,7 @@ const std::vector<std::string>& check_names() {
                                                   "snapshot",
                                                   "shadow_snapshot",
                                                   "weak_spots",
+                                                  "journal_key",
                                                   "disk_room",
                                                   "shared_memory_room",
                                                   "sequences",
@@ -429,6 +431,13 @@ std::vector<Check> run_checks(const Home& home, const Settings& settings, const 
     return out;
   });
   run("weak_spots", [&] { return check_weak_spots(sides); });
+  report.run(
+      "journal_key", "correct journal_key_file or journal_key_command in migration.toml", [&] {
+        const auto keys = load_journal_keys(settings.journal_key);
+        require(check_journal_keys(home.journal(), keys));
+        return passed(keys ? "the journal is encrypted with the key " + key_id_text(keys->current())
+                           : "the journal is not encrypted");
+      });
   run("disk_room", [&] { return check_disk(home, sides); });
   report.run("shared_memory_room", "see that /dev/shm is mounted",
              [&] { return check_shared_memory(home, settings); });

@@ -77,7 +77,7 @@ std::optional<Outcome> DoubtResolver::conclude(
 
 std::optional<Outcome> DoubtResolver::compare_rows(const FeedWait& wait,
                                                    const DoubtTarget& target) {
-  auto reader = require(JournalReader::open(migration_.home.journal()));
+  const auto reader = migration_.open_journal();
   const auto session = session_of(*reader, wait.seq);
   if (!session || owner_still_writes(migration_, *session)) {
     reason_ = "its session has not ended it yet";
@@ -110,7 +110,7 @@ bool DoubtResolver::settle(const FeedWait& wait, const DoubtTarget& target) {
 
 void DoubtResolver::settle_all_by_server() {
   if (!source().sql().can_resolve()) return;
-  auto reader = require(JournalReader::open(migration_.home.journal()));
+  const auto reader = migration_.open_journal();
   struct Open {
     std::uint64_t server_txid = 0;
     std::int64_t sealed_at_us = 0;

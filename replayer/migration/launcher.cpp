@@ -44,7 +44,8 @@ void launch(const char* command, const Home& home, const std::string& log_path,
     throw Failure(kExitFailed, "cannot start another process; see the limits of this user");
   // Death shows on the pidfd at once; readiness is a lock or a socket, which tell nobody.
   const int pidfd = static_cast<int>(::syscall(SYS_pidfd_open, child, 0));
-  const std::uint64_t deadline_ns = monotonic_ns() + kLaunchSeconds * 1'000'000'000ull;
+  const std::uint64_t deadline_ns =
+      monotonic_ns() + (kLaunchSeconds + kKeyCommandSeconds) * 1'000'000'000ull;
   bool ended = false;
   while (!ready() && !ended && monotonic_ns() < deadline_ns) {
     pollfd waiting{pidfd, POLLIN, 0};

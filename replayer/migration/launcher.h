@@ -5,7 +5,7 @@
 
 namespace understudy {
 
-inline constexpr int kLaunchSeconds = 10;
+inline constexpr int kLaunchSeconds = 10;  // and what a key command may take
 
 /// Returns when both run and the replayer answers. Throws Failure (3) that names the log of the one
 /// that ended.

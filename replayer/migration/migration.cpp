@@ -63,6 +63,23 @@ void Migration::append_outcome(std::uint64_t txn_id, Outcome outcome) {
          plain_payload(OutcomeRecord{txn_id, wall_clock_us(), outcome, {}}));
 }
 
+std::shared_ptr<const JournalKeys> Migration::journal_keys() {
+  const std::lock_guard guard(keys_mutex_);
+  if (!keys_) keys_ = load_journal_keys(settings.journal_key);
+  return keys_;
+}
+
+void Migration::forget_journal_keys() {
+  const std::lock_guard guard(keys_mutex_);
+  keys_.reset();
+}
+
+std::unique_ptr<JournalReader> Migration::open_journal() {
+  auto opened = JournalReader::open(home.journal(), journal_keys());
+  if (opened.status().code() == Code::wrong_key) forget_journal_keys();
+  return require(std::move(opened));
+}
+
 void Migration::wait_for_journal(std::uint32_t token, std::uint64_t ns_max) {
   futex_wait_until(header().space_wake, token, monotonic_ns() + ns_max);
 }

@@ -10,6 +10,7 @@
 
 #include "journal/record.h"
 #include "journal/ring.h"
+#include "journal/segment.h"
 #include "journal/segment_map.h"
 #include "replayer/migration/home.h"
 #include "replayer/migration/settings.h"
@@ -48,6 +49,14 @@ class Migration {
   /// Of the slot that this process took for its own records.
   [[nodiscard]] std::uint64_t session_id() { return map->slot(slot_).session_id.load(); }
 
+  /// The keys of the journal, read when they are first needed; null: it is not encrypted. Throws
+  /// Failure (3).
+  std::shared_ptr<const JournalKeys> journal_keys();
+  /// They do not fit: they are read anew when they are needed next.
+  void forget_journal_keys();
+  /// Throws Failure (3) when there is no journal or no key.
+  std::unique_ptr<JournalReader> open_journal();
+
   const Home home;
   const Settings settings;
   const std::shared_ptr<SegmentMap> map;
@@ -58,6 +67,8 @@ class Migration {
 
   Ring ring_;
   std::mutex ring_mutex_;  // one claim at a time per slot
+  std::mutex keys_mutex_;
+  std::shared_ptr<const JournalKeys> keys_;
   std::uint32_t slot_ = 0;
 
  public:

@@ -135,6 +135,7 @@ class Commands {
 
 void run_replayer(const Home& home, const std::atomic<bool>& stop) {
   Migration migration(home);
+  (void)migration.journal_keys();
   settle_interrupted_cutover(migration);
   migration.state->change([&](State& state) { state.replayer_session = migration.session_id(); });
   const Phase phase = migration.state->get().phase;

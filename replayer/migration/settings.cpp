@@ -75,6 +75,30 @@ void load_record(const toml::table& table, const std::string& path, Settings* ou
   }
 }
 
+/// Something that is there and cannot be read must not leave the journal unencrypted.
+void load_key_source(const toml::table& table, const std::string& path, KeySource* out) {
+  const toml::node* file = table.get("journal_key_file");
+  const toml::node* command = table.get("journal_key_command");
+  if (file != nullptr && command != nullptr)
+    throw Failure(
+        kExitFailed,
+        fmt::format("{} has both journal_key_file and journal_key_command; keep one", path));
+  if (file != nullptr) out->file = file->value<std::string>().value_or("");
+  if (file != nullptr && out->file.empty())
+    throw Failure(kExitFailed, fmt::format("journal_key_file in {} is not a path", path));
+  if (command == nullptr) return;
+  const toml::array* words = command->as_array();
+  bool good = words != nullptr && !words->empty();
+  for (std::size_t i = 0; good && i < words->size(); ++i) {
+    const auto word = words->get(i)->value<std::string>();
+    good = word.has_value();
+    if (good) out->command.push_back(*word);
+  }
+  if (!good)
+    throw Failure(kExitFailed,
+                  fmt::format("journal_key_command in {} is not a list of words", path));
+}
+
 }  // namespace
 
 Settings load_settings(const Home& home) {
@@ -101,6 +125,7 @@ Settings load_settings(const Home& home) {
   out.ring_bytes = static_cast<std::uint64_t>(
       table["ring_bytes"].value_or(static_cast<std::int64_t>(kRingBytesDefault)));
   load_record(table, path, &out);
+  load_key_source(table, path, &out.journal_key);
   return out;
 }
 
@@ -118,6 +143,13 @@ void save_settings(const Home& home, const Settings& settings) {
     toml::table each;
     for (const std::string& name : settings.tables_by_effects) each.insert(name, "effects");
     table.insert("record", std::move(each));
+  }
+  const KeySource& key = settings.journal_key;
+  if (!key.file.empty()) table.insert("journal_key_file", key.file);
+  if (!key.command.empty()) {
+    toml::array words;
+    for (const std::string& word : key.command) words.push_back(word);
+    table.insert("journal_key_command", std::move(words));
   }
   std::ostringstream text;
   text << table << "\n";

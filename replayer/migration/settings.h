@@ -9,6 +9,7 @@
 #include "journal/catalog.h"
 #include "journal/control_page.h"
 #include "replayer/migration/home.h"
+#include "replayer/migration/key_source.h"
 
 namespace understudy {
 
@@ -22,6 +23,7 @@ struct Settings {
   std::uint64_t ring_bytes = kRingBytesDefault;
   bool record_effects = false;                 // every write is recorded by its rows
   std::vector<std::string> tables_by_effects;  // or those of these tables: schema.table
+  KeySource journal_key;                       // empty: the journal is not encrypted
 };
 
 /// Throws Failure (3) that names key and remedy.

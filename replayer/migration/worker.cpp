@@ -21,11 +21,10 @@ namespace {
 constexpr std::uint64_t kWriterLookNs = 200'000'000;  // at who is waited for
 
 /// Transactions among the journal's records (after, until].
-std::uint64_t count_transactions(const std::string& directory, std::uint64_t after,
-                                 std::uint64_t until) {
+std::uint64_t count_transactions(Migration& migration, std::uint64_t after, std::uint64_t until) {
   std::uint64_t out = 0;
   if (after >= until) return out;
-  auto reader = require(JournalReader::open(directory));
+  const auto reader = migration.open_journal();
   require(reader->seek(after + 1));
   for (;;) {
     const auto record = reader->next();
@@ -214,7 +213,8 @@ void Worker::require_journald() {
   const std::uint64_t deadline_ns = monotonic_ns() + kJournaldStartNs;
   // It takes its lock first and makes the first segment afterwards.
   const auto ready = [&] {
-    return migration_.journald_alive() && JournalReader::open(migration_.home.journal()).ok();
+    return migration_.journald_alive() &&
+           JournalReader::open_stored(migration_.home.journal()).ok();
   };
   while (!ready() && !migration_.stop) {
     if (monotonic_ns() > deadline_ns)
@@ -466,11 +466,10 @@ void Worker::replay_connected(Way way) {
   const std::uint64_t position = position_of_direction(replay);
   const State before = migration_.state->get();
   replay.position = position;
-  replay.settled =
-      before.settled + count_transactions(migration_.home.journal(), before.settled_seq, position);
+  replay.settled = before.settled + count_transactions(migration_, before.settled_seq, position);
   replay.base = before.divergences;
   replay.base_uncaptured = before.uncaptured;
-  replay.feed.emplace(migration_.home.journal(), position);
+  replay.feed.emplace(migration_.home.journal(), position, migration_.journal_keys());
   migration_.state->change([&](State& state) {
     (way == Way::back ? state.production_reachable : state.shadow_reachable) = true;
     state.way_back.clear();
@@ -499,6 +498,10 @@ bool Worker::replay_next(Replay& replay) {
   std::optional<FeedItem> item;
   try {
     item = replay.feed->next();
+  } catch (const JournalKeyError& error) {
+    // Nothing is wrong with the journal: with its key the next `start` goes on.
+    migration_.forget_journal_keys();
+    throw Failure(kExitFailed, error.what());
   } catch (const std::runtime_error& error) {
     migration_.map->invalidate(error.what());
     if (replay.way == Way::there) check_mode();

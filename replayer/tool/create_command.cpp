@@ -21,6 +21,7 @@
 #include "replayer/migration/state.h"
 #include "replayer/odbc/odbc.h"
 #include "replayer/tool/commands.h"
+#include "replayer/tool/key_options.h"
 
 namespace understudy {
 namespace {
@@ -71,6 +72,7 @@ std::string power_of_two(const std::string& given) {
 void create(const std::string& name, const Settings& settings) {
   const Home home = Home::of(name);
   const bool maps = !settings.mapping.empty();
+  (void)load_journal_keys(settings.journal_key);
   if (maps) (void)read_mapping(settings.mapping);
   const Catalog production = require_connection(settings.production, "production", maps);
   const Catalog shadow = require_connection(settings.shadow, "shadow", maps);
@@ -115,7 +117,9 @@ void add_create_command(CLI::App& app, int* exit_code) {
                    "size of the ring in shared memory: a power of two")
       ->check(CLI::Range(kRingBytesMin, kRingBytesMax))
       ->check(CLI::Validator(power_of_two, "POWER OF TWO"));
-  command->callback([given, record, exit_code] {
+  const auto key = add_key_options(*command);
+  command->callback([given, record, key, exit_code] {
+    given->settings.journal_key = *key;
     given->settings.record_effects = *record == "effects";
     // Whoever reads it later may run in another folder.
     std::string& mapping = given->settings.mapping;

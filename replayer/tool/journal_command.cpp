@@ -12,6 +12,7 @@
 
 #include "journal/segment_scan.h"
 #include "replayer/migration/failure.h"
+#include "replayer/tool/key_options.h"
 #include "replayer/tool/record_text.h"
 
 namespace understudy {
@@ -28,6 +29,8 @@ struct JournalFigures {
   std::uint64_t segments = 0;
   std::uint64_t end_offset = 0;  // behind the last record, in the last segment
   std::uint64_t notes = 0;
+  std::vector<KeyId> keys;  // of encrypted segments, in their order
+  bool readable = true;     // not encrypted, or with the key
   std::int64_t first_sealed_us = 0;
   std::int64_t last_sealed_us = 0;
   std::string gap;
@@ -62,9 +65,12 @@ void add_record(const JournalReader& reader, const JournalRecord& record, Journa
   if (out->first_seq == 0) out->first_seq = record.seq;
   out->last_seq = record.seq;
   out->segments = record.segment;
-  out->end_offset = record.offset + record_bytes(record.payload.size());
-  out->payload_bytes += record.payload.size();
+  out->end_offset = record.offset + record_bytes(record.stored_bytes);
+  out->payload_bytes += record.stored_bytes;
   ++out->records[record.type];
+  const auto key = reader.key_id();
+  if (key && (out->keys.empty() || out->keys.back() != *key)) out->keys.push_back(*key);
+  if (key && !out->readable) return;
   if (record.type == RecordType::transaction) {
     const auto head = require(decode_head(record.payload), kExitNo);
     if (out->first_sealed_us == 0) out->first_sealed_us = head.sealed_at_us;
@@ -83,13 +89,21 @@ void add_record(const JournalReader& reader, const JournalRecord& record, Journa
   }
 }
 
-/// Calls `use` with every record; damage ends with `damage_exit`.
+/// Which journal, and the key that it may need.
+struct Given {
+  std::string directory;
+  std::shared_ptr<KeySource> key;
+  bool show_values = false;
+};
+
+/// Calls `use` with every record; damage ends with `damage_exit`. `stored`: as it is without a key.
 template <class Use>
-void for_each_record(const std::string& directory, int damage_exit, Use use) {
+void for_each_record(const Given& given, bool stored, int damage_exit, Use use) {
   const auto exit_code_of = [&](const Status& status) {
     return status.code() == Code::corrupt ? damage_exit : kExitFailed;
   };
-  auto opened = JournalReader::open(directory);
+  auto opened = stored ? JournalReader::open_stored(given.directory)
+                       : JournalReader::open(given.directory, load_journal_keys(*given.key));
   if (!opened.ok()) require(opened.status(), exit_code_of(opened.status()));
   const auto reader = std::move(*opened);
   for (;;) {
@@ -109,9 +123,9 @@ void for_each_record(const std::string& directory, int damage_exit, Use use) {
   }
 }
 
-void dump(const std::string& directory, bool show_values) {
-  for_each_record(directory, kExitFailed, [&](const JournalReader& reader, const auto& record) {
-    fmt::print("{}\n", record_text(reader, record, show_values));
+void dump(const Given& given) {
+  for_each_record(given, false, kExitFailed, [&](const JournalReader& reader, const auto& record) {
+    fmt::print("{}\n", record_text(reader, record, given.show_values));
   });
 }
 
@@ -132,13 +146,13 @@ void refuse_torn_tail(const std::string& directory, const JournalFigures& figure
                   *last - figures.end_offset));
 }
 
-void verify(const std::string& directory) {
+void verify(const Given& given) {
   JournalFigures figures;
-  for_each_record(directory, kExitNo, [&](const JournalReader& reader, const auto& record) {
+  for_each_record(given, false, kExitNo, [&](const JournalReader& reader, const auto& record) {
     add_record(reader, record, &figures);
   });
   if (!figures.gap.empty()) throw Failure(kExitNo, figures.gap);
-  refuse_torn_tail(directory, figures);
+  refuse_torn_tail(given.directory, figures);
   fmt::print("OK: {} segments, records {} to {}, {} transactions\n", figures.segments,
              figures.first_seq, figures.last_seq, figures.records[RecordType::transaction]);
 }
@@ -149,6 +163,12 @@ void print_stat(const JournalFigures& figures, const std::string& directory) {
              figures.last_seq, figures.segments, figures.payload_bytes);
   for (const auto& [type, count] : figures.records) {
     fmt::print("  {:<13}{}\n", record_type_name(type), count);
+  }
+  for (const KeyId& key : figures.keys)
+    fmt::print("encrypted      with the key {}\n", key_id_text(key));
+  if (!figures.readable) {
+    fmt::print("statements     not counted: that needs the key\n");
+    return;
   }
   fmt::print("statements\n");
   for (const auto& [verdict, count] : figures.statements) {
@@ -175,12 +195,16 @@ void print_stat(const JournalFigures& figures, const std::string& directory) {
   if (!figures.gap.empty()) fmt::print("incomplete     {}\n", figures.gap);
 }
 
-void stat(const std::string& directory) {
+/// Without a key it counts what can be counted.
+void stat(const Given& given) {
   JournalFigures figures;
-  for_each_record(directory, kExitFailed, [&](const JournalReader& reader, const auto& record) {
-    add_record(reader, record, &figures);
-  });
-  print_stat(figures, directory);
+  const auto first = require(JournalReader::open_stored(given.directory));
+  figures.readable = !first->key_id() || !given.key->empty();
+  for_each_record(given, !figures.readable, kExitFailed,
+                  [&](const JournalReader& reader, const auto& record) {
+                    add_record(reader, record, &figures);
+                  });
+  print_stat(figures, given.directory);
 }
 
 }  // namespace
@@ -188,28 +212,22 @@ void stat(const std::string& directory) {
 void add_journal_command(CLI::App& app, int* exit_code) {
   CLI::App* journal = app.add_subcommand("journal", "reads a journal");
   journal->require_subcommand(1);
-  const auto directory = std::make_shared<std::string>();
-  const auto show_values = std::make_shared<bool>(false);
-  const auto add = [&](const char* name, const char* about) {
+  const auto add = [&](const char* name, const char* about, void (*act)(const Given&)) {
+    const auto given = std::make_shared<Given>();
     CLI::App* command = journal->add_subcommand(name, about);
-    command->add_option("DIR", *directory, "the journal's folder")->required();
-    return command;
+    command->add_option("DIR", given->directory, "the journal's folder")->required();
+    given->key = add_key_options(*command);
+    command->callback([given, act, exit_code] {
+      act(*given);
+      *exit_code = kExitDone;
+    });
+    return std::pair(command, given);
   };
-  CLI::App* dump_command = add("dump", "prints one line for each record");
-  dump_command->add_flag("--show-values", *show_values, "print values of rows and parameters too");
-  dump_command->callback([directory, show_values, exit_code] {
-    dump(*directory, *show_values);
-    *exit_code = kExitDone;
-  });
-  add("verify", "reads everything and says whether it holds together")
-      ->callback([directory, exit_code] {
-        verify(*directory);
-        *exit_code = kExitDone;
-      });
-  add("stat", "counts records, statements, outcomes and bytes")->callback([directory, exit_code] {
-    stat(*directory);
-    *exit_code = kExitDone;
-  });
+  const auto [dump_command, dumped] = add("dump", "prints one line for each record", dump);
+  dump_command->add_flag("--show-values", dumped->show_values,
+                         "print values of rows and parameters too");
+  add("verify", "reads everything and says whether it holds together", verify);
+  add("stat", "counts records, statements, outcomes and bytes", stat);
 }
 
 }  // namespace understudy

@@ -47,6 +47,7 @@ int start(const Given& given) {
   const Settings settings = load_settings(home);
   const bool frozen = state.phase > Phase::recording;
   if (!settings.mapping.empty() && !frozen) (void)read_mapping(settings.mapping);
+  require(check_journal_keys(home.journal(), load_journal_keys(settings.journal_key)));
   launch_processes(home);
   return ask(home, {{"command", "start"},
                     {"skip", given.skip},

@@ -83,13 +83,14 @@ class EndWatch {
 
 void run_journald_command(const std::string& name) {
   const Home home = existing_home(name);
-  load_settings(home);
+  const auto keys = load_journal_keys(load_settings(home).journal_key);
   begin_process("journald");
   const EndWatch watch(home);
   spdlog::info("journald of migration {} begins", home.name);
   JournaldOptions options;
   options.home = home.root;
   options.migration = home.name;
+  options.keys = keys;
   const Status status = run_journald(options, stop_asked);
   if (status.code() == Code::full) throw Failure(kExitNo, status.message());
   require(status);

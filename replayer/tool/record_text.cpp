@@ -259,6 +259,7 @@ std::string details(const JournalReader& reader, const JournalRecord& record, bo
     case RecordType::gap:
       return one_line({reinterpret_cast<const char*>(payload.data()), payload.size()});
     case RecordType::next_segment:
+    case RecordType::stream:
       break;
   }
   return {};
@@ -313,6 +314,8 @@ std::string_view record_type_name(RecordType type) {
       return "gap";
     case RecordType::next_segment:
       return "next-segment";
+    case RecordType::stream:
+      return "stream";
   }
   return "unknown";
 }

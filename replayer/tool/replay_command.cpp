@@ -17,6 +17,7 @@
 #include "replayer/migration/failure.h"
 #include "replayer/migration/mapping.h"
 #include "replayer/migration/settings.h"
+#include "replayer/tool/key_options.h"
 
 namespace understudy {
 namespace {
@@ -35,6 +36,7 @@ struct Given {
   std::uint64_t until = kNoLimit;
   bool follow = false;
   bool dry_run = false;
+  std::shared_ptr<const JournalKeys> keys;
 };
 
 /// SIGINT and SIGTERM are kept from ending the process, so that the batch in hand is finished.
@@ -65,7 +67,7 @@ class StopSignals {
 
 std::string position_name(const Given& given) {
   if (!given.migration.empty()) return given.migration;
-  const auto reader = require(JournalReader::open(given.journal));
+  const auto reader = require(JournalReader::open(given.journal, given.keys));
   return fmt::format("journal {:016x}", reader->journal_id());
 }
 
@@ -135,7 +137,7 @@ int finish(const JournalFeed& feed, bool divergent) {
 
 int dry_run(const Given& given) {
   const std::uint64_t after = given.from != 0 ? given.from - 1 : read_position(given);
-  JournalFeed feed(given.journal, after);
+  JournalFeed feed(given.journal, after, given.keys);
   Counted counted;
   for (auto item = feed.next(); item && !beyond(*item, given.until); item = feed.next()) {
     if (item->marker) ++counted.markers;
@@ -240,7 +242,7 @@ int replay(const Given& given) {
   Applier applier(*shadow, dialect, production, catalog, position_name(given),
                   mapping_beside(given.journal, production, catalog));
   if (given.from != 0) applier.store_position(given.from - 1);
-  JournalFeed feed(given.journal, applier.stored_position());
+  JournalFeed feed(given.journal, applier.stored_position(), given.keys);
   Replay(given, applier, feed).run();
   const auto& figures = applier.figures();
   fmt::print("keyed {}, effects {}, opaque {}, rolled back {}, uncaptured {}\n", figures.keyed,
@@ -263,8 +265,11 @@ void add_replay_command(CLI::App& app, int* exit_code) {
   command->add_option("--until", given->until, "last record to apply");
   command->add_flag("--follow", given->follow, "go on with what is recorded, until SIGINT");
   command->add_flag("--dry-run", given->dry_run, "say what would be applied, write nothing");
-  command->callback(
-      [given, exit_code] { *exit_code = given->dry_run ? dry_run(*given) : replay(*given); });
+  const auto key = add_key_options(*command);
+  command->callback([given, key, exit_code] {
+    given->keys = load_journal_keys(*key);
+    *exit_code = given->dry_run ? dry_run(*given) : replay(*given);
+  });
 }
 
 }  // namespace understudy

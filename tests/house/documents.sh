@@ -41,6 +41,9 @@ for kind in w a; do
   [[ $kind == w ]] || listed="$(grep -v 'W$' <<<"$listed")"
   drift="$(diff <(echo "$listed") <(echo "$exported") | grep '^[<>]' | tr '\n' ' ' || true)"
   [[ -z $drift ]] || complain "$page (<) and libunderstudy$kind.so (>) differ: $drift"
+  # What reads and encrypts the journal is not loaded into an application, and its key never is.
+  ! readelf -d "$build/libunderstudy$kind.so" | grep -q 'NEEDED.*sodium' ||
+    complain "libunderstudy$kind.so needs libsodium"
 done
 
 ((failures == 0)) || exit 1

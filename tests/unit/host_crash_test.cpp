@@ -8,6 +8,7 @@
 #include "journal/record.h"
 #include "journal/ring.h"
 #include "journal/segment.h"
+#include "tests/unit/journal_folder.h"
 #include "tests/unit/lossy_disk.h"
 #include "tests/unit/segment_fixture.h"
 
@@ -105,7 +106,7 @@ class HostCrash : public SegmentTest {
 
   Transactions journal() {
     Transactions out;
-    auto reader = JournalReader::open(home_ + "/" + kName + "/journal");
+    auto reader = JournalReader::open(home_ + "/" + kName + "/journal", options_.keys);
     EXPECT_TRUE(reader.ok()) << reader.status().message();
     if (!reader.ok()) return out;
     for (std::uint64_t expected = 1;; ++expected) {
@@ -131,6 +132,7 @@ TEST_F(HostCrash, WithDurabilityPowerNothingThatWasAcknowledgedIsLost) {
   std::size_t acknowledged = 0;
   for (int i = 0; i < kCrashes && !HasFailure(); ++i) {
     const std::uint64_t crash_at = random() % (i % 3 == 0 ? 30 : 400);
+    options_.keys = i % 2 == 0 ? nullptr : keys_of({'1'});
     const Transactions told = boot(crash_at, random, true);
     const Status status = recover(true);
     EXPECT_TRUE(status.ok()) << status.message();
@@ -149,6 +151,7 @@ TEST_F(HostCrash, WithDurabilityPowerNothingThatWasAcknowledgedIsLost) {
 
 TEST_F(HostCrash, OneAfterTheOtherLeavesOneJournal) {
   constexpr int kCrashes = 12;
+  options_.keys = keys_of({'1'});
   std::mt19937_64 random(test_seed());
   Transactions told;
   for (int i = 0; i < kCrashes && !HasFailure(); ++i) {

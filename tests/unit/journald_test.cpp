@@ -10,6 +10,7 @@
 #include "journal/record.h"
 #include "journal/ring.h"
 #include "journal/segment.h"
+#include "journal_folder.h"
 #include "segment_fixture.h"
 
 namespace understudy {
@@ -82,7 +83,7 @@ class Journald : public SegmentTest {
   /// The whole journal but for texts and closing records; checks that numbers are dense.
   std::vector<Seen> journal() {
     std::vector<Seen> out;
-    auto reader = JournalReader::open(home_ + "/" + kName + "/journal");
+    auto reader = JournalReader::open(home_ + "/" + kName + "/journal", options_.keys);
     EXPECT_TRUE(reader.ok()) << reader.status().message();
     if (!reader.ok()) return out;
     for (std::uint64_t expected = 1;; ++expected) {
@@ -104,7 +105,8 @@ class Journald : public SegmentTest {
       } else if (record->type == RecordType::abandon) {
         std::memcpy(&seen.txn_id, record->payload.data(), sizeof(seen.txn_id));
       }
-      if (record->type != RecordType::text && record->type != RecordType::next_segment) {
+      if (record->type != RecordType::text && record->type != RecordType::next_segment &&
+          record->type != RecordType::stream) {
         out.push_back(seen);
       }
     }
@@ -560,9 +562,44 @@ TEST_F(OtherBoot, WithDurabilityPowerRecordingGoesOn) {
   EXPECT_NE(mode(), Mode::invalid);
 }
 
+TEST_F(Journald, WithAnotherKeyItWritesNothingAndEndsNothing) {
+  create();
+  set_mode(Mode::record);
+  options_.keys = keys_of({'1'});
+  const auto slot = session();
+  const auto first = next_txn(slot);
+  publish_transaction(slot, first);
+  publish_outcome(slot, first);
+  ASSERT_TRUE(run_once().ok());
+  const auto second = next_txn(slot);
+  publish_transaction(slot, second);
+  publish_outcome(slot, second);
+  const auto right = options_.keys;
+  for (const auto& wrong : {keys_of({'2'}), std::shared_ptr<const JournalKeys>()}) {
+    options_.keys = wrong;
+    EXPECT_EQ(run_once().code(), Code::wrong_key);
+    EXPECT_EQ(mode(), Mode::record);
+    EXPECT_EQ(map_->reason(), "");
+  }
+  options_.keys = right;
+  ASSERT_TRUE(run_once().ok());
+  EXPECT_EQ(count(RecordType::transaction, second), 1);
+  EXPECT_EQ(count(RecordType::transaction, first), 1);
+}
+
 // Producers in processes of their own; journald in one that is killed at random moments and begun
 // again. Waiting for a random time is what the test is about.
-TEST_F(Journald, KilledAtAnyMomentItLosesNothingAndWritesNothingTwice) {
+class KilledJournald : public Journald, public testing::WithParamInterface<bool> {
+ protected:
+  KilledJournald() {
+    if (GetParam()) options_.keys = keys_of({'1'});
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Journal, KilledJournald, testing::Bool(), [](const auto& encrypted) {
+  return encrypted.param ? "Encrypted" : "Plain";
+});
+
+TEST_P(KilledJournald, AtAnyMomentLosesNothingAndWritesNothingTwice) {
   constexpr int kProducers = 2;
   constexpr std::uint64_t kTransactions = 5000;
   constexpr int kKillsMax = 150;

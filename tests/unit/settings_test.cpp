@@ -74,6 +74,26 @@ TEST_F(SettingsTest, AnotherWordIsRefused) {
   }
 }
 
+TEST_F(SettingsTest, KeyOfTheJournalIsReadAsItWasWritten) {
+  Settings all;
+  all.production = all.shadow = "DSN=x";
+  all.journal_key.file = "/keys";
+  save_settings(home_, all);
+  EXPECT_EQ(load_settings(home_).journal_key.file, "/keys");
+  all.journal_key = {{}, {"/bin/cat", "a 'b'"}};
+  save_settings(home_, all);
+  EXPECT_EQ(load_settings(home_).journal_key.command, all.journal_key.command);
+}
+
+TEST_F(SettingsTest, KeyOfTheJournalThatCannotBeUnderstoodIsNotTakenForNone) {
+  for (const char* text :
+       {"journal_key_file = ''\n", "journal_key_file = 1\n", "journal_key_command = []\n",
+        "journal_key_command = 'cat x'\n", "journal_key_command = ['cat', 1]\n",
+        "journal_key_file = 'a'\njournal_key_command = ['b']\n"}) {
+    EXPECT_THROW(read(text), Failure) << text;
+  }
+}
+
 TEST_F(SettingsTest, RecordIsReadAsItWasWritten) {
   Settings all;
   all.production = all.shadow = "DSN=x";

@@ -1,0 +1,15 @@
+// The options that name the key of an encrypted journal.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "replayer/migration/key_source.h"
+
+namespace understudy {
+
+/// Adds --journal-key-file and --journal-key-command; what they name is in the result once the
+/// command line has been read.
+std::shared_ptr<KeySource> add_key_options(CLI::App& command);
+
+}  // namespace understudy
