@@ -11,6 +11,8 @@
 #include <cstring>
 #include <span>
 
+#include "journal/access.h"
+
 namespace understudy {
 namespace {
 
@@ -461,18 +463,28 @@ Result<Catalog> Catalog::load(const std::string& path) {
   return decode(text);
 }
 
+namespace {
+
+std::string folder_of(const std::string& path) {
+  const auto slash = path.rfind('/');
+  return slash == path.npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
+}
+
+}  // namespace
+
 Status Catalog::save(const std::string& path) const {
   const std::string temporary = path + ".tmp";
   {
     const Descriptor file(
-        ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640));
+        ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
     if (file.get() < 0) return io_error("create", temporary);
+    const Access access = access_of(folder_of(path));
+    if (const Status given = give_access(file.get(), access, false); !given.ok()) return given;
     if (!write_all(file.get(), encode())) return io_error("write", temporary);
     if (::fsync(file.get()) != 0) return io_error("sync", temporary);
   }
   if (::rename(temporary.c_str(), path.c_str()) != 0) return io_error("rename to", path);
-  const auto slash = path.rfind('/');
-  const std::string folder = slash == path.npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
+  const std::string folder = folder_of(path);
   const Descriptor directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (directory.get() < 0 || ::fsync(directory.get()) != 0) return io_error("sync", folder);
   return {};

@@ -86,7 +86,7 @@ struct Catalog {
   [[nodiscard]] std::string encode() const;
   static Result<Catalog> decode(std::string_view text);
   static Result<Catalog> load(const std::string& path);
-  [[nodiscard]] Status save(const std::string& path) const;  // temporary file, fsync, rename; 0640
+  [[nodiscard]] Status save(const std::string& path) const;  // as access.h says; fsync, rename
 };
 
 }  // namespace understudy

@@ -586,7 +586,7 @@ Status Journald::resolve(std::uint64_t txn_id, const OpenTransaction& open) {
 Status make_home(const JournaldOptions& options) {
   FileSystem& files = options.files != nullptr ? *options.files : operating_system();
   const std::string folder = options.home + "/" + options.migration;
-  if (auto status = files.make_directory(folder, 0750); !status.ok()) return status;
+  if (auto status = files.make_directory(folder, 0700); !status.ok()) return status;
   return files.sync_directory(options.home);
 }
 

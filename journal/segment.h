@@ -129,7 +129,7 @@ class JournalWriter {
     std::string boot_id;                      // empty: the kernel's; tests give another
     std::shared_ptr<const JournalKeys> keys;  // null: the journal is not encrypted
   };
-  /// Opens for appending; creates the directory (mode 0750) and the first segment when there is
+  /// Opens for appending; creates the directory (mode 0700) and the first segment when there is
   /// none. Recovers a torn tail as described above; Code::corrupt on damage. Code::wrong_key, and
   /// nothing is changed, where the last segment needs a key that is not given, or is not encrypted
   /// and keys are given: a journal is encrypted from its beginning or not at all. Goes on in a new

@@ -22,13 +22,14 @@
 #include <optional>
 #include <set>
 
+#include "journal/access.h"
 #include "journal/mode.h"
 
 namespace understudy {
 namespace {
 
 constexpr std::size_t kMigrationNameMax = 64;
-constexpr mode_t kSegmentMode = 0660;
+constexpr mode_t kSegmentMode = 0600;         // until it is given to its group
 constexpr int kInterruptsMax = 100;           // signals while pages are reserved
 constexpr std::uint64_t kPollNs = 1'000'000;  // while a creator writes the header
 
@@ -333,11 +334,13 @@ bool is_ready(int fd) {
 
 /// Shared memory is created in a directory anyone may write to: a segment that a stranger put there
 /// would receive what the application commits.
-Status check_owner(int fd, const std::string& home, std::string_view name) {
+Status check_owner(int fd, const std::string& home, const std::string& migration,
+                   std::string_view name) {
   struct stat file {};
   struct stat folder {};
   if (::fstat(fd, &file) != 0) return Status(Code::io, system_error("stat", name));
-  bool trusted = file.st_uid == 0 || file.st_uid == ::geteuid();
+  bool trusted =
+      file.st_uid == 0 || file.st_uid == ::geteuid() || owns(home + "/" + migration, file.st_uid);
   if (::stat(home.c_str(), &folder) == 0)
     trusted = trusted || file.st_uid == folder.st_uid || file.st_gid == folder.st_gid;
   if (trusted && S_ISREG(file.st_mode) && (file.st_mode & S_IWOTH) == 0) return {};
@@ -360,14 +363,11 @@ Status reserve_pages(int fd, const std::string& name, std::uint64_t bytes) {
 
 /// Under kLockCreate. Pages of header and slots are reserved now, those of the ring by
 /// SegmentMap::reserve_ring when there is something to record.
-Status initialise(int fd, const std::string& home, const std::string& name,
-                  std::uint64_t ring_bytes) {
+Status initialise(int fd, const Access& access, const std::string& name, std::uint64_t ring_bytes) {
   const std::uint64_t bytes = kRingOffset + ring_bytes;
-  struct stat folder {};
-  ::fchmod(fd, kSegmentMode);
-  if (::stat(home.c_str(), &folder) == 0 && ::fchown(fd, -1, folder.st_gid) != 0) {
-    // Only a member of the group may give the file to it; the creator's group stays otherwise.
-  }
+  // Where it has no length yet others of the group wait, see open_entry. Only a member of the group
+  // may give the file to it; it stays private otherwise.
+  if (!give_access(fd, access, true).ok()) ::fchmod(fd, kSegmentMode);
   if (const Status reserved = reserve_pages(fd, name, kRingOffset); !reserved.ok()) {
     (void)!::ftruncate(fd, 0);
     return reserved;
@@ -382,7 +382,7 @@ Status initialise(int fd, const std::string& home, const std::string& name,
 
 /// Whoever holds kLockCreate while the header is not ready is the creator. There is nothing to
 /// sleep on (the file may be empty and a lock wait has no deadline), so a live creator is polled.
-Status make_ready(int fd, const std::string& home, const std::string& name, bool create,
+Status make_ready(int fd, const Access& access, const std::string& name, bool create,
                   std::uint64_t ring_bytes) {
   const std::uint64_t deadline = monotonic_ns() + kCreatorWaitNs;
   while (!is_ready(fd)) {
@@ -391,7 +391,7 @@ Status make_ready(int fd, const std::string& home, const std::string& name, bool
     const LockResult lock = create ? take_byte(fd, kLockCreate) : LockResult::busy;
     if (lock == LockResult::failed) return Status(Code::io, system_error("locking", name));
     if (lock == LockResult::taken) {
-      const Status made = is_ready(fd) ? Status() : initialise(fd, home, name, ring_bytes);
+      const Status made = is_ready(fd) ? Status() : initialise(fd, access, name, ring_bytes);
       give_byte(fd, kLockCreate);
       return made;
     }
@@ -406,8 +406,24 @@ Status make_ready(int fd, const std::string& home, const std::string& name, bool
   return {};
 }
 
+/// A creator gives the file to the group before it gives it a length.
+bool has_length(const std::string& name) {
+  struct stat info {};
+  return ::stat(("/dev/shm" + name).c_str(), &info) == 0 && info.st_size > 0;
+}
+
 Status open_entry(Entry& entry, const std::string& name, bool create) {
-  const int fd = open_shared_memory(name, create ? O_RDWR | O_CREAT : O_RDWR);
+  const int flags = create ? O_RDWR | O_CREAT : O_RDWR;
+  int fd = open_shared_memory(name, flags);
+  const std::uint64_t deadline = monotonic_ns() + kCreatorWaitNs;
+  while (fd < 0 && errno == EACCES) {
+    const bool whole = has_length(name);
+    fd = open_shared_memory(name, flags);
+    if (whole || fd >= 0 || errno != EACCES || monotonic_ns() > deadline) break;
+    const timespec pause = {0, static_cast<long>(kPollNs)};
+    ::nanosleep(&pause, nullptr);
+    errno = EACCES;
+  }
   if (fd < 0) {
     if (errno == ENOENT)
       return Status(Code::not_found, fmt::format("there is no shared memory {}", name));
@@ -510,8 +526,10 @@ Result<std::shared_ptr<SegmentMap>> SegmentMap::attach(const std::string& home,
   if (!known || !refers_to(entry.fd, entry.file)) {
     if (Status opened = open_entry(entry, name, create); !opened.ok()) return opened;
   }
-  if (Status trusted = check_owner(entry.fd, home, name); !trusted.ok()) return trusted;
-  if (Status ready = make_ready(entry.fd, home, name, create, ring_bytes); !ready.ok())
+  if (Status trusted = check_owner(entry.fd, home, migration, name); !trusted.ok()) return trusted;
+  if (Status ready =
+          make_ready(entry.fd, access_of_migration(home, migration), name, create, ring_bytes);
+      !ready.ok())
     return ready;
 
   map.reset(new SegmentMap);

@@ -29,7 +29,7 @@ inline constexpr std::uint64_t kCreatorWaitNs =
 /// functions may be called from any thread.
 class SegmentMap {
  public:
-  /// Opens the segment, or creates it (mode 0660, group of the home when it exists) with
+  /// Opens the segment, or creates it (owner, group and mode: access.h) with a ring of
   /// `ring_bytes` (power of two). Bounds, magic, version and layout hash are checked before use.
   /// Waits at most 2 s for a creator that is still writing the header; a creator that died is
   /// replaced under the lock kLockCreate.

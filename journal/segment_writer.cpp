@@ -24,8 +24,8 @@ namespace {
 constexpr std::uint64_t kZeroBytes = 1u << 20;
 constexpr std::uint64_t kCopyBytes = 1u << 20;
 constexpr int kTornFilesMax = 1000;
-constexpr unsigned kFileMode = 0640;
-constexpr unsigned kDirectoryMode = 0750;
+constexpr unsigned kFileMode = 0600;
+constexpr unsigned kDirectoryMode = 0700;
 
 /// Written, not only allocated: a first write into allocated blocks changes metadata, and every
 /// fdatasync would pay for it.

@@ -111,6 +111,7 @@ SQLRETURN connect_real(Connection& dbc, std::string text, bool wide, Manner mann
     dbc.connect_text += ";" + text;
     real::wipe(text);
   }
+  if (capture::shut_out(dbc, dbc, "08004")) return SQL_ERROR;
   const SQLRETURN ret = work();
   const bool began_browsing = dbc.browsing;
   dbc.browsing = ret == SQL_NEED_DATA;

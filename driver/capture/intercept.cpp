@@ -1,6 +1,7 @@
 #include "driver/capture/intercept.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 
 #include "driver/capture/batch.h"
@@ -19,6 +20,7 @@
 #include "driver/real/wide.h"
 #include "driver/route/route.h"
 #include "driver/sql/lexer.h"
+#include "journal/access.h"
 
 namespace understudy::capture {
 namespace {
@@ -299,8 +301,29 @@ SQLRETURN run_direct(Statement& stmt, Session& session, const RunsUnchanged& unc
 
 }  // namespace
 
+bool shut_out(Handle& handle, const Connection& dbc, const char* sqlstate) {
+  if (dbc.session != nullptr) [[likely]]
+    return false;
+  const std::string& name = dbc.settings.migration;
+  if (name.empty() || std::getenv("UNDERSTUDY_BYPASS") != nullptr ||
+      !under_way(understudy_home(), name) ||
+      (!dbc.connected && !may_not_open(understudy_home(), name)))
+    return false;
+  tell_operator("a program of a user that may not take part in a migration is refused", name);
+  handle.fail(sqlstate, "migration " + name +
+                            " is under way and this user may not take part in it, so that what it "
+                            "writes would be lost; run the program as a member of the migration's "
+                            "group (understudy create --group)");
+  return true;
+}
+
 void connected(Connection& dbc) {
   dbc.session = Session::join(dbc);
+  // Whatever else keeps it from being recorded has been told, and is no reason to refuse it.
+  std::string& name = dbc.settings.migration;
+  if (dbc.session == nullptr && valid_migration_name(name) &&
+      !may_not_open(understudy_home(), name))
+    name.clear();
 }
 
 bool connected_elsewhere(Connection& dbc) {
@@ -340,13 +363,13 @@ void disconnected(Connection& dbc) {
 
 SQLRETURN boundary(Connection& dbc) {
   Session* session = dbc.session.get();
-  if (session == nullptr) return SQL_SUCCESS;
+  if (session == nullptr) return shut_out(dbc, dbc) ? SQL_ERROR : SQL_SUCCESS;
   return route::at_boundary(dbc, *session, dbc);
 }
 
 SQLRETURN boundary(Statement& stmt) {
   Session* session = stmt.connection.session.get();
-  if (session == nullptr) return SQL_SUCCESS;
+  if (session == nullptr) return shut_out(stmt, stmt.connection) ? SQL_ERROR : SQL_SUCCESS;
   const SQLRETURN moved = route::at_boundary(stmt.connection, *session, stmt);
   if (!SQL_SUCCEEDED(moved)) return moved;
   SQLRETURN ret = SQL_SUCCESS;
@@ -523,6 +546,7 @@ SQLRETURN bulk_operations(Statement& stmt, SQLSMALLINT operation) {
     return told_by_application_statement(stmt, ret);
   };
   Session* session = stmt.connection.session.get();
+  if (shut_out(stmt, stmt.connection)) return SQL_ERROR;
   if (session == nullptr) return unchanged();
   if (operation == SQL_FETCH_BY_BOOKMARK) {
     return fetched(stmt, nullptr, unchanged);
@@ -538,6 +562,7 @@ SQLRETURN set_pos(Statement& stmt, SQLSETPOSIROW row, SQLUSMALLINT operation, SQ
   };
   Session* session = stmt.connection.session.get();
   const bool reads = operation == SQL_POSITION || operation == SQL_REFRESH;
+  if (!reads && shut_out(stmt, stmt.connection)) return SQL_ERROR;
   if (session == nullptr || reads) return unchanged();
   execution_of(stmt);
   return run_set_pos(stmt, *session, row, operation, unchanged);
@@ -546,6 +571,7 @@ SQLRETURN set_pos(Statement& stmt, SQLSETPOSIROW row, SQLUSMALLINT operation, SQ
 SQLRETURN end_tran(Connection& dbc, SQLSMALLINT completion) {
   const auto unchanged = [&] { return real_end_tran(dbc, completion); };
   Session* session = dbc.session.get();
+  if (completion == SQL_COMMIT && shut_out(dbc, dbc)) return SQL_ERROR;
   if (session == nullptr) return unchanged();
   const std::lock_guard lock(dbc.write_mutex);
   session->previous.rows.clear();
@@ -577,6 +603,7 @@ SQLRETURN set_autocommit(Connection& dbc, SQLULEN value, bool wide_entry) {
                      SQL_IS_UINTEGER);
   };
   Session* session = dbc.session.get();
+  if (value == SQL_AUTOCOMMIT_ON && shut_out(dbc, dbc)) return SQL_ERROR;
   if (session == nullptr) return unchanged();
   const std::lock_guard lock(dbc.write_mutex);
   session->previous.rows.clear();

@@ -138,7 +138,7 @@ void serve_control(const Home& home, const Handler& handler, const std::function
   ::unlink(home.socket().c_str());  // of a process before; kLockReplayer says that it is gone
   if (::bind(listener.get(), address.get(), sizeof(address.name)) != 0)
     throw Failure(kExitFailed, failed("make the socket", home));
-  if (::chmod(home.socket().c_str(), 0660) != 0 || ::listen(listener.get(), kClientsMax) != 0)
+  if (::chmod(home.socket().c_str(), 0600) != 0 || ::listen(listener.get(), kClientsMax) != 0)
     throw Failure(kExitFailed, failed("listen on", home));
   std::list<Client> clients;
   const auto reap = [&] {

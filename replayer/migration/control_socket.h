@@ -24,7 +24,7 @@ struct Answer {
 using Handler = std::function<Answer(const nlohmann::json& request, const Say& say)>;
 
 /// Serves until `stopped` (asked every 100 ms) says so; each request on a thread of its own.
-/// `handler` is called from many threads and must not throw. Mode 0660. Throws Failure (3) when the
+/// `handler` is called from many threads and must not throw. Mode 0600. Throws Failure (3) when the
 /// socket cannot be made.
 void serve_control(const Home& home, const Handler& handler, const std::function<bool()>& stopped);
 

@@ -3,7 +3,13 @@
 #include <fmt/format.h>
 
 #include <atomic>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
 
+#include "journal/access.h"
+#include "journal/file_system.h"
 #include "replayer/migration/databases.h"
 #include "replayer/migration/failure.h"
 
@@ -23,6 +29,14 @@ void drop_position(Migration& migration, Way way, const Say& say) {
     say(fmt::format("could not drop {} on {} ({}); drop it yourself", kPositionTable, side,
                     error.what()));
   }
+}
+
+/// What the journal's writer makes: segments, what a recovery cut off, the next segment.
+bool is_of_journal(const std::string& name) {
+  const std::string_view digits = std::string_view(name).substr(0, name.find('.'));
+  const bool numbered = digits.size() >= 8 && digits.find_first_not_of("0123456789") == digits.npos;
+  const std::string_view rest = std::string_view(name).substr(digits.size());
+  return name == "next.tmp" || (numbered && (rest == ".segment" || rest.starts_with(".torn")));
 }
 
 void change_any_mode(Migration& migration, Mode to) {
@@ -69,7 +83,55 @@ void cancel_migration(Migration& migration, const Say& say) {
       [](State& next) { next.enter(Phase::cancelled, "production stays in use"); });
   change_any_mode(migration, Mode::idle);
   migration.header().prepare_route.store(0);
+  const Status told = tell_under_way(migration.home.root, migration.home.name, false);
+  if (told.code() != Code::not_found) require(told);
   say("drivers pass through to production; rows copied so far stay on the shadow");
+}
+
+void delete_journal(const Home& home, const Say& say) {
+  namespace fs = std::filesystem;
+  const Phase phase = load_state(home).phase;
+  if (phase != Phase::completed && phase != Phase::cancelled)
+    throw Failure(kExitNo, fmt::format("migration {} is {}; its journal is needed until it is "
+                                       "completed or cancelled",
+                                       home.name, phase_name(phase)));
+  const auto map = SegmentMap::open(home.root, home.name);
+  // Without shared memory there is nothing that a journald could read.
+  const std::shared_ptr<SegmentMap> held = map.ok() ? *map : nullptr;
+  const auto lock = held ? held->lock(kLockJournald) : Status();
+  if (!lock.ok())
+    throw Failure(kExitNo, fmt::format("journald of migration {} still runs; stop it, then delete "
+                                       "its journal",
+                                       home.name));
+  struct Unlock {
+    SegmentMap* map;
+    ~Unlock() {
+      if (map != nullptr) map->unlock(kLockJournald);
+    }
+  } unlock{held.get()};
+  std::uint64_t files = 0;
+  std::uint64_t bytes = 0;
+  std::vector<std::string> others;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(home.journal(), error)) {
+    const std::string name = entry.path().filename();
+    if (!is_of_journal(name) || !entry.is_regular_file() || entry.is_symlink()) {
+      others.push_back(name);
+      continue;
+    }
+    const std::uint64_t size = entry.file_size();
+    require(operating_system().remove(entry.path()));
+    ++files;
+    bytes += size;
+  }
+  if (error && error != std::errc::no_such_file_or_directory)
+    throw Failure(kExitFailed,
+                  fmt::format("cannot look into {}: {}", home.journal(), error.message()));
+  if (!error) require(operating_system().sync_directory(home.journal()));
+  say(fmt::format("deleted the journal: {} files, {} bytes in {}", files, bytes, home.journal()));
+  if (!others.empty())
+    say(fmt::format("left there, since they are no files of a journal: {}",
+                    fmt::join(others, ", ")));
 }
 
 void wait_for_end(SegmentMap& map, std::uint64_t lock, const std::string& log) {

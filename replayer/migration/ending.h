@@ -15,6 +15,11 @@ void complete_migration(Migration& migration);
 void drop_positions(Migration& migration, const Say& say);
 /// Before the switch only, otherwise Failure (1). Drivers pass through to production again.
 void cancel_migration(Migration& migration, const Say& say);
+/// Removes the journal's files once a migration has ended and neither of its processes runs, and
+/// says how many files and bytes that were. What is no file of the journal stays, and is named.
+/// Throws Failure (1) when a process runs or the migration has not ended, Failure (3) when a file
+/// stays.
+void delete_journal(const Home& home, const Say& say);
 /// Waits until the process that holds kLockJournald or kLockReplayer has seen the end and stopped.
 /// Throws Failure (3) that names its log when it does not within 10 s.
 void wait_for_end(SegmentMap& map, std::uint64_t lock, const std::string& log);

@@ -10,6 +10,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "journal/access.h"
 #include "journal/file_system.h"
 #include "journal/segment_map.h"
 #include "replayer/migration/failure.h"
@@ -42,9 +43,13 @@ Home existing_home(std::string_view migration) {
 void replace_file(const std::string& path, std::string_view content) {
   FileSystem& files = operating_system();
   const std::string temporary = path + ".new";
-  const int file = require(files.open(temporary, O_WRONLY | O_CREAT | O_TRUNC, 0640));
+  const int file = require(files.open(temporary, O_WRONLY | O_CREAT | O_TRUNC, 0600));
+  Access access = access_of(path.substr(0, path.rfind('/')));
+  access.shared = false;
+  const Status own = give_access(file, access, false);
   const Status written =
-      files.write_at(file, std::as_bytes(std::span(content.data(), content.size())), 0);
+      !own.ok() ? own
+                : files.write_at(file, std::as_bytes(std::span(content.data(), content.size())), 0);
   const Status synced = written.ok() ? files.sync_file(file) : written;
   files.close(file);
   require(synced);

@@ -31,7 +31,7 @@ struct Home {
 /// Throws Failure (2) that names the remedy when there is no such migration.
 Home existing_home(std::string_view migration);
 
-/// Temporary file, fsync, rename, fsync of the folder; mode 0640. Throws Failure (3).
+/// Temporary file, fsync, rename, fsync of the folder; its owner's alone. Throws Failure (3).
 void replace_file(const std::string& path, std::string_view content);
 /// Throws Failure (3).
 std::string read_file(const std::string& path);

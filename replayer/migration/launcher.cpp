@@ -33,7 +33,7 @@ constexpr int kLookMs = 10;
 /// Starts `understudy COMMAND NAME` detached, then waits until `ready`, at most kLaunchSeconds.
 void launch(const char* command, const Home& home, const std::string& log_path,
             const std::function<bool()>& ready) {
-  const int log = ::open(log_path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+  const int log = ::open(log_path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
   const int nothing = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
   if (log < 0) throw Failure(kExitFailed, "cannot write " + log_path + "; look at its permissions");
   const pid_t child = ::fork();

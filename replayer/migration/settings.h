@@ -1,5 +1,5 @@
 // What the user decided at `create`: migration.toml. Connection strings may hold passwords: the
-// file has mode 0640 and nothing of it is printed or logged.
+// file has mode 0600 and nothing of it is printed or logged.
 #pragma once
 
 #include <cstdint>

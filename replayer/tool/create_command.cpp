@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <grp.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,6 +12,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "journal/access.h"
 #include "journal/file_system.h"
 #include "journal/segment_map.h"
 #include "replayer/dialect/dialect.h"
@@ -26,12 +28,52 @@
 namespace understudy {
 namespace {
 
-void make_folder(const std::string& path) {
-  if (::mkdir(path.c_str(), 0750) == 0 || errno == EEXIST) return;
+/// One that is there keeps its mode.
+void make_folder(const std::string& path, mode_t mode) {
+  if (::mkdir(path.c_str(), 0700) == 0) {
+    if (::chmod(path.c_str(), mode) == 0) return;
+  } else if (errno == EEXIST) {
+    return;
+  }
   throw Failure(kExitFailed,
                 fmt::format("cannot make {}: {}; create it, or set UNDERSTUDY_HOME to a "
                             "folder of yours",
                             path, std::strerror(errno)));
+}
+
+/// A name or a number. Throws Failure (2).
+gid_t group_of(const std::string& text) {
+  gid_t number = 0;
+  const char* end = text.data() + text.size();
+  const auto read = std::from_chars(text.data(), end, number);
+  if (!text.empty() && read.ec == std::errc() && read.ptr == end) return number;
+  const group* found = ::getgrnam(text.c_str());
+  if (found != nullptr) return found->gr_gid;
+  throw Failure(kExitUsage, fmt::format("there is no group {}; make it, and put the users of the "
+                                        "application into it",
+                                        text));
+}
+
+/// Of the group's members each may enter it and none may list it.
+void share_folder(const std::string& path, const std::string& name) {
+  if (name.empty()) return;
+  if (::chown(path.c_str(), static_cast<uid_t>(-1), group_of(name)) == 0 &&
+      ::chmod(path.c_str(), 0710) == 0)
+    return;
+  throw Failure(kExitFailed,
+                fmt::format("cannot give {} to the group {}: {}; be a member of it, or "
+                            "root",
+                            path, name, std::strerror(errno)));
+}
+
+/// Drivers make it, too, as soon as their data source is used.
+std::shared_ptr<SegmentMap> open_segment(const Home& home, const Settings& settings) {
+  auto map = SegmentMap::open_or_create(home.root, home.name, settings.ring_bytes);
+  if (!map.ok() && may_not_open(home.root, home.name))
+    throw Failure(kExitFailed, fmt::format("{}: programs of another user use the data source; do "
+                                           "this as root, with --group, or as that user",
+                                           map.status().message()));
+  return require(std::move(map));
 }
 
 /// The folder of an ended migration makes way; nothing of it is lost.
@@ -69,7 +111,8 @@ std::string power_of_two(const std::string& given) {
   return good ? "" : given + " is no power of two";
 }
 
-void create(const std::string& name, const Settings& settings) {
+void create(const std::string& name, const Settings& settings, const std::string& group) {
+  if (!group.empty()) (void)group_of(group);
   const Home home = Home::of(name);
   const bool maps = !settings.mapping.empty();
   (void)load_journal_keys(settings.journal_key);
@@ -79,11 +122,16 @@ void create(const std::string& name, const Settings& settings) {
   if (maps)
     (void)mapped_tables(read_mapping(settings.mapping), settings.mapping, production, shadow);
   if (home.exists()) move_ended_aside(home);
-  make_folder(home.root);
-  make_folder(home.folder());
-  make_folder(home.journal());
+  // Of the home others see nothing but what they know the name of.
+  make_folder(home.root, 0711);
+  make_folder(home.folder(), 0700);
+  share_folder(home.folder(), group);
+  make_folder(home.journal(), 0700);
   require(operating_system().sync_directory(home.root));  // its files are synced as they are made
-  renew_segment(*require(SegmentMap::open_or_create(home.root, home.name, settings.ring_bytes)));
+  const auto map = open_segment(home, settings);
+  require(share_segment(home.root, home.name));
+  require(tell_under_way(home.root, home.name, false));
+  renew_segment(*map);
   save_settings(home, settings);
   fmt::print("created {}; next: understudy check {}\n", home.folder(), home.name);
 }
@@ -96,6 +144,7 @@ void add_create_command(CLI::App& app, int* exit_code) {
   struct Given {
     std::string name;
     Settings settings;
+    std::string group;
   };
   const auto given = std::make_shared<Given>();
   command
@@ -108,6 +157,9 @@ void add_create_command(CLI::App& app, int* exit_code) {
           "host, so name a data source")
       ->required();
   command->add_option("--shadow", given->settings.shadow, "the same for the shadow")->required();
+  command->add_option("--group", given->group,
+                      "whose members' programs are recorded, too; without it only those of this "
+                      "user");
   command->add_option("--mapping", given->settings.mapping, "TOML file for a changed schema");
   const auto record = std::make_shared<std::string>("statements");
   command->add_option("--record", *record, "effects: record every write by the rows it changed")
@@ -124,7 +176,7 @@ void add_create_command(CLI::App& app, int* exit_code) {
     // Whoever reads it later may run in another folder.
     std::string& mapping = given->settings.mapping;
     if (!mapping.empty()) mapping = std::filesystem::absolute(mapping);
-    create(given->name, given->settings);
+    create(given->name, given->settings, given->group);
     *exit_code = kExitDone;
   });
 }

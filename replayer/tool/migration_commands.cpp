@@ -21,7 +21,7 @@ struct Given {
   std::string name;
   std::vector<std::string> skip;
   double timeout_s = 0;
-  bool follow = false, repair = false, dry_run = false;
+  bool follow = false, repair = false, dry_run = false, delete_journal = false;
 };
 
 void say(const std::string& line) {
@@ -74,8 +74,7 @@ int turn_over(const Given& given, const char* command) {
 }
 
 /// Works without the replayer process too: then this process is the one that acts.
-int end(const std::string& name, const std::string& command) {
-  const Home home = existing_home(name);
+int end(const Home& home, const std::string& command) {
   if (replayer_listens(home)) {
     const int exit_code = ask(home, {{"command", command}});
     const auto map = SegmentMap::open(home.root, home.name);
@@ -92,6 +91,16 @@ int end(const std::string& name, const std::string& command) {
   drop_positions(migration, say);
   wait_for_end(*migration.map, kLockJournald, home.journald_log());
   return kExitDone;
+}
+
+/// The journal of a migration that has ended this way before is deleted, too.
+int end(const Given& given, const std::string& command) {
+  const Home home = existing_home(given.name);
+  const Phase phase = load_state(home).phase;
+  const bool ended = phase == (command == "complete" ? Phase::completed : Phase::cancelled);
+  const int exit_code = given.delete_journal && ended ? kExitDone : end(home, command);
+  if (given.delete_journal) delete_journal(home, say);
+  return exit_code;
 }
 
 CLI::App* add(CLI::App& app, const char* name, const char* what, Given& given) {
@@ -147,7 +156,9 @@ void add_ending_commands(CLI::App& app, int* exit_code) {
             completes ? "end the migration after the switch; there is no way back then"
                       : "give up before the switch; production stays in use",
             *given);
-    command->callback([given, name, exit_code] { *exit_code = end(given->name, name); });
+    command->add_flag("--delete-journal", given->delete_journal,
+                      "then remove the journal's files, which hold row values");
+    command->callback([given, name, exit_code] { *exit_code = end(*given, name); });
   }
 }
 

@@ -92,6 +92,44 @@ TEST_F(ToolTest, CreateTakesTheNameOfACancelledMigration) {
   EXPECT_EQ(status()["phase"], "preflight");
 }
 
+TEST_F(ToolTest, DeletesTheJournalOfAMigrationThatHasEndedAndSaysWhatThatWas) {
+  ASSERT_EQ(create().exit_code, 0);
+  ASSERT_EQ(tool({"start", name_}).exit_code, 0);
+  const std::filesystem::path journal = OdbcEnvironment::shared().home() + "/" + name_ + "/journal";
+  std::ofstream(journal / "00000001.torn") << "12345";
+  std::ofstream(journal / "notes.txt") << "mine";
+  std::uintmax_t bytes = 5;
+  ASSERT_TRUE(std::filesystem::exists(journal / "00000001.segment"));
+  bytes += std::filesystem::file_size(journal / "00000001.segment");
+  ASSERT_EQ(tool({"cancel", name_}).exit_code, 0);
+  EXPECT_TRUE(std::filesystem::exists(journal / "00000001.segment"));
+  // The next segment is prepared at any time.
+  if (std::filesystem::exists(journal / "next.tmp"))
+    bytes += std::filesystem::file_size(journal / "next.tmp");
+  const Finished done = tool({"cancel", name_, "--delete-journal"});
+  EXPECT_EQ(done.exit_code, 0) << done.output;
+  EXPECT_NE(done.output.find("files, " + std::to_string(bytes) + " bytes"), std::string::npos)
+      << done.output << bytes;
+  EXPECT_NE(done.output.find("notes.txt"), std::string::npos) << done.output;
+  std::vector<std::string> left;
+  for (const auto& entry : std::filesystem::directory_iterator(journal))
+    left.push_back(entry.path().filename());
+  EXPECT_EQ(left, std::vector<std::string>{"notes.txt"});
+  EXPECT_EQ(status()["phase"], "cancelled");
+}
+
+TEST_F(ToolTest, DeletesNoJournalOfAMigrationThatGoesOn) {
+  ASSERT_EQ(create().exit_code, 0);
+  ASSERT_EQ(tool({"start", name_}).exit_code, 0);
+  expect_one_line(tool({"complete", name_, "--delete-journal"}), 1);
+  EXPECT_TRUE(std::filesystem::exists(OdbcEnvironment::shared().home() + "/" + name_ +
+                                      "/journal/00000001.segment"));
+  const Finished done = tool({"cancel", name_, "--delete-journal"});
+  EXPECT_EQ(done.exit_code, 0) << done.output;
+  EXPECT_FALSE(std::filesystem::exists(OdbcEnvironment::shared().home() + "/" + name_ +
+                                       "/journal/00000001.segment"));
+}
+
 TEST_F(ToolTest, StartRefusesAMappingFileThatWentWrongAfterwardsAndChangesNothing) {
   const std::string file = folder_.path() + "/m.toml";
   std::ofstream(file).close();

@@ -1,11 +1,13 @@
 #include "journal/segment_map.h"
 
 #include <fcntl.h>
+#include <grp.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
 #include <cstring>
 
+#include "journal/access.h"
 #include "tests/unit/segment_fixture.h"
 
 namespace understudy {
@@ -60,11 +62,44 @@ TEST_F(SharedSegment, IsUnusedMemoryWithTheSizesAskedFor) {
   EXPECT_GT(std::strlen(map.header().boot_id), 30u);
 }
 
-TEST_F(SharedSegment, IsOpenToTheGroupOnly) {
+TEST_F(SharedSegment, IsPrivateUnlessTheGroupOfTheFolderMayEnterIt) {
   create();
   struct stat info {};
   ASSERT_EQ(::stat(("/dev/shm" + segment_name(home_, kName)).c_str(), &info), 0);
-  EXPECT_EQ(info.st_mode & 0777, 0660u);
+  EXPECT_EQ(info.st_mode & 07777, 0600u);
+  ASSERT_EQ(::mkdir((home_ + "/" + kName).c_str(), 0700), 0);
+  ASSERT_EQ(::chmod((home_ + "/" + kName).c_str(), 0710), 0);
+  const mode_t before = ::umask(0077);
+  EXPECT_TRUE(share_segment(home_, kName).ok());
+  ::umask(before);
+  ASSERT_EQ(::stat(("/dev/shm" + segment_name(home_, kName)).c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 07777, 0660u);
+  map_.reset();
+  EXPECT_TRUE(SegmentMap::remove(home_, kName).ok());
+  create();
+  ASSERT_EQ(::stat(("/dev/shm" + segment_name(home_, kName)).c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 07777, 0660u);
+}
+
+TEST_F(SharedSegment, TellsWhoMayNotOpenItThatAMigrationIsUnderWay) {
+  create();
+  ASSERT_EQ(::chmod(home_.c_str(), 0711), 0);
+  const auto shut_out = [&] {
+    return Child([&] {
+             return ::setgroups(0, nullptr) == 0 && ::setgid(4711) == 0 && ::setuid(4711) == 0 &&
+                    under_way(home_, kName) && may_not_open(home_, kName);
+           }).wait() == 0;
+  };
+  EXPECT_FALSE(shut_out());
+  ASSERT_TRUE(tell_under_way(home_, kName, true).ok());
+  EXPECT_TRUE(shut_out());
+  EXPECT_FALSE(may_not_open(home_, kName));
+  ASSERT_TRUE(tell_under_way(home_, kName, false).ok());
+  EXPECT_FALSE(shut_out());
+  // Anybody may put a file there, and say of it what he likes.
+  ASSERT_TRUE(tell_under_way(home_, kName, true).ok());
+  ASSERT_EQ(::chown(("/dev/shm" + segment_name(home_, kName)).c_str(), 4712, 4712), 0);
+  EXPECT_FALSE(shut_out());
 }
 
 TEST_F(SharedSegment, SecondOpenInAProcessIsTheSameMapping) {

@@ -1,0 +1,111 @@
+#include "journal/access.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <functional>
+
+#include "journal/segment_map.h"
+
+namespace understudy {
+
+Access access_of(const std::string& folder) {
+  Access out;
+  struct stat info {};
+  out.owner = ::geteuid();
+  if (::stat(folder.c_str(), &info) != 0) return out;
+  out.shared = (info.st_mode & S_IXGRP) != 0;
+  out.group = info.st_gid;
+  out.owner = info.st_uid;
+  return out;
+}
+
+Status give_access(int file, const Access& access, bool writable) {
+  const uid_t owner = ::geteuid() == 0 ? access.owner : static_cast<uid_t>(-1);
+  const gid_t group = access.shared ? access.group : static_cast<gid_t>(-1);
+  // Private first: a change of owner or group never opens it to others on the way.
+  if (::fchmod(file, S_IRUSR | S_IWUSR) != 0 || ::fchown(file, owner, group) != 0) {
+    return {Code::io, std::string("cannot give a file to its folder's owner and group: ") +
+                          std::strerror(errno)};
+  }
+  if (!access.shared) return {};
+  const mode_t shared = S_IRUSR | S_IWUSR | S_IRGRP | (writable ? S_IWGRP : 0);
+  if (::fchmod(file, shared) == 0) return {};
+  return {Code::io, std::string("cannot open a file to its group: ") + std::strerror(errno)};
+}
+
+Access access_of_migration(const std::string& home, const std::string& migration) {
+  const std::string folder = home + "/" + migration;
+  if (::access(folder.c_str(), F_OK) == 0) return access_of(folder);
+  Access out = access_of(home);
+  struct stat info {};
+  // `create` lets everybody pass through the home, its group too.
+  out.shared = out.shared && ::stat(home.c_str(), &info) == 0 && (info.st_mode & S_IRGRP) != 0;
+  return out;
+}
+
+bool owns(const std::string& folder, uid_t user) {
+  struct stat info {};
+  return ::stat(folder.c_str(), &info) == 0 && info.st_uid == user;
+}
+
+namespace {
+
+constexpr mode_t kUnderWay = S_IXOTH;  // means nothing else for shared memory
+
+std::string path_of(const std::string& home, const std::string& migration) {
+  return "/dev/shm" + segment_name(home, migration);
+}
+
+/// The folder is open to all and sticky: what is no file of ours there is left alone.
+Status change_segment(const std::string& path, const std::function<bool(const struct stat&)>& act) {
+  struct stat info {};
+  if (::lstat(path.c_str(), &info) != 0 || !S_ISREG(info.st_mode)) {
+    return {Code::not_found, "there is no shared memory " + path};
+  }
+  const bool ours = ::geteuid() == 0 || info.st_uid == ::geteuid();
+  if (ours && act(info)) return {};
+  return {Code::io, "shared memory " + path + " belongs to user " + std::to_string(info.st_uid) +
+                        " and cannot be changed; do this as that user or as root"};
+}
+
+}  // namespace
+
+Status share_segment(const std::string& home, const std::string& migration) {
+  const Access access = access_of_migration(home, migration);
+  const std::string path = path_of(home, migration);
+  const mode_t mode = S_IRUSR | S_IWUSR | (access.shared ? S_IRGRP | S_IWGRP : 0);
+  return change_segment(path, [&](const struct stat& info) {
+    const uid_t owner = ::geteuid() == 0 ? access.owner : static_cast<uid_t>(-1);
+    const gid_t group = access.shared ? access.group : static_cast<gid_t>(-1);
+    return ::chmod(path.c_str(), S_IRUSR | S_IWUSR) == 0 &&
+           ::lchown(path.c_str(), owner, group) == 0 &&
+           ::chmod(path.c_str(), mode | (info.st_mode & kUnderWay)) == 0;
+  });
+}
+
+Status tell_under_way(const std::string& home, const std::string& migration, bool under_way) {
+  const std::string path = path_of(home, migration);
+  return change_segment(path, [&](const struct stat& info) {
+    const mode_t mode = info.st_mode & 07777 & ~kUnderWay;
+    return ::chmod(path.c_str(), mode | (under_way ? kUnderWay : 0)) == 0;
+  });
+}
+
+bool may_not_open(const std::string& home, const std::string& migration) {
+  const std::string path = path_of(home, migration);
+  return ::faccessat(AT_FDCWD, path.c_str(), R_OK | W_OK, AT_EACCESS) != 0 && errno == EACCES;
+}
+
+bool under_way(const std::string& home, const std::string& migration) {
+  struct stat info {};
+  const std::string path = path_of(home, migration);
+  if (::lstat(path.c_str(), &info) != 0 || (info.st_mode & kUnderWay) == 0) return false;
+  return info.st_uid == 0 || info.st_uid == ::geteuid() || owns(home, info.st_uid) ||
+         owns(home + "/" + migration, info.st_uid);
+}
+
+}  // namespace understudy
