@@ -344,6 +344,7 @@ void EntryWriter::begin_statement(Verdict verdict, Verb verb, std::uint8_t flags
   use_text(shape, &shape_name);
   statement_ = mark();
   entry_start_ = buffer_.size();
+  entry_pieces_ = 0;
   put(std::uint32_t{0});
   put(Entry::Type::statement);
   put(verdict);
@@ -366,6 +367,7 @@ void EntryWriter::begin_rows() {
   TextId shape_name;
   use_text(shape_, &shape_name);
   entry_start_ = buffer_.size();
+  entry_pieces_ = 0;
   put(std::uint32_t{0});
   put(Entry::Type::rows);
   put(shape_name);
@@ -392,6 +394,7 @@ void EntryWriter::put_pieces(std::string_view bytes) {
 
 void EntryWriter::add_pieces(std::uint32_t number, std::string_view bytes) {
   const std::size_t piece_max = std::min(kPieceBytesMax, chunk_bytes_);
+  if (open_) entry_pieces_ += bytes.size();
   while (!bytes.empty()) {
     const std::string_view piece = bytes.substr(0, piece_max);
     bytes.remove_prefix(piece.size());
@@ -475,10 +478,18 @@ void EntryWriter::add_value(std::optional<std::string_view> value) {
   }
 }
 
+void EntryWriter::add_large_value(std::uint32_t number) {
+  if (!open_) return;
+  grow(buffer_, 2 * sizeof(std::uint32_t));
+  add_one(buffer_, row_count_at_);
+  put(kPiecesLength);
+  put(number);
+}
+
 void EntryWriter::end_row() {
   if (!open_) return;
   add_one(buffer_, count_at_);
-  if (drain_ == nullptr || buffer_.size() - entry_start_ < chunk_bytes_) return;
+  if (drain_ == nullptr || buffer_.size() - entry_start_ + entry_pieces_ < chunk_bytes_) return;
   close_entry(-1);
   paused_ = true;
   drain();

@@ -10,7 +10,8 @@
 // Entries of a chunked transaction are the concatenation of its chunks in order and the last
 // record. So that no writer has to hold a whole statement: a large value stands in pieces of its
 // own, the rows of a statement may go on in further entries, and what has left the buffer is taken
-// back by an entry that says so. Byte tables: docs/internals/journal-format.md.
+// back by an entry that says so. Nor has a reader: an entry is not much larger than a chunk, with
+// the values that it names, or has one row. Byte tables: docs/internals/journal-format.md.
 //
 // Decoders check every bound; what they return are views into the payload. Nothing here locks.
 #pragma once
@@ -174,7 +175,7 @@ struct Entry {
     statement = 1,
     context = 2,
     note = 3,
-    piece = 4,   // where is of no account: before or behind what names it
+    piece = 4,   // before the entry that names it
     rows = 5,    // more rows of the statement before: `statement` has shape, row count and rows
     rewind = 6,  // entries from number `keep` on are void; pieces do not count
   };
@@ -218,6 +219,8 @@ class EntryWriter {
   void add_key(const KeyPart& part);
   void begin_row(Verb verb);
   void add_value(std::optional<std::string_view> value);
+  /// A value of the open row whose pieces were added.
+  void add_large_value(std::uint32_t number);
   void end_row();
   void add_row(Verb verb, std::span<const std::optional<std::string>> values);
   void end_statement(std::int64_t row_count);
@@ -225,7 +228,7 @@ class EntryWriter {
   void add_context(std::span<const std::string> statements);
   void add_note(std::string_view kind, std::string_view detail);
 
-  /// A large value that comes before the statement that is going to name it.
+  /// A large value that comes before the statement or row that is going to name it.
   std::uint32_t new_value() { return values_++; }
   void add_pieces(std::uint32_t number, std::string_view bytes);
 
@@ -273,6 +276,7 @@ class EntryWriter {
   std::size_t chunk_bytes_ = kChunkBytes;
   std::size_t texts_bytes_ = 0;
   std::size_t entry_start_ = 0;
+  std::size_t entry_pieces_ = 0;  // bytes of the large values that the open entry names
   std::size_t changed_at_ = 0;    // where the open entry's row count stands
   std::size_t count_at_ = 0;      // where the running count of the open list stands
   std::size_t row_count_at_ = 0;  // where the running count of the open row's values stands

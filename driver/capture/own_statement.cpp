@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <cstring>
+#include <optional>
 
 #include "driver/capture/session.h"
 #include "driver/handle/attributes.h"
@@ -11,6 +13,9 @@ namespace understudy::capture {
 namespace {
 
 constexpr std::size_t kFirstReadBytes = 512;
+// libsqliteodbc measures the whole text at each call: not many calls, then.
+constexpr std::size_t kSliceBytes = 16u << 20;
+constexpr std::size_t kKeptBufferBytesMax = 256u << 10;  // from one value to the next
 
 bool same_binding(const ParameterBinding& a, const ParameterBinding& b) {
   return a.bound == b.bound && a.io_type == b.io_type && a.c_type == b.c_type &&
@@ -243,7 +248,8 @@ void OwnStatement::report_processed(const BoundParameters& bound, Slice slice) c
   if (bound.processed() != nullptr) *bound.processed() = slice.first + processed_;
 }
 
-bool OwnStatement::read_value(SQLUSMALLINT column, std::string* value, bool* is_null) {
+// The value in slices, each whole characters.
+bool OwnStatement::read_text(SQLUSMALLINT column, bool* is_null, const TakesText& take) {
   const auto get_data = library_->fn.GetData;
   if (get_data == nullptr) return false;
   // Through a W connection a Unicode driver converts SQL_C_CHAR by the process's locale.
@@ -253,35 +259,80 @@ bool OwnStatement::read_value(SQLUSMALLINT column, std::string* value, bool* is_
   const bool wide = !bytes && stmt_.connection.wide && library_->unicode;
   const std::size_t unit = bytes ? 0 : wide ? sizeof(SQLWCHAR) : 1;
   const SQLSMALLINT c_type = bytes ? SQL_C_BINARY : wide ? SQL_C_WCHAR : SQL_C_CHAR;
-  value->resize(std::max(value->capacity(), kFirstReadBytes) / 2 * 2);
-  std::size_t used = 0;
-  for (;;) {
+  if (buffer_.size() < kFirstReadBytes) buffer_.resize(kFirstReadBytes);
+  std::size_t kept = 0;  // at the front of the buffer: the first half of a character
+  for (bool whole = false; !whole;) {
     SQLLEN length = 0;
-    const SQLRETURN ret = get_data(own_, column, c_type, value->data() + used,
-                                   static_cast<SQLLEN>(value->size() - used), &length);
+    const SQLRETURN ret = get_data(own_, column, c_type, buffer_.data() + kept,
+                                   static_cast<SQLLEN>(buffer_.size() - kept), &length);
     if (ret == SQL_NO_DATA) break;  // the last piece filled the buffer exactly
     if (!SQL_SUCCEEDED(ret)) return false;
     *is_null = length == SQL_NULL_DATA;
     if (*is_null) return true;
-    const bool sensible =
-        length == SQL_NO_TOTAL || (length >= 0 && static_cast<SQLULEN>(length) <= kValueBytesMax);
-    if (!sensible || used > kValueBytesMax) return false;
-    const std::size_t room = value->size() - used - unit;
-    if (length != SQL_NO_TOTAL && static_cast<std::size_t>(length) <= room) {
-      used += static_cast<std::size_t>(length);
-      break;
+    if (length < 0 && length != SQL_NO_TOTAL) return false;
+    const std::size_t room = buffer_.size() - kept - unit;
+    whole = length != SQL_NO_TOTAL && static_cast<std::size_t>(length) <= room;
+    std::size_t filled = kept + (whole ? static_cast<std::size_t>(length) : room);
+    kept = 0;
+    if (wide) {
+      const auto* text = reinterpret_cast<const SQLWCHAR*>(buffer_.data());
+      const std::size_t last = filled / sizeof(SQLWCHAR) - 1;
+      const bool half = !whole && filled != 0 && (text[last] & 0xfc00) == 0xd800;
+      if (half) filled -= kept = sizeof(SQLWCHAR);
+      const Result<std::string> converted =
+          real::to_utf8(text, static_cast<SQLLEN>(filled / sizeof(SQLWCHAR)));
+      if (!converted.ok() || !take(*converted)) return false;
+    } else if (!take(std::string_view(buffer_).substr(0, filled))) {
+      return false;
     }
-    used += room;
+    if (whole) break;
+    std::memmove(buffer_.data(), buffer_.data() + filled, kept);
     const std::size_t missing =
-        length == SQL_NO_TOTAL ? value->size() : static_cast<std::size_t>(length) - room;
-    value->resize(used + missing + 2 * unit);
+        length == SQL_NO_TOTAL ? buffer_.size() : static_cast<std::size_t>(length) - room;
+    const std::size_t wanted = std::min(missing, kSliceBytes) / 2 * 2 + kept + 2 * unit;
+    if (buffer_.size() < wanted) buffer_.resize(wanted);
   }
-  value->resize(used);
-  if (!wide) return true;
-  Result<std::string> text = real::to_utf8(reinterpret_cast<const SQLWCHAR*>(value->data()),
-                                           static_cast<SQLLEN>(used / 2));
-  if (!text.ok()) return false;
-  *value = std::move(*text);
+  return true;
+}
+
+bool OwnStatement::read_value(SQLUSMALLINT column, std::string* value, bool* is_null) {
+  value->clear();
+  const bool read = read_text(column, is_null, [&](std::string_view more) {
+    if (value->size() + more.size() > kValueBytesMax) return false;
+    value->append(more);
+    return true;
+  });
+  if (buffer_.size() > kKeptBufferBytesMax) buffer_ = {};
+  return read;
+}
+
+// To the open row; a large value goes on as it comes.
+bool OwnStatement::append_value(SQLUSMALLINT column, EntryWriter* entries) {
+  value_.clear();
+  bool is_null = false;
+  std::optional<std::uint32_t> number;
+  std::uint64_t bytes = 0;
+  const bool read = read_text(column, &is_null, [&](std::string_view more) {
+    bytes += more.size();
+    if (bytes > kValueBytesMax) return false;
+    if (!number && bytes <= kInlineBytesMax) {
+      value_.append(more);
+      return true;
+    }
+    if (!number) {
+      number = entries->new_value();
+      entries->add_pieces(*number, value_);
+    }
+    entries->add_pieces(*number, more);
+    return true;
+  });
+  if (buffer_.size() > kKeptBufferBytesMax) buffer_ = {};
+  if (!read) return false;
+  if (number) {
+    entries->add_large_value(*number);
+  } else {
+    entries->add_value(is_null ? std::nullopt : std::optional<std::string_view>(value_));
+  }
   return true;
 }
 
@@ -297,8 +348,7 @@ SQLLEN OwnStatement::read_rows(std::size_t columns, bool with_txid, Verb verb, E
     bool is_null = false;
     if (columns != 0) entries->begin_row(verb);
     for (std::size_t i = 0; i < columns; ++i) {
-      if (!read_value(static_cast<SQLUSMALLINT>(i + 1), &value_, &is_null)) return -1;
-      entries->add_value(is_null ? std::nullopt : std::optional<std::string_view>(value_));
+      if (!append_value(static_cast<SQLUSMALLINT>(i + 1), entries)) return -1;
     }
     if (columns != 0) entries->end_row();
     if (with_txid && *server_txid == 0) {

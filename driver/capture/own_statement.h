@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "driver/capture/parameters.h"
@@ -62,7 +64,8 @@ class OwnStatement {
   /// Returns the number of rows, or -1 when they could not be read.
   SQLLEN read_rows(std::size_t columns, bool with_txid, Verb verb, EntryWriter* entries,
                    std::uint64_t* server_txid);
-  /// One value as text in UTF-8 (in the application's bytes on a narrow connection).
+  /// One value as text in UTF-8 (in the application's bytes on a narrow connection), of at most
+  /// kValueBytesMax. False: it could not be read.
   bool read_value(SQLUSMALLINT column, std::string* value, bool* is_null);
   [[nodiscard]] SQLLEN row_count() const;
   /// The present result has columns.
@@ -75,6 +78,9 @@ class OwnStatement {
 
  private:
   void take_settings();
+  using TakesText = std::function<bool(std::string_view)>;
+  bool read_text(SQLUSMALLINT column, bool* is_null, const TakesText& take);
+  bool append_value(SQLUSMALLINT column, EntryWriter* entries);
   bool bind_one(std::uint32_t at, const ParameterBinding& wanted);
   void set(SQLINTEGER attribute, SQLPOINTER value, SQLPOINTER* last);
 
@@ -93,6 +99,7 @@ class OwnStatement {
   SQLPOINTER processed_set_ = nullptr;
   SQLULEN offset_ = 0;
   SQLULEN processed_ = 0;
+  std::string buffer_;  // of read_text
   std::string value_;
 };
 

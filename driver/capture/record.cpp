@@ -42,11 +42,10 @@ SQLRETURN record_unchanged(const Work& work, const RunsSlice& run) {
       if (work.bound.skipped(set)) continue;
       begin_entry(work, set);
       end_entry(work, -1);
+      work.session.spill();
     }
     const SQLRETURN ret = run(work.all());
-    if (done(ret)) {
-      work.session.spill();
-    } else {
+    if (!done(ret)) {
       work.entries().rewind(mark);
       if (ret == SQL_ERROR && !refused_array(work.stmt, work.session)) {
         work.session.note_uncaptured("parameter-array-failed");

@@ -41,7 +41,7 @@ struct ApplyFigures {
 };
 
 inline constexpr std::size_t kBatchTransactionsMax = 256;  // of the journal in one on the shadow
-inline constexpr std::size_t kBatchBytesMax = 16u << 20;   // of their entries
+inline constexpr std::size_t kBatchBytesMax = 4u << 20;    // of their entries
 inline constexpr std::size_t kDivergencesMax = 1000;       // kinds kept
 
 /// One thread. The position is a row of kPositionTable written in the same transaction as the data,
@@ -52,8 +52,9 @@ inline constexpr std::size_t kDivergencesMax = 1000;       // kinds kept
 /// of a batch does not do what production saw, the batch is rolled back and its transactions are
 /// applied one by one, each with its position: a wrong row count is counted; after an error the
 /// transaction is tried again by the rows it carries, and left out, counted, when that fails too.
-/// Going on is deliberate, so that one bad row does not stop a migration; verify and cutover look
-/// at the figures.
+/// A transaction that is too large to be held is a batch of its own, read from the journal once for
+/// each try. Going on is deliberate, so that one bad row does not stop a migration; verify and
+/// cutover look at the figures.
 ///
 /// Throws odbc::Error when the shadow cannot be reached, runs out of something or refuses for
 /// reasons outside the statement (SQLSTATE classes 08, 40, 53, 55, 57, 58, XX; SQLite busy, full,

@@ -42,10 +42,22 @@ struct Body {
   std::vector<std::byte> bytes;
   TextStores texts;
   std::uint32_t chunks = 0;
+  std::uint64_t first_seq = 0;
+  std::uint64_t size = 0;  // also of what is not held
+  bool held = true;        // otherwise it is read once more
 
+  void count(std::span<const std::byte> part, std::uint64_t seq) {
+    if (first_seq == 0) first_seq = seq;
+    size += part.size();
+  }
   void add(std::span<const std::byte> part, const std::shared_ptr<TextStore>& store) {
     bytes.insert(bytes.end(), part.begin(), part.end());
     if (texts.empty() || texts.back() != store) texts.push_back(store);
+  }
+  void let_go() {
+    held = false;
+    bytes = {};
+    texts = {};
   }
 };
 
@@ -108,19 +120,28 @@ void FeedTransaction::read_entries() {
   values = std::move(read->values);
 }
 
+void FeedTransaction::for_each(const UsesEntry& use) const {
+  if (stored != nullptr) return stored->for_each(use);
+  for (const Entry& entry : entries) {
+    if (!use(entry)) return;
+  }
+}
+
 FeedTransaction FeedTransaction::copy() const {
   FeedTransaction out;
   out.seq = seq;
   out.head = head;
   out.outcome = outcome;
+  out.stored = stored;
   out.bytes = bytes;
-  out.read_entries();
+  if (stored == nullptr) out.read_entries();
   out.texts = texts;
   return out;
 }
 
 std::string_view FeedTransaction::text(const TextId& id) const {
   if (id == kNoText) return {};
+  if (stored != nullptr) return stored->text(id);
   for (const auto& store : texts) {
     if (const auto* found = store->find(id)) return *found;
   }
@@ -150,6 +171,9 @@ struct JournalFeed::Impl {
   std::vector<Held> texts;       // the last is the current segment's
   std::uint64_t text_bytes = 0;  // of all in `texts`
   std::string ended;             // why nothing after a gap can be used
+  // Reads transactions once more that were not held; stands behind `again_seq`.
+  std::unique_ptr<JournalReader> again;
+  std::uint64_t again_seq = 0;
 
   std::unique_ptr<JournalReader> open() const;
   bool read_one();
@@ -158,6 +182,9 @@ struct JournalFeed::Impl {
   void take_chunk(const JournalRecord& record);
   void take_outcome(const JournalRecord& record);
   Body find_chunks(const JournalRecord& record, std::uint64_t txn_id, std::uint32_t wanted) const;
+  void take_part(Body& body, std::span<const std::byte> part, std::uint64_t seq);
+  void let_go(Body& body);
+  void read_again(Pending& item);
   void enter_segment(std::uint64_t number);
   void keep(std::span<const std::byte> part, std::uint64_t seq);
   void check_limits();
@@ -189,18 +216,12 @@ void JournalFeed::Impl::keep(std::span<const std::byte> part, std::uint64_t seq)
 }
 
 void JournalFeed::Impl::check_limits() {
-  if (transactions <= kFeedPendingMax && bytes + text_bytes <= kFeedBytesMax) return;
-  const std::uint64_t held_mib = (bytes + text_bytes) >> 20;
-  if (pending.empty())
-    throw std::runtime_error(
-        fmt::format("transactions that are still open have {} MiB in the journal, more than the {} "
-                    "MiB that are held in memory; write less in one transaction",
-                    held_mib, kFeedBytesMax >> 20));
+  if (transactions <= kFeedPendingMax) return;
   const Pending& first = pending.front();
-  throw std::runtime_error(fmt::format(
-      "{} transactions ({} MiB) wait behind transaction {} (id {}), more than the {} "
-      "transactions and {} MiB that are held in memory",
-      transactions, held_mib, first.seq, first.head.txn_id, kFeedPendingMax, kFeedBytesMax >> 20));
+  throw std::runtime_error(
+      fmt::format("{} transactions wait behind transaction {} (id {}), more than the {} that are "
+                  "kept in mind",
+                  transactions, first.seq, first.head.txn_id, kFeedPendingMax));
 }
 
 bool JournalFeed::Impl::read_one() {
@@ -236,7 +257,7 @@ void JournalFeed::Impl::take(const JournalRecord& record) {
     case RecordType::abandon: {
       const auto found = chunks.find(leading_id(record));
       if (found == chunks.end()) return;
-      bytes -= found->second.bytes.size();
+      let_go(found->second);
       chunks.erase(found);
       return;
     }
@@ -255,14 +276,27 @@ void JournalFeed::Impl::take(const JournalRecord& record) {
   }
 }
 
+void JournalFeed::Impl::let_go(Body& body) {
+  bytes -= body.bytes.size();
+  body.let_go();
+}
+
+void JournalFeed::Impl::take_part(Body& body, std::span<const std::byte> part, std::uint64_t seq) {
+  body.count(part, seq);
+  if (!body.held) return;
+  if (body.size > kWholeBytesMax || bytes + text_bytes + part.size() > kFeedBytesMax) {
+    return let_go(body);
+  }
+  keep(part, seq);
+  body.add(part, store);
+  bytes += part.size();
+}
+
 void JournalFeed::Impl::take_chunk(const JournalRecord& record) {
   const auto txn_id = leading_id(record);
-  const auto part = record.payload.subspan(sizeof(txn_id));
   auto& body = chunks[txn_id];
-  body.add(part, store);
   ++body.chunks;
-  bytes += part.size();
-  keep(part, record.seq);
+  take_part(body, record.payload.subspan(sizeof(txn_id)), record.seq);
 }
 
 void JournalFeed::Impl::take_transaction(const JournalRecord& record) {
@@ -273,24 +307,21 @@ void JournalFeed::Impl::take_transaction(const JournalRecord& record) {
   item.head = *head;
   if (const auto found = chunks.find(head->txn_id); found != chunks.end()) {
     item.body = std::move(found->second);
-    bytes -= item.body.bytes.size();
     chunks.erase(found);
   }
-  if (record.seq <= after_seq) return;
+  if (record.seq <= after_seq) return let_go(item.body);
   if (item.body.chunks != head->chunks) {
+    let_go(item.body);
     item.body = find_chunks(record, head->txn_id, head->chunks);
   }
-  const auto part = record.payload.subspan(sizeof(TransactionHead));
-  keep(part, record.seq);
-  item.body.add(part, store);
-  bytes += item.body.bytes.size();
+  take_part(item.body, record.payload.subspan(sizeof(TransactionHead)), record.seq);
   unresolved[head->txn_id] = record.seq;
   ++transactions;
   pending.push_back(std::move(item));
 }
 
 // A feed that was opened behind the beginning of a transaction has not met its first chunks. They
-// are read from further and further back until all are there; transactions of several chunks are
+// are looked for further and further back until all are there; transactions of several chunks are
 // rare and few are open at any one place.
 Body JournalFeed::Impl::find_chunks(const JournalRecord& record, std::uint64_t txn_id,
                                     std::uint32_t wanted) const {
@@ -299,20 +330,14 @@ Body JournalFeed::Impl::find_chunks(const JournalRecord& record, std::uint64_t t
     const auto earlier = open();
     if (const auto status = earlier->seek(from); !status.ok()) fail(status);
     Body body;
-    std::shared_ptr<TextStore> found_texts;
-    std::uint64_t in_segment = 0;
+    body.held = false;
     for (;;) {
       const auto found = earlier->next();
       if (!found.ok()) fail(found.status());
       if (found->seq >= record.seq) break;
       if (found->type != RecordType::chunk || leading_id(*found) != txn_id) continue;
-      if (found->segment != in_segment) found_texts = std::make_shared<TextStore>();
-      in_segment = found->segment;
-      const auto part = found->payload.subspan(sizeof(txn_id));
-      keep_texts(*earlier, part, found->seq, *found_texts);
-      body.add(part, found_texts);
+      body.count(found->payload.subspan(sizeof(txn_id)), found->seq);
       ++body.chunks;
-      if (body.bytes.size() > kFeedBytesMax) fail_at(record, "is a transaction over the limit");
     }
     if (body.chunks == wanted) return body;
     if (from == 1 || body.chunks > wanted) {
@@ -320,6 +345,37 @@ Body JournalFeed::Impl::find_chunks(const JournalRecord& record, std::uint64_t t
               fmt::format("is a transaction of {} chunks, and {} are there", wanted, body.chunks));
     }
   }
+}
+
+// A transaction that there was no room for when it was met.
+void JournalFeed::Impl::read_again(Pending& item) {
+  constexpr std::uint64_t kReadOverMax = 4096;  // records, instead of seeking
+  Body body;
+  const std::uint64_t from = item.body.first_seq;
+  if (again == nullptr || from <= again_seq || from > again_seq + kReadOverMax) {
+    again = open();
+    if (const auto status = again->seek(from); !status.ok()) fail(status);
+  }
+  auto found_texts = std::make_shared<TextStore>();
+  std::uint64_t in_segment = 0;
+  for (again_seq = 0; again_seq < item.seq;) {
+    const auto found = again->next();
+    if (!found.ok()) fail(found.status());
+    again_seq = found->seq;
+    const bool last = found->seq == item.seq;
+    if (found->seq < from) continue;
+    if (!last && (found->type != RecordType::chunk || leading_id(*found) != item.head.txn_id)) {
+      continue;
+    }
+    if (found->segment != in_segment) found_texts = std::make_shared<TextStore>();
+    in_segment = found->segment;
+    const auto part =
+        found->payload.subspan(last ? sizeof(TransactionHead) : sizeof(item.head.txn_id));
+    body.count(part, found->seq);
+    keep_texts(*again, part, found->seq, *found_texts);
+    body.add(part, found_texts);
+  }
+  item.body = std::move(body);
 }
 
 void JournalFeed::Impl::take_outcome(const JournalRecord& record) {
@@ -346,11 +402,21 @@ FeedItem JournalFeed::Impl::hand_out() {
     return out;
   }
   --transactions;
-  bytes -= item.body.bytes.size();
   FeedTransaction transaction;
   transaction.seq = item.seq;
   transaction.head = item.head;
   transaction.outcome = *item.outcome;
+  if (item.body.held) {
+    bytes -= item.body.bytes.size();
+  } else if (item.body.size <= kWholeBytesMax) {
+    read_again(item);
+  } else {
+    transaction.stored = std::make_shared<StoredTransaction>(directory, keys, item.body.first_seq,
+                                                             item.seq, item.head);
+    if (transaction.outcome == Outcome::committed) transaction.stored->check();
+    out.transaction = std::move(transaction);
+    return out;
+  }
   transaction.bytes = std::move(item.body.bytes);
   transaction.read_entries();
   transaction.texts.assign(item.body.texts.begin(), item.body.texts.end());

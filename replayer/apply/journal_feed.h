@@ -13,6 +13,7 @@
 
 #include "journal/record.h"
 #include "journal/segment.h"
+#include "replayer/apply/stored_transaction.h"
 
 namespace understudy {
 
@@ -29,7 +30,8 @@ class TextStore {
   std::unordered_map<TextId, std::string, TextIdHash> texts_;
 };
 
-/// A transaction ready to be applied or skipped. Owns its bytes and keeps its texts alive.
+/// A transaction ready to be applied or skipped. A small one owns its bytes and keeps its texts
+/// alive; of a large one `entries` is empty, and `for_each` reads the journal.
 struct FeedTransaction {
   FeedTransaction() = default;
   FeedTransaction(FeedTransaction&&) = default;
@@ -45,10 +47,15 @@ struct FeedTransaction {
   std::vector<Entry> entries;      // views into bytes and values
   std::vector<std::byte> bytes;    // of the entries
   std::deque<std::string> values;  // large ones, put together
+  /// Of one that is too large to be held, instead of the three before.
+  std::shared_ptr<StoredTransaction> stored;
+  /// Calls `use` with the entries in order, as StoredTransaction says, whichever it is.
+  void for_each(const UsesEntry& use) const;
   /// From `bytes`. Throws std::runtime_error when they are no whole transaction.
   void read_entries();
   /// Text of a statement, or the encoded shape; empty for kNoText. Valid as long as this
-  /// transaction. Throws std::runtime_error when the journal has no such text.
+  /// transaction; of a stored one for the entry at hand, in `for_each`. Throws std::runtime_error
+  /// when the journal has no such text.
   [[nodiscard]] std::string_view text(const TextId& id) const;
   std::vector<std::shared_ptr<const TextStore>> texts;  // of the segments it stands in
 };
@@ -72,20 +79,16 @@ struct FeedWait {
   std::int64_t sealed_at_us = 0;
 };
 
-/// The journal needs a key that was not given.
-class JournalKeyError : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
+inline constexpr std::size_t kFeedPendingMax = 1u << 20;   // transactions behind the oldest
+inline constexpr std::uint64_t kFeedBytesMax = 64u << 20;  // held of them, and of open ones
+inline constexpr std::size_t kWholeBytesMax = 1u << 20;    // a larger transaction is never held
 
-inline constexpr std::size_t kFeedPendingMax = 1u << 20;    // transactions without outcome
-inline constexpr std::uint64_t kFeedBytesMax = 1ull << 30;  // held in memory
-
-/// Reads no further than the next item needs, so that its memory is what lies between the oldest
-/// transaction without outcome and the reader. Markers wait for the transactions before them. An
-/// `unknown` outcome holds the feed until a definite one follows; behind a definite one it is
-/// ignored. Single thread. Throws std::runtime_error (one line: position and remedy) on damage or
-/// gap, JournalKeyError where a key is missing.
+/// Reads no further than the next item needs. What lies between the oldest transaction without
+/// outcome and the reader is held up to the limits above; of what is beyond them only the place in
+/// the journal is known, where it is read once more when its turn comes. Markers wait for the
+/// transactions before them. An `unknown` outcome holds the feed until a definite one follows;
+/// behind a definite one it is ignored. Single thread. Throws std::runtime_error (one line:
+/// position and remedy) on damage or gap, JournalKeyError where a key is missing.
 class JournalFeed {
  public:
   /// Items with seq > after_seq. Chunks of a transaction that begin before are found all the same.

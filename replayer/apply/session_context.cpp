@@ -1,10 +1,13 @@
 #include "replayer/apply/session_context.h"
 
+#include <algorithm>
 #include <cctype>
 #include <string_view>
 
 namespace understudy {
 namespace {
+
+constexpr std::size_t kRefusedKept = 4096;
 
 // Settings of a session that another can have too; those of a moment (TIMESTAMP, INSERT_ID) are
 // SESSION ONLY.
@@ -124,7 +127,15 @@ void SessionContext::apply(const std::vector<std::string>& statements) {
     try {
       shadow_.run(statement);
     } catch (const odbc::Error& error) {
-      if (!error.connection_lost()) failed_[statement] = error.sqlstate();
+      if (!error.connection_lost()) {
+        // What is refused once more is remembered once more.
+        if (failed_.size() >= kRefusedKept) {
+          std::erase_if(failed_, [&](const auto& one) {
+            return std::find(statements.begin(), statements.end(), one.first) == statements.end();
+          });
+        }
+        failed_[statement] = error.sqlstate();
+      }
       throw;
     }
   }

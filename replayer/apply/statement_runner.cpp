@@ -4,6 +4,18 @@
 #include <iterator>
 
 namespace understudy {
+namespace {
+
+/// Drivers keep the text that they made of the values until the next execution.
+constexpr std::size_t kKeptValuesBytesMax = 1u << 20;
+
+std::size_t bytes_of(const std::vector<odbc::Bind>& parameters) {
+  std::size_t bytes = 0;
+  for (const auto& one : parameters) bytes += one.bytes.size();
+  return bytes;
+}
+
+}  // namespace
 
 long long PreparedStatements::run(std::string_view text,
                                   const std::vector<odbc::Bind>& parameters) {
@@ -25,6 +37,10 @@ long long PreparedStatements::run(std::string_view text,
     entry->statement->execute();
     const auto rows = entry->statement->row_count();
     entry->statement->close();
+    if (bytes_of(parameters) > kKeptValuesBytesMax) {
+      by_text_.erase(found);
+      recent_.erase(entry);
+    }
     return rows;
   } catch (...) {
     by_text_.erase(found);
@@ -74,6 +90,7 @@ bool JoinedStatements::run() {
   } while (statement_->next_result());
   same = same && results == expected_.size();
   statement_->close();
+  if (bytes_ > kKeptValuesBytesMax) statement_.reset();
   clear();
   return same;
 }

@@ -1,6 +1,7 @@
 #include "replayer/migration/bypass.h"
 
 #include <algorithm>
+#include <map>
 
 namespace understudy {
 namespace {
@@ -26,26 +27,29 @@ const std::string& RecordedWrites::table_of(const FeedTransaction& transaction, 
 
 void RecordedWrites::add(const FeedTransaction& transaction) {
   if (transaction.outcome != Outcome::committed) return;
-  const std::lock_guard guard(mutex_);
-  ++transactions_;
   bool unknown = false;
-  std::vector<std::string> touched;
-  for (const Entry& entry : transaction.entries) {
+  std::map<std::string, std::uint64_t> rows;  // by table
+  transaction.for_each([&](const Entry& entry) {
     const bool counts = entry.type == Entry::Type::statement || entry.type == Entry::Type::rows;
     unknown = unknown || entry.type == Entry::Type::note;
-    if (!counts || entry.statement.verdict == Verdict::context) continue;
+    if (!counts || entry.statement.verdict == Verdict::context) return true;
     const StatementEntry& statement = entry.statement;
     const std::string table =
         statement.shape == kNoText ? std::string() : table_of(transaction, statement.shape);
     if (table.empty()) {
       unknown = true;
-      continue;
+      return true;
     }
     const auto changed = static_cast<std::uint64_t>(std::max<std::int64_t>(statement.row_count, 0));
-    tables_[table].rows += statement.rows.empty() ? changed : statement.rows.size();
-    if (std::find(touched.begin(), touched.end(), table) == touched.end()) touched.push_back(table);
+    rows[table] += statement.rows.empty() ? changed : statement.rows.size();
+    return true;
+  });
+  const std::lock_guard guard(mutex_);
+  ++transactions_;
+  for (const auto& [table, count] : rows) {
+    tables_[table].rows += count;
+    ++tables_[table].transactions;
   }
-  for (const std::string& table : touched) ++tables_[table].transactions;
   if (unknown) ++unknown_;
 }
 

@@ -25,6 +25,7 @@ class RecordedWrites {
     std::uint64_t transactions = 0;
   };
 
+  /// By one thread.
   void add(const FeedTransaction& transaction);
   /// Of one table or several, as TableWrites names them.
   [[nodiscard]] Table of(const TableWrites& writes) const;
@@ -38,7 +39,7 @@ class RecordedWrites {
 
   mutable std::mutex mutex_;
   std::map<std::string, Table, std::less<>> tables_;
-  std::unordered_map<TextId, std::string, TextIdHash> shapes_;
+  std::unordered_map<TextId, std::string, TextIdHash> shapes_;  // of the thread that adds
   std::uint64_t unknown_ = 0;
   std::uint64_t transactions_ = 0;
 };

@@ -29,7 +29,11 @@ struct TouchedRow {
   std::optional<Key> image;  // all columns; nothing: removed
 };
 
+/// Rows of other transactions that are told apart; of a table with more all count as written.
+constexpr std::size_t kKeysOfTableMax = 100'000;
+
 struct Touched {
+  bool keys_only = false;              // of transactions that are not the one in doubt
   bool everything = false;             // an opaque statement
   bool incomplete = false;             // a row that cannot be looked up by its key
   std::set<std::string> whole_tables;  // written without row images
@@ -51,6 +55,16 @@ odbc::Bind bind_of(const Parameter& parameter) {
           std::string(parameter.bytes)};
 }
 
+void add_key(const Shape& shape, const Key& key, Touched& touched) {
+  const std::string table = table_of(shape);
+  if (touched.keys_only && touched.whole_tables.contains(table)) return;
+  auto& keys = touched.keys[table];
+  keys.insert(key);
+  if (!touched.keys_only || keys.size() <= kKeysOfTableMax) return;
+  touched.keys.erase(table);
+  touched.whole_tables.insert(table);
+}
+
 void add_rows(const StatementEntry& statement, const Shape& shape, Touched& touched) {
   for (const RowEffect& row : statement.rows) {
     if (row.values.size() < shape.key_count || shape.key_count == 0) {
@@ -66,7 +80,7 @@ void add_rows(const StatementEntry& statement, const Shape& shape, Touched& touc
       values.push_back(value && *value != kNull ? odbc::OptionalText(std::string(*value))
                                                 : std::nullopt);
     if (row.verb == Verb::move && values.size() > shape.key_count) {
-      touched.keys[table_of(shape)].insert(Key(values.begin(), values.begin() + shape.key_count));
+      add_key(shape, Key(values.begin(), values.begin() + shape.key_count), touched);
       values.erase(values.begin(), values.begin() + shape.key_count);
     }
     out.key.assign(values.begin(), values.begin() + shape.key_count);
@@ -74,8 +88,9 @@ void add_rows(const StatementEntry& statement, const Shape& shape, Touched& touc
     touched.incomplete = touched.incomplete || !row.large.empty();
     if (row.verb != Verb::remove && row.large.empty() && values.size() == shape.columns.size())
       out.image = values;
-    touched.keys[table_of(shape)].insert(out.key);
-    if (row.large.empty()) touched.images[{table_of(shape), out.key}] = std::move(out);
+    add_key(shape, out.key, touched);
+    if (row.large.empty() && !touched.keys_only)
+      touched.images[{table_of(shape), out.key}] = std::move(out);
   }
 }
 
@@ -158,11 +173,12 @@ void add_statement(const StatementEntry& statement, const Shape& shape, const Ca
   out.verb = statement.verb;
   if (const auto key = integer_key(statement, shape, catalog)) {
     out.key = *key;
-    touched.keys[table_of(shape)].insert(*key);
-    touched.statements.push_back(std::move(out));
+    add_key(shape, *key, touched);
+    if (!touched.keys_only) touched.statements.push_back(std::move(out));
     return;
   }
   touched.whole_tables.insert(table_of(shape));
+  if (touched.keys_only) return;
   for (const KeyPart& part : statement.key) {
     if (part.parameter && *part.parameter < statement.parameters.size() &&
         !statement.parameters[*part.parameter].pieces)
@@ -199,6 +215,7 @@ void add_entries(JournalReader& journal, std::span<const std::byte> bytes, const
 /// What later transactions, up to the marker, wrote.
 Touched touched_until(JournalReader& journal, std::uint64_t marker_id, const Catalog& catalog) {
   Touched out;
+  out.keys_only = true;
   for (std::uint64_t count = 0; count < kLaterRecordsMax; ++count) {
     const JournalRecord record = require(journal.next());
     if (record.type == RecordType::marker &&

@@ -528,8 +528,14 @@ bool Worker::replay_next(Replay& replay) {
                                              "itself; nothing more is applied",
                                              item->transaction->seq, target_name(replay.way)));
     replay.open.push_back(item->transaction->seq);
-    recorded_.add(*item->transaction);
-    applier.apply(std::move(*item->transaction));
+    try {
+      recorded_.add(*item->transaction);
+      applier.apply(std::move(*item->transaction));
+    } catch (const DamagedTransaction& error) {
+      migration_.map->invalidate(error.what());
+      if (replay.way == Way::there) check_mode();
+      throw;
+    }
     if (applier.batch_full()) applier.commit();
     publish(replay, false);
     return true;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <cstring>
 #include <utility>
 
 #include "journal/c_type.h"
@@ -16,6 +17,8 @@ namespace {
 constexpr std::size_t kDiagnosticUnitsMax = 2048;
 constexpr std::size_t kFirstPieceBytes = 8192;  // of a column; longer values take a second call
 constexpr std::size_t kKeptBufferBytesMax = 1 << 20;
+// libsqliteodbc measures the whole text at each call: not many calls, then.
+constexpr std::size_t kSliceBytes = 16u << 20;
 constexpr std::size_t kInfoBytesMax = 1024;
 
 struct Diagnostic {
@@ -301,11 +304,13 @@ void Statement::bind(const std::vector<Bind>& parameters) {
   for (const auto& given : parameters) {
     const Bind* bind = &given;
     if (connection_.wide_ && given.utf8 && given.c_type == SQL_C_CHAR && given.indicator >= 0) {
-      const auto text = to_wide(given.bytes);
-      auto& wide = converted_.emplace_back(given);
+      auto& wide = converted_.emplace_back();
+      wide.column_size = given.column_size;
+      wide.digits = given.digits;
+      wide.io_type = given.io_type;
       wide.c_type = SQL_C_WCHAR;
       wide.sql_type = given.sql_type == SQL_VARCHAR ? SQLSMALLINT{SQL_WVARCHAR} : given.sql_type;
-      wide.bytes.assign(reinterpret_cast<const char*>(text.data()), text.size() * 2);
+      wide.bytes = to_wide_bytes(given.bytes);
       wide.indicator = static_cast<SQLLEN>(wide.bytes.size());
       bind = &wide;
     } else if (given.io_type != SQL_PARAM_INPUT) {
@@ -398,27 +403,37 @@ OptionalText Statement::text(int column) {
   const std::size_t unit = wide ? sizeof(SQLWCHAR) : bytes ? 0 : 1;  // of the NUL at the end
   const SQLSMALLINT c_type = bytes ? SQL_C_BINARY : wide ? SQL_C_WCHAR : SQL_C_CHAR;
   if (buffer_.size() < kFirstPieceBytes) buffer_.resize(kFirstPieceBytes);
-  std::size_t filled = 0;
-  while (true) {
+  std::string value;
+  std::size_t kept = 0;  // at the front of the buffer: the first half of a character
+  for (bool whole = false; !whole;) {
     SQLLEN left = 0;  // before this call
-    const std::size_t room = buffer_.size() - filled;
+    const std::size_t room = buffer_.size() - kept;
     const auto answer = SQLGetData(handle_, static_cast<SQLUSMALLINT>(column), c_type,
-                                   buffer_.data() + filled, static_cast<SQLLEN>(room), &left);
+                                   buffer_.data() + kept, static_cast<SQLLEN>(room), &left);
     if (answer == SQL_NO_DATA) break;
     if (!SQL_SUCCEEDED(answer)) {
       raise(SQL_HANDLE_STMT, handle_, connection_.dbc_, wide, "reading a column");
     }
     if (left == SQL_NULL_DATA) return std::nullopt;
-    const bool whole = left != SQL_NO_TOTAL && static_cast<std::size_t>(left) + unit <= room;
-    filled += whole ? static_cast<std::size_t>(left) : room - unit;
+    whole = left != SQL_NO_TOTAL && static_cast<std::size_t>(left) + unit <= room;
+    std::size_t filled = kept + (whole ? static_cast<std::size_t>(left) : room - unit);
+    kept = 0;
+    if (wide) {
+      const auto* text = reinterpret_cast<const SQLWCHAR*>(buffer_.data());
+      const std::size_t units = filled / sizeof(SQLWCHAR);
+      if (!whole && units != 0 && (text[units - 1] & 0xfc00) == 0xd800) kept = sizeof(SQLWCHAR);
+      filled -= kept;
+      value += to_utf8(text, filled / sizeof(SQLWCHAR));
+    } else {
+      value.append(buffer_, 0, filled);
+    }
     if (whole) break;
+    std::memmove(buffer_.data(), buffer_.data() + filled, kept);
     const std::size_t more =
         left == SQL_NO_TOTAL ? buffer_.size() : static_cast<std::size_t>(left) - (room - unit);
-    buffer_.resize(filled + more + unit);
+    const std::size_t wanted = kept + std::min(more, kSliceBytes) / 2 * 2 + 2 * unit;
+    if (buffer_.size() < wanted) buffer_.resize(wanted);
   }
-  auto value =
-      wide ? to_utf8(reinterpret_cast<const SQLWCHAR*>(buffer_.data()), filled / sizeof(SQLWCHAR))
-           : buffer_.substr(0, filled);
   if (buffer_.size() > kKeptBufferBytesMax) buffer_ = {};
   return value;
 }

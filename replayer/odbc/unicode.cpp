@@ -1,6 +1,7 @@
 #include "replayer/odbc/unicode.h"
 
 #include <cstdint>
+#include <cstring>
 #include <stdexcept>
 
 namespace understudy::odbc {
@@ -55,20 +56,37 @@ void append_utf8(std::string& out, std::uint32_t code) {
   out += static_cast<char>(0x80 | (code & 0x3f));
 }
 
+template <class Put>
+void each_unit(std::string_view text, Put put) {
+  for (std::size_t at = 0; at < text.size();) {
+    const std::uint32_t code = next_code_point(text, at);
+    if (code < 0x10000) {
+      put(static_cast<SQLWCHAR>(code));
+    } else {
+      put(static_cast<SQLWCHAR>(0xd800 + ((code - 0x10000) >> 10)));
+      put(static_cast<SQLWCHAR>(0xdc00 + ((code - 0x10000) & 0x3ff)));
+    }
+  }
+}
+
 }  // namespace
 
 WideText to_wide(std::string_view text) {
   WideText out;
   out.reserve(text.size());
-  for (std::size_t at = 0; at < text.size();) {
-    const std::uint32_t code = next_code_point(text, at);
-    if (code < 0x10000) {
-      out += static_cast<SQLWCHAR>(code);
-    } else {
-      out += static_cast<SQLWCHAR>(0xd800 + ((code - 0x10000) >> 10));
-      out += static_cast<SQLWCHAR>(0xdc00 + ((code - 0x10000) & 0x3ff));
-    }
-  }
+  each_unit(text, [&](SQLWCHAR unit) { out += unit; });
+  return out;
+}
+
+std::string to_wide_bytes(std::string_view text) {
+  std::size_t units = 0;
+  each_unit(text, [&](SQLWCHAR) { ++units; });
+  std::string out(units * sizeof(SQLWCHAR), '\0');
+  char* at = out.data();
+  each_unit(text, [&](SQLWCHAR unit) {
+    std::memcpy(at, &unit, sizeof(unit));
+    at += sizeof(unit);
+  });
   return out;
 }
 

@@ -13,6 +13,8 @@ using WideText = std::basic_string<SQLWCHAR>;
 
 /// Throws std::runtime_error when `text` is not UTF-8.
 WideText to_wide(std::string_view text);
+/// The same as bytes, for values that may be large.
+std::string to_wide_bytes(std::string_view text);
 /// Lone surrogates become U+FFFD.
 std::string to_utf8(const SQLWCHAR* text, std::size_t units);
 

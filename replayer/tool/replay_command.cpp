@@ -99,12 +99,13 @@ struct Counted {
       return;
     }
     ++transactions;
-    for (const auto& entry : transaction.entries) {
+    transaction.for_each([&](const Entry& entry) {
       if (entry.type == Entry::Type::note) ++notes;
-      if (entry.type != Entry::Type::statement) continue;
+      if (entry.type != Entry::Type::statement) return true;
       ++statements;
       ++verdicts[entry.statement.verdict];
-    }
+      return true;
+    });
   }
 };
 

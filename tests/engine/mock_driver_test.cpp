@@ -1,6 +1,7 @@
 // What the driver does when the real driver behind it is poor, wrong or dying: faults that no
 // engine gives on demand. The real driver is a scripted one.
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 
 #include <cstring>
 #include <limits>
@@ -824,6 +825,28 @@ TEST(MockDriverRecorded, AConnectionLostBeforeTheRowsAreReadLeavesNothingUncaptu
     EXPECT_EQ(recording.uncaptured(), 0u);
     EXPECT_EQ(recording.writing(), 0u);
   }
+}
+
+TEST(MockDriverRecorded, AValueOverTheLimitRunsAndIsCounted) {
+  const MockDriver driver;
+  Recording recording(driver);
+  Application app(recording.target());
+  // Nobody reads it: neither this driver, nor we.
+  constexpr std::size_t kBytes = kValueBytesMax + 1;
+  void* value =
+      ::mmap(nullptr, kBytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  ASSERT_NE(value, MAP_FAILED);
+  raw::Statement stmt(app);
+  SQLLEN length = kBytes;
+  SQLBindParameter(stmt.handle, 1, SQL_PARAM_INPUT, SQL_C_BINARY, SQL_LONGVARBINARY, kBytes, 0,
+                   value, length, &length);
+  EXPECT_EQ(stmt.run("UPDATE t SET a = ?"), SQL_SUCCESS) << stmt.problems();
+  ::munmap(value, kBytes);
+  const Seen seen = recording.drain();
+  ASSERT_EQ(seen.transactions.size(), 1u);
+  EXPECT_EQ(seen.transactions[0].notes, std::vector<std::string>{"value-too-large"});
+  EXPECT_EQ(recording.uncaptured(), 1u);
+  EXPECT_EQ(recording.mode(), Mode::record);
 }
 
 TEST(MockDriverRecorded, AValueWhoseLengthLiesDoesNotFailTheApplicationsStatement) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <numeric>
 
 #include "tests/engine/recording.h"
 
@@ -259,6 +260,28 @@ TEST_P(WritePaths, AnArrayOnAnOpaqueTableIsAStatementForEachSet) {
     std::memcpy(&bound, statements[i].parameters[0].bytes.data(), sizeof bound);
     EXPECT_EQ(bound, values[i]);
   }
+}
+
+TEST_P(WritePaths, AnArrayLargerThanOneRecordOfTheRingIsRecorded) {
+  Application& app = in_transactions();
+  raw::Statement stmt(app);
+  constexpr std::size_t kSets = 3'000;
+  constexpr std::size_t kNoteBytes = 1'000;
+  static_assert(kSets * kNoteBytes > kTestRingBytes / 8);
+  std::vector<SQLINTEGER> ids(kSets);
+  std::iota(ids.begin(), ids.end(), 1'000);
+  std::vector<SQLLEN> id_lengths(kSets);
+  std::vector<SQLLEN> note_lengths(kSets, kNoteBytes);
+  std::string notes(kSets * kNoteBytes, 'n');
+  set(stmt, SQL_ATTR_PARAMSET_SIZE, kSets);
+  SQLBindParameter(stmt.handle, 1, SQL_PARAM_INPUT, SQL_C_LONG, SQL_INTEGER, 0, 0, ids.data(), 0,
+                   id_lengths.data());
+  SQLBindParameter(stmt.handle, 2, SQL_PARAM_INPUT, SQL_C_CHAR, SQL_LONGVARCHAR, kNoteBytes, 0,
+                   notes.data(), kNoteBytes, note_lengths.data());
+  ASSERT_EQ(stmt.run("INSERT INTO items (id, note) VALUES (?, ?)"), SQL_SUCCESS) << stmt.problems();
+  app.commit();
+  EXPECT_EQ(production_.mode(), Mode::record) << production_.map().reason();
+  EXPECT_EQ(column(recorded(), 2), Strings(kSets, std::string(kNoteBytes, 'n')));
 }
 
 // --- data at execution ---

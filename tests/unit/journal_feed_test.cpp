@@ -5,13 +5,30 @@
 #include <stdlib.h>
 
 #include <filesystem>
+#include <functional>
+#include <map>
 #include <stdexcept>
 
 namespace understudy {
 namespace {
 
 class JournalFeedTest : public ::testing::Test {
+ public:
+  /// What a long transaction writes into the journal by.
+  struct Writes {
+    std::function<void(const EntryWriter&, std::uint64_t id)> chunk;
+    std::function<std::uint64_t(std::uint64_t id, const EntryWriter&, std::uint32_t chunks)> seal;
+  };
+
  protected:
+  Writes writes() {
+    return {[this](const EntryWriter& entries, std::uint64_t id) {
+              append_ring(RecordType::chunk, entries, nullptr, id);
+            },
+            [this](std::uint64_t id, const EntryWriter& entries, std::uint32_t chunks) {
+              return seal(id, entries, chunks);
+            }};
+  }
   void SetUp() override {
     std::string pattern = (std::filesystem::temp_directory_path() / "understudy-XXXXXX").string();
     ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
@@ -290,6 +307,176 @@ TEST_F(JournalFeedTest, GivesWhatCameBeforeAGapAndThenRefuses) {
     } catch (const std::runtime_error& error) {
       EXPECT_NE(std::string(error.what()).find("ring full"), std::string::npos);
     }
+  }
+}
+
+// --- more than is held ---------------------------------------------------------------------------
+
+/// A transaction that goes into the journal as it comes, as from a driver.
+class Long {
+ public:
+  Long(JournalFeedTest::Writes writes, std::uint64_t id) : writes_(std::move(writes)), id_(id) {
+    entries.drain_by(
+        [this] {
+          writes_.chunk(entries, id_);
+          entries.chunk_taken();
+          ++chunks_;
+        },
+        kChunkBytesHere);
+  }
+  void rows(const std::string& text, Verb verb, int from, int until, const std::string& body) {
+    entries.begin_statement(Verdict::effects, verb, kStatementHasEffects, text,
+                            Shape{"public", "t", 1, {"id", "body"}}.encode());
+    for (int id = from; id < until; ++id) {
+      entries.begin_row(verb);
+      if (verb == Verb::move) entries.add_value(std::to_string(id));
+      entries.add_value(std::to_string(id + (verb == Verb::move ? 1 : 0)));
+      entries.add_value(body);
+      entries.end_row();
+    }
+    entries.end_statement(until - from);
+  }
+  std::uint64_t seal() { return writes_.seal(id_, entries, chunks_); }
+
+  static constexpr std::size_t kChunkBytesHere = 16u << 10;
+  EntryWriter entries;
+
+ private:
+  JournalFeedTest::Writes writes_;
+  std::uint64_t id_;
+  std::uint32_t chunks_ = 0;
+};
+
+TEST_F(JournalFeedTest, ReadsALargeTransactionFromTheJournalInParts) {
+  constexpr int kRows = 20'000;
+  const std::string body(100, 'b');
+  Long large(writes(), 1);
+  large.rows("one", Verb::insert, 0, kRows, body);
+  large.rows("two", Verb::remove, 0, 10, "");
+  large.seal();
+  outcome(1, Outcome::committed);
+  JournalFeed feed(journal_, 0);
+  const auto item = feed.next();
+  ASSERT_NE(item->transaction->stored, nullptr);
+  for (int again = 0; again < 2; ++again) {
+    int rows = 0;
+    int parts = 0;
+    std::string texts;
+    item->transaction->for_each([&](const Entry& entry) {
+      const StatementEntry& statement = entry.statement;
+      texts += entry.type == Entry::Type::statement
+                   ? std::string(item->transaction->text(statement.text))
+                   : "";
+      if (item->transaction->text(statement.text) != "one") return true;
+      ++parts;
+      EXPECT_EQ(statement.row_count, kRows);
+      EXPECT_EQ(Shape::decode(item->transaction->text(statement.shape))->table, "t");
+      for (const RowEffect& row : statement.rows) {
+        EXPECT_EQ(row.values.at(0), std::to_string(rows++));
+        EXPECT_EQ(row.values.at(1), body);
+      }
+      return true;
+    });
+    EXPECT_EQ(rows, kRows);
+    EXPECT_GT(parts, 10);
+    EXPECT_EQ(texts, "onetwo");
+  }
+}
+
+TEST_F(JournalFeedTest, LeavesOutWhatALargeTransactionTookBack) {
+  const std::string body(100, 'b');
+  Long large(writes(), 1);
+  large.rows("stays", Verb::insert, 0, 3'000, body);
+  const auto mark = large.entries.mark();
+  large.rows("goes", Verb::insert, 0, 3'000, body);
+  large.rows("goes too", Verb::insert, 0, 10, std::string(100'000, 'v'));
+  large.entries.rewind(mark);
+  large.rows("follows", Verb::insert, 0, 10, std::string(100'000, 'w'));
+  large.seal();
+  outcome(1, Outcome::committed);
+  JournalFeed feed(journal_, 0);
+  const auto item = feed.next();
+  ASSERT_NE(item->transaction->stored, nullptr);
+  std::map<std::string, std::size_t> rows;
+  item->transaction->for_each([&](const Entry& entry) {
+    rows[std::string(item->transaction->text(entry.statement.text))] += entry.statement.rows.size();
+    for (const RowEffect& row : entry.statement.rows) EXPECT_NE(row.values.at(1)->front(), 'v');
+    return true;
+  });
+  EXPECT_EQ(rows, (std::map<std::string, std::size_t>{{"stays", 3'000}, {"follows", 10}}));
+}
+
+TEST_F(JournalFeedTest, PutsLargeValuesTogetherOneAfterTheOther) {
+  constexpr std::size_t kValueBytes = 300'000;
+  Long large(writes(), 1);
+  for (char one = 'a'; one < 'k'; ++one)
+    large.rows(std::string(1, one), Verb::insert, 0, 2, std::string(kValueBytes, one));
+  large.seal();
+  outcome(1, Outcome::committed);
+  JournalFeed feed(journal_, 0);
+  const auto item = feed.next();
+  ASSERT_NE(item->transaction->stored, nullptr);
+  std::size_t rows = 0;
+  item->transaction->for_each([&](const Entry& entry) {
+    const auto text = item->transaction->text(entry.statement.text);
+    for (const RowEffect& row : entry.statement.rows) {
+      ++rows;
+      EXPECT_EQ(row.values.at(1), std::string(kValueBytes, text.front()));
+    }
+    // No more values come together than a chunk is large, so that few are held at a time.
+    EXPECT_LE(entry.statement.rows.size(), 1u);
+    return true;
+  });
+  EXPECT_EQ(rows, 20u);
+}
+
+TEST_F(JournalFeedTest, GivesRowsThatChangeTheirKeysTogether) {
+  constexpr int kRows = 20'000;
+  Long large(writes(), 1);
+  large.rows("shift", Verb::move, 0, kRows, std::string(100, 'b'));
+  large.seal();
+  outcome(1, Outcome::committed);
+  JournalFeed feed(journal_, 0);
+  const auto item = feed.next();
+  ASSERT_NE(item->transaction->stored, nullptr);
+  int statements = 0;
+  item->transaction->for_each([&](const Entry& entry) {
+    ++statements;
+    EXPECT_EQ(entry.statement.rows.size(), static_cast<std::size_t>(kRows));
+    EXPECT_EQ(entry.statement.rows.at(kRows - 1).values.at(0), std::to_string(kRows - 1));
+    EXPECT_EQ(item->transaction->text(entry.statement.text), "shift");
+    return true;
+  });
+  EXPECT_EQ(statements, 1);
+}
+
+TEST_F(JournalFeedTest, ReadsOnceMoreWhatDidNotFitBehindATransactionWithoutOutcome) {
+  transaction(1, "first");
+  constexpr std::uint64_t kTransactions = 120;
+  for (std::uint64_t id = 2; id < 2 + kTransactions; ++id) {
+    EntryWriter entries;
+    entries.begin_statement(Verdict::keyed, Verb::update, 0, "text " + std::to_string(id), "");
+    Parameter parameter;
+    parameter.c_type = 1;  // SQL_C_CHAR
+    const std::string value(60'000, 'v');
+    parameter.indicator = static_cast<std::int64_t>(value.size());
+    parameter.bytes = value;
+    for (int i = 0; i < 12; ++i) entries.add_parameter(parameter);
+    entries.end_statement(1);
+    seal(id, entries, 0);
+    outcome(id, Outcome::committed);
+  }
+  static_assert(kTransactions * 12 * 60'000 > kFeedBytesMax);
+  JournalFeed feed(journal_, 0);
+  EXPECT_FALSE(feed.next());
+  EXPECT_EQ(feed.backlog(), 1 + kTransactions);
+  outcome(1, Outcome::committed);
+  EXPECT_EQ(id_of(feed.next()), 1u);
+  for (std::uint64_t id = 2; id < 2 + kTransactions; ++id) {
+    const auto item = feed.next();
+    ASSERT_EQ(id_of(item), id);
+    EXPECT_EQ(texts_of(*item->transaction), "text " + std::to_string(id) + ";");
+    EXPECT_EQ(item->transaction->entries.at(0).statement.parameters.size(), 12u);
   }
 }
 
