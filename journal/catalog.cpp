@@ -180,6 +180,28 @@ void put_table(std::string& out, const Table& table) {
   out += '\n';
 }
 
+constexpr std::string_view kNameCases = "ulsm";  // in the order of NameCase
+
+void put_engine(std::string& out, const Engine& engine) {
+  out += "\nengine";
+  put_field(out, engine.name);
+  put_field(out, engine.quote);
+  put_field(out, std::string(1, kNameCases[static_cast<std::size_t>(engine.names)]));
+  put_field(out, std::string(1, kNameCases[static_cast<std::size_t>(engine.quoted_names)]));
+  put_field(out, flags_word({{engine.for_update, 'f'},
+                             {engine.savepoints, 's'},
+                             {engine.serializable, 'z'},
+                             {engine.snapshots, 'o'},
+                             {engine.limit, 'l'},
+                             {engine.fetch_first, 'r'}}));
+}
+
+std::optional<NameCase> name_case(std::string_view word) {
+  const std::size_t at = word.size() == 1 ? kNameCases.find(word) : kNameCases.npos;
+  if (at == kNameCases.npos) return std::nullopt;
+  return static_cast<NameCase>(at);
+}
+
 /// Reads line after line into a catalog; false when a line makes no sense.
 class LineReader {
  public:
@@ -187,6 +209,7 @@ class LineReader {
     const auto& word = f[0];
     if (ended_) return false;
     if (word == "dialect") return f.size() == 2 && dialect(f[1]);
+    if (word == "engine") return f.size() == 6 && engine(f);
     if (word == "search_path") return assign(catalog.search_path, f, 1);
     if (word == "shadow_connection")
       return f.size() == 2 && (catalog.shadow_connection = f[1], true);
@@ -211,6 +234,24 @@ class LineReader {
     const auto known = dialect_from_name(name);
     if (known) catalog.dialect = *known;
     return known.has_value();
+  }
+
+  bool engine(const Fields& f) {
+    const auto names = name_case(f[3]);
+    const auto quoted = name_case(f[4]);
+    if (!names || !quoted) return false;
+    Engine& out = catalog.engine;
+    out.name = f[1];
+    out.quote = f[2];
+    out.names = *names;
+    out.quoted_names = *quoted;
+    out.for_update = has_flag(f[5], 'f');
+    out.savepoints = has_flag(f[5], 's');
+    out.serializable = has_flag(f[5], 'z');
+    out.snapshots = has_flag(f[5], 'o');
+    out.limit = has_flag(f[5], 'l');
+    out.fetch_first = has_flag(f[5], 'r');
+    return true;
   }
 
   static bool assign(std::vector<std::string>& out, const Fields& f, std::size_t from) {
@@ -354,6 +395,11 @@ Dialect dialect_of_dbms(std::string_view dbms_name) {
   return Dialect::generic;
 }
 
+bool Engine::counts_changed() const {
+  return same_ignoring_case(name.substr(0, 5), "mysql") ||
+         same_ignoring_case(name.substr(0, 7), "mariadb");
+}
+
 std::optional<std::uint32_t> Table::column(std::string_view column_name) const {
   std::optional<std::uint32_t> found;
   bool several = false;
@@ -371,10 +417,14 @@ std::string Table::display_name() const {
 }
 
 const Table* Catalog::find(std::string_view schema, std::string_view name) const {
+  const bool ignores_case = dialect == Dialect::generic && engine.names == NameCase::mixed;
+  const auto same = [&](const std::string& a, std::string_view b) {
+    return ignores_case ? same_ignoring_case(a, b) : same_name(dialect, a, b);
+  };
   const auto in_schema = [&](const std::string_view* wanted, bool* doubtful) -> const Table* {
     const Table* found = nullptr;
     for (const auto& table : tables) {
-      if (!same_name(dialect, table.name, name)) continue;
+      if (!same(table.name, name)) continue;
       if (wanted != nullptr && !same_schema(dialect, table.schema, *wanted)) continue;
       if (found != nullptr) *doubtful = true;
       found = &table;
@@ -406,6 +456,7 @@ std::string Catalog::encode() const {
   std::string out(kFirstLine);
   out += "\ndialect";
   put_field(out, dialect_name(dialect));
+  if (dialect == Dialect::generic) put_engine(out, engine);
   out += "\nsearch_path";
   for (const auto& schema : search_path) put_field(out, schema);
   out += "\nshadow_connection";

@@ -72,8 +72,31 @@ struct Table {
   [[nodiscard]] std::string display_name() const;  // schema.name
 };
 
+/// How an engine stores and compares names.
+enum class NameCase : std::uint8_t { upper, lower, sensitive, mixed };
+
+/// What an ODBC driver told, and `start` has tried, of an engine that is known by nothing else: the
+/// dialect `generic`.
+struct Engine {
+  std::string name;          // SQL_DBMS_NAME
+  std::string quote = "\"";  // around names; empty: names cannot be quoted
+  NameCase names = NameCase::mixed;
+  NameCase quoted_names = NameCase::sensitive;
+  bool for_update = false;    // SELECT ... FOR UPDATE is taken
+  bool savepoints = false;    // SAVEPOINT, ROLLBACK TO SAVEPOINT, RELEASE SAVEPOINT
+  bool serializable = false;  // it runs nothing at a lower isolation level
+  bool snapshots = false;     // it has a level at which all reads of a transaction see one state
+  bool limit = false;         // SELECT ... LIMIT n
+  bool fetch_first = false;   // SELECT ... FETCH FIRST n ROWS ONLY
+  /// Of an UPDATE it counts the rows that it made different only.
+  [[nodiscard]] bool counts_changed() const;
+  bool operator==(const Engine&) const = default;
+  auto operator<=>(const Engine&) const = default;
+};
+
 struct Catalog {
   Dialect dialect = Dialect::generic;
+  Engine engine;                         // of the dialect generic
   std::vector<std::string> search_path;  // schemas an unqualified name is looked for in
   std::vector<Table> tables;
   std::string
@@ -82,6 +105,10 @@ struct Catalog {
   /// Engine rules: PostgreSQL folds unquoted names before calling; SQLite ignores ASCII case.
   /// `schema` empty: search_path. Null when unknown or (ambiguity) in doubt.
   [[nodiscard]] const Table* find(std::string_view schema, std::string_view name) const;
+  /// Whether a statement for one of them means the same on the other.
+  [[nodiscard]] bool same_engine(const Catalog& other) const {
+    return dialect == other.dialect && engine.name == other.engine.name;
+  }
 
   [[nodiscard]] std::string encode() const;
   static Result<Catalog> decode(std::string_view text);

@@ -50,12 +50,16 @@ ChangedRows::ChangedRows(Statement& stmt, const sql::Analysis& analysis,
 
 // The server does not know the text, or the account may not read the table.
 bool ChangedRows::refused() const {
-  if (stmt_.connection.session->dialect == Dialect::sqlite) {
+  const Dialect dialect = stmt_.connection.session->dialect;
+  if (dialect == Dialect::sqlite || dialect == Dialect::generic) {
     constexpr SQLINTEGER kSqliteError = 1;
     // libsqliteodbc tells of an error once: what is read here is what the application gets.
     std::vector<Diagnostic>& told = stmt_.diagnostics;
     take_diagnostics(*stmt_.library, SQL_HANDLE_STMT, own_.handle(), stmt_.connection.wide, stmt_);
-    const bool refused = !told.empty() && told.front().native == kSqliteError;
+    const bool refused =
+        !told.empty() &&
+        (dialect == Dialect::sqlite ? told.front().native == kSqliteError
+                                    : std::string_view(told.front().sqlstate).starts_with("42"));
     if (refused) told.clear();
     return refused;
   }
@@ -207,7 +211,7 @@ ChangedRows::Found ChangedRows::read_before(std::size_t set) {
 bool ChangedRows::append_after(std::size_t set, SQLLEN count, EntryWriter& entries,
                                const BeginsEntry& begin) {
   if (count == 0) return true;
-  if (!analysis_.after.empty()) return append_found(set, entries, begin);
+  if (!analysis_.after.empty()) return append_found(set, count, entries, begin);
   SQLLEN matched = 0;
   SQLLEN changed = 0;
   for (const Rows& rows : rows_) {
@@ -228,7 +232,8 @@ bool ChangedRows::append_after(std::size_t set, SQLLEN count, EntryWriter& entri
   }
   if (changed == count) return true;
   // Rows that were found and stayed as they were. A subquery of ours may have found others.
-  return !analysis_.before_may_miss && matched == count && counts_found_rows(stmt_);
+  const bool met = analysis_.counts_met || counts_found_rows(stmt_);
+  return !analysis_.before_may_miss && matched == count && met;
 }
 
 bool ChangedRows::append_returned(SQLRETURN ret, OwnStatement& own, EntryWriter& entries,
@@ -329,7 +334,8 @@ SQLLEN ChangedRows::append_changed(const Rows& rows, EntryWriter& entries) {
   return changed;
 }
 
-bool ChangedRows::append_found(std::size_t set, EntryWriter& entries, const BeginsEntry& begin) {
+bool ChangedRows::append_found(std::size_t set, SQLLEN count, EntryWriter& entries,
+                               const BeginsEntry& begin) {
   SQLLEN total = 0;
   begin(analysis_.after.front());
   for (const sql::RowsQuery& query : analysis_.after) {
@@ -348,6 +354,10 @@ bool ChangedRows::append_found(std::size_t set, EntryWriter& entries, const Begi
       return false;
     }
     total += here;
+  }
+  if (stmt_.connection.session->dialect == Dialect::generic && total != count) {
+    entries.cancel_statement();
+    return false;
   }
   entries.end_statement(total);
   return true;

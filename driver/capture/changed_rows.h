@@ -72,7 +72,7 @@ class ChangedRows {
   bool fetch_old_keys(const sql::RowsQuery& query);
   SQLLEN append_removed(const Rows& rows, EntryWriter& entries);
   SQLLEN append_changed(const Rows& rows, EntryWriter& entries);
-  bool append_found(std::size_t set, EntryWriter& entries, const BeginsEntry& begin);
+  bool append_found(std::size_t set, SQLLEN count, EntryWriter& entries, const BeginsEntry& begin);
 
   Statement& stmt_;
   const sql::Analysis& analysis_;

@@ -114,6 +114,15 @@ std::string name_of(const std::string& statement, Dialect dialect) {
   return statement;
 }
 
+// Of an engine of which nothing is known: whatever else is set may change what a text means.
+bool sets_more_than_isolation(const std::string& statement) {
+  sql::Lexer lexer(statement, Dialect::generic);
+  if (!lexer.next().is_word("SET")) return true;
+  const sql::Token what = lexer.next();
+  if (what.is_word("TRANSACTION")) return false;
+  return !what.is_word("SESSION") || !lexer.next().is_word("CHARACTERISTICS");
+}
+
 void keep_last_of_each(std::vector<std::string>* context, Dialect dialect) {
   std::set<std::string> seen;
   std::vector<std::string> kept;
@@ -200,6 +209,8 @@ void Session::settings_changed() {
            std::any_of(context.begin(), context.end(),
                        [what](const auto& one) { return mentions(one, Dialect::mariadb, {what}); });
   };
+  anything_changed_ = dialect == Dialect::generic &&
+                      std::any_of(context.begin(), context.end(), sets_more_than_isolation);
   mode_changed_ = changed("SQL_MODE");
   zone_changed_ = changed("TIME_ZONE");
 }
@@ -226,7 +237,9 @@ void Session::after_opaque(const sql::Classification& what, const std::string& t
     const bool path =
         words.is({"SET_CONFIG", "SEARCH_PATH"}) || (words.is({"ROLE", "SCHEMA", "AUTHORIZATION"}) &&
                                                     words.follows({"SET", "LOCAL", "SESSION"}));
-    names_lost_ = names_lost_ || (path && dialect == Dialect::postgresql);
+    const bool perhaps = dialect == Dialect::generic && what.cls == sql::StatementClass::opaque &&
+                         words.is({"SET", "SET_CONFIG", "USE", "ALTER"});
+    names_lost_ = names_lost_ || (path && dialect == Dialect::postgresql) || perhaps;
     temporary_unknown_ =
         temporary_unknown_ ||
         (words.is({"TEMP", "TEMPORARY"}) &&
@@ -241,6 +254,7 @@ bool Session::quotes_as_usual(std::string_view text) const {
 }
 
 bool Session::reads_as_usual(std::string_view text, const sql::Analysis& analysis) const {
+  if (anything_changed_) return false;
   if (!quotes_as_usual(text)) return false;
   // Rows are read and written without regard to the zone.
   if (!zone_changed_ || analysis.verdict == Verdict::effects) return true;

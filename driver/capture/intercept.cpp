@@ -110,6 +110,7 @@ SQLRETURN run_savepoint(Statement& stmt, Session& session, const RunsUnchanged& 
                               : false);
   if (outermost && what.cls == StatementClass::release) return session.commit(unchanged);
   const SQLRETURN ret = unchanged();
+
   if (!SQL_SUCCEEDED(ret)) {
     transaction.tainted = transaction.recorded;
     return ret;
@@ -129,6 +130,8 @@ SQLRETURN run_savepoint(Statement& stmt, Session& session, const RunsUnchanged& 
     }
     session.rolled_back_to(what.savepoint);
   }
+  transaction.anchored = false;  // it is not the innermost any more, or is gone
+  if (transaction.recorded) session.anchor();
   return ret;
 }
 

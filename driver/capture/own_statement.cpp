@@ -248,6 +248,24 @@ void OwnStatement::report_processed(const BoundParameters& bound, Slice slice) c
   if (bound.processed() != nullptr) *bound.processed() = slice.first + processed_;
 }
 
+GenericKind OwnStatement::kind_of(SQLUSMALLINT column) const {
+  const real::Entries& fn = library_->fn;
+  constexpr SQLSMALLINT kNameUnits = 512;  // drivers write more than they are told to take
+  SQLSMALLINT length = 0;
+  SQLSMALLINT type = SQL_VARCHAR;
+  SQLULEN size = 0;
+  SQLSMALLINT digits = 0;
+  SQLSMALLINT nullable = 0;
+  if (stmt_.connection.wide && fn.DescribeColW != nullptr) {
+    SQLWCHAR name[kNameUnits] = {};
+    fn.DescribeColW(own_, column, name, kNameUnits / 2, &length, &type, &size, &digits, &nullable);
+  } else if (fn.DescribeCol != nullptr) {
+    SQLCHAR name[kNameUnits] = {};
+    fn.DescribeCol(own_, column, name, kNameUnits / 2, &length, &type, &size, &digits, &nullable);
+  }
+  return generic_kind(static_cast<long>(type));
+}
+
 // The value in slices, each whole characters.
 bool OwnStatement::read_text(SQLUSMALLINT column, bool* is_null, const TakesText& take) {
   const auto get_data = library_->fn.GetData;
@@ -255,7 +273,17 @@ bool OwnStatement::read_text(SQLUSMALLINT column, bool* is_null, const TakesText
   // Through a W connection a Unicode driver converts SQL_C_CHAR by the process's locale.
   // MariaDB's cuts long texts as SQL_C_WCHAR; its exact texts are bytes in UTF-8.
   const Session* session = stmt_.connection.session.get();
-  const bool bytes = session != nullptr && session->dialect == Dialect::mariadb;
+  const bool generic = session != nullptr && session->dialect == Dialect::generic;
+  const GenericKind kind = generic ? kind_of(column) : GenericKind::unknown;
+  if (kind == GenericKind::real) {
+    double number = 0;
+    SQLLEN length = 0;
+    const SQLRETURN ret = get_data(own_, column, SQL_C_DOUBLE, &number, sizeof number, &length);
+    *is_null = length == SQL_NULL_DATA;
+    return SQL_SUCCEEDED(ret) && (*is_null || take(generic_real(number)));
+  }
+  const bool digits = kind == GenericKind::bytes;
+  const bool bytes = digits || (session != nullptr && session->dialect == Dialect::mariadb);
   const bool wide = !bytes && stmt_.connection.wide && library_->unicode;
   const std::size_t unit = bytes ? 0 : wide ? sizeof(SQLWCHAR) : 1;
   const SQLSMALLINT c_type = bytes ? SQL_C_BINARY : wide ? SQL_C_WCHAR : SQL_C_CHAR;
@@ -282,8 +310,9 @@ bool OwnStatement::read_text(SQLUSMALLINT column, bool* is_null, const TakesText
       const Result<std::string> converted =
           real::to_utf8(text, static_cast<SQLLEN>(filled / sizeof(SQLWCHAR)));
       if (!converted.ok() || !take(*converted)) return false;
-    } else if (!take(std::string_view(buffer_).substr(0, filled))) {
-      return false;
+    } else {
+      const std::string_view slice = std::string_view(buffer_).substr(0, filled);
+      if (!(digits ? take(generic_bytes(slice)) : take(slice))) return false;
     }
     if (whole) break;
     std::memmove(buffer_.data(), buffer_.data() + filled, kept);

@@ -9,6 +9,7 @@
 
 #include "driver/capture/parameters.h"
 #include "driver/handle/statement.h"
+#include "journal/generic_value.h"
 #include "journal/record.h"
 
 namespace understudy::capture {
@@ -77,6 +78,8 @@ class OwnStatement {
   void drop();
 
  private:
+  /// Generic: by the type that the real driver tells of a column.
+  [[nodiscard]] GenericKind kind_of(SQLUSMALLINT column) const;
   void take_settings();
   using TakesText = std::function<bool(std::string_view)>;
   bool read_text(SQLUSMALLINT column, bool* is_null, const TakesText& take);

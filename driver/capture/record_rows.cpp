@@ -112,7 +112,7 @@ SQLRETURN record_asked(const Work& work, Slice slice, const RunsSlice& run, bool
   for (int left = once ? 1 : kChangedRowsTries;; --left) {
     const ChangedRows::Found found = rows.read_before(slice.first);
     if (found == ChangedRows::Found::error) return told_by_question(work);
-    if (found == ChangedRows::Found::no && session.dialect == Dialect::postgresql) back();
+    if (found == ChangedRows::Found::no && session.dialect != Dialect::mariadb) back();
     if (found == ChangedRows::Found::no || left == 0) return record_opaque(work, slice, run);
     const SQLRETURN ret = run(slice);
     if (!done(ret)) return settle_own(work, slice, ret, 0);
@@ -130,7 +130,7 @@ SQLRETURN record_asked(const Work& work, Slice slice, const RunsSlice& run, bool
       session.spill();
       // Nested ones would pile up there.
       if (saved && session.dialect != Dialect::mariadb) {
-        session.send_aside(std::string("RELEASE ") + kRowsSavepoint);
+        session.send_aside(std::string("RELEASE SAVEPOINT ") + kRowsSavepoint);
       }
       return settle_own(work, slice, ret, count);
     }
@@ -147,8 +147,8 @@ SQLRETURN record_by_rows(const Work& work, Slice slice, const RunsSlice& run) {
   Session& session = work.session;
   const bool asks_before = !work.plan.analysis->before.empty();
   const std::string name = kRowsSavepoint;
-  const bool saved =
-      (asks_before || work.plan.keeps) && SQL_SUCCEEDED(session.send_aside("SAVEPOINT " + name));
+  const bool saved = (asks_before || work.plan.keeps) && session.takes_savepoints() &&
+                     SQL_SUCCEEDED(session.send_aside("SAVEPOINT " + name));
   const TakesBack back = [&] {
     return saved && SQL_SUCCEEDED(session.send_aside("ROLLBACK TO SAVEPOINT " + name));
   };

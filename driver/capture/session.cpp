@@ -67,7 +67,7 @@ std::unique_ptr<Session> Session::join(Connection& dbc, bool up) {
     return nullptr;
   }
   std::unique_ptr<Session> session(new Session(dbc, home, std::move(*map), *slot));
-  if (up) session->dialect = dialect_of(dbc);
+  if (up) session->dialect = session->own_dialect_ = dialect_of(dbc);
   return session;
 }
 
@@ -150,8 +150,29 @@ std::shared_ptr<CatalogView> Session::catalog() {
 
 void Session::changed_sides() {
   on_shadow = !on_shadow;
-  dialect = dialect_of(dbc);
+  dialect = own_dialect_ = dialect_of(dbc);
+  settle_dialect();
   prepared_texts.forget();
+}
+
+// The migration may be told to use nothing of the engine that is its own.
+void Session::settle_dialect() {
+  if (!records(mode())) return;
+  const auto view = catalog();
+  const bool generic = view != nullptr && view->catalog().dialect == Dialect::generic;
+  const Dialect now = generic ? Dialect::generic : own_dialect_;
+  if (dialect.exchange(now) != now) settings_changed();
+}
+
+bool Session::takes_savepoints() {
+  if (dialect != Dialect::generic) return true;
+  const auto view = catalog();
+  return view != nullptr && view->catalog().engine.savepoints;
+}
+
+void Session::anchor() {
+  if (dialect != Dialect::generic || transaction.anchored || !takes_savepoints()) return;
+  transaction.anchored = SQL_SUCCEEDED(send_aside(std::string("SAVEPOINT ") + kAnchor));
 }
 
 BeginWrite Session::begin_write(std::uint64_t deadline_ns, bool* timed_out) {
@@ -174,6 +195,7 @@ BeginWrite Session::begin_write(std::uint64_t deadline_ns, bool* timed_out) {
     how = BeginWrite::unrecorded;
   }
   transaction.recorded = how == BeginWrite::recorded;
+  if (transaction.recorded) settle_dialect();
   if (transaction.recorded) {
     transaction.txn_id = new_transaction_id();
     record_settings();

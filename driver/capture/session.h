@@ -69,7 +69,8 @@ class Session {
   const std::string home;
   const std::string migration;
   const std::shared_ptr<SegmentMap> map;
-  Dialect dialect = Dialect::generic;
+  /// How the application's texts are read. Read by readers, which hold no lock.
+  std::atomic<Dialect> dialect{Dialect::generic};
   Transaction transaction;
   std::vector<std::string> context;
   // --- temporary tables; see temporary.cpp ---
@@ -101,6 +102,11 @@ class Session {
   std::shared_ptr<CatalogView> catalog();
   /// The session is on the other real connection of `dbc` now.
   void changed_sides();
+  /// Whether SAVEPOINT can be sent without an error in the application's transaction.
+  [[nodiscard]] bool takes_savepoints();
+  /// Generic: before a write in a transaction of the application's, a savepoint that tells after an
+  /// error whether the transaction is still there. Innermost, so that its release takes no other.
+  void anchor();
   [[nodiscard]] const char* schema_changed() const {
     return on_shadow ? kShadowSchemaChanged : kSchemaChanged;
   }
@@ -197,6 +203,7 @@ class Session {
 
   bool seal(Ring::Claim* claim);
   bool recording_still() const;
+  void settle_dialect();
   bool add_settings_of_batch(const std::string& text);
   /// The server has begun another transaction in the same call; the session stays marked.
   void next_transaction();
@@ -211,6 +218,7 @@ class Session {
   std::uint64_t new_transaction_id();
   [[nodiscard]] std::size_t chunk_bytes() const;
 
+  Dialect own_dialect_ = Dialect::generic;  // of the server, whatever the catalog says
   std::uint32_t slot_;
   std::uint32_t fork_generation_;
   Ring ring_;
@@ -222,7 +230,8 @@ class Session {
   bool names_lost_ = false;         // something may have set the search path unseen
   bool mode_changed_ = false;
   bool zone_changed_ = false;
-  bool settings_lost_ = false;  // there were more than are kept
+  bool anything_changed_ = false;  // generic: a setting, of which nothing is known
+  bool settings_lost_ = false;     // there were more than are kept
   std::shared_ptr<CatalogView> view_;
   Side view_side_ = Side::production;
   SQLHSTMT question_ = SQL_NULL_HSTMT;

@@ -10,6 +10,7 @@
 
 #include "driver/capture/session.h"
 #include "driver/real/configuration.h"
+#include "driver/sql/rows_by_key.h"
 
 namespace understudy::capture {
 
@@ -76,8 +77,32 @@ Kept ask_mariadb(Session& session, SQLHSTMT statement) {
   return open == 1 ? Kept::all : open == 0 ? Kept::nothing : Kept::poisoned;
 }
 
-Kept ask(Session& session, SQLHSTMT statement) {
+// Whether the server refuses whatever is sent, as in a transaction that it is going to roll back: a
+// savepoint and a query that finds nothing.
+bool refuses_everything(Session& session) {
+  const auto view = session.catalog();
+  const std::string nothing = view == nullptr ? "" : sql::generic_nothing(view->catalog());
+  return !nothing.empty() && !SQL_SUCCEEDED(session.send_aside(nothing));
+}
+
+// The savepoint of ours is there exactly while the transaction is. Where it is not and another can
+// be set, the transaction is a new one. Nothing: it cannot be told.
+std::optional<Kept> ask_generic(Session& session) {
+  const bool anchored = std::exchange(session.transaction.anchored, false);
+  const std::string name = kAnchor;
+  if (!session.takes_savepoints()) return std::nullopt;
+  const bool there = anchored && SQL_SUCCEEDED(session.send_aside("RELEASE SAVEPOINT " + name));
+  session.transaction.anchored = SQL_SUCCEEDED(session.send_aside("SAVEPOINT " + name));
+  if (there) return Kept::all;
+  if (session.transaction.anchored) return anchored ? std::optional(Kept::nothing) : std::nullopt;
+  if (refuses_everything(session)) return Kept::poisoned;
+  return std::nullopt;
+}
+
+std::optional<Kept> ask(Session& session, SQLHSTMT statement) {
   switch (session.dialect) {
+    case Dialect::generic:
+      return ask_generic(session);
     case Dialect::postgresql:
       return ask_postgresql(session, statement);
     case Dialect::sqlite:
@@ -128,16 +153,14 @@ void Session::settle_taint() {
     transaction.poisoned = true;
     return;
   }
-  if (statement == SQL_NULL_HSTMT || dialect == Dialect::generic) {
-    note_uncaptured(unread ? kEffectsUnreadable : "error-in-transaction");
-    return;
-  }
-  const Kept kept = ask(*this, statement);
+  const std::optional<Kept> kept =
+      statement == SQL_NULL_HSTMT ? std::nullopt : ask(*this, statement);
   drop_question();
-  if (kept == Kept::all && unread) note_uncaptured(kEffectsUnreadable);
-  if (kept == Kept::all) return;
+  if (!kept) return note_uncaptured(unread ? kEffectsUnreadable : "error-in-transaction");
+  if (*kept == Kept::all && unread) note_uncaptured(kEffectsUnreadable);
+  if (*kept == Kept::all) return;
   // Only ROLLBACK TO can still save what came before: the entries are kept for it.
-  transaction.poisoned = kept == Kept::poisoned;
+  transaction.poisoned = *kept == Kept::poisoned;
   if (transaction.poisoned) return;
   settings_ended(false);
   // A transaction that a text began is over, and the server is in autocommit again.

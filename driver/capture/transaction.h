@@ -13,6 +13,8 @@
 namespace understudy::capture {
 
 inline constexpr std::size_t kSavepointsMax = 10000;  // named marks of one transaction
+/// A savepoint of ours; see Session::anchor.
+inline constexpr char kAnchor[] = "understudy_kept";
 /// The kind of note when work was undone to a savepoint of which nothing is known.
 inline constexpr char kUnknownSavepoint[] = "rollback-to-unknown-savepoint";
 
@@ -29,6 +31,7 @@ struct Transaction {
   bool unread = false;                // as tainted, since rows that changed could not be read
   bool poisoned = false;              // the server will roll it back whatever COMMIT answers
   bool schema_changed = false;
+  bool anchored = false;  // generic: the savepoint kAnchor is the innermost
   bool failed_in_part =
       false;               // MariaDB: a procedure failed, perhaps after it had written something
   std::uint8_t flags = 0;  // TransactionFlag

@@ -246,6 +246,7 @@ SQLRETURN run_write_here(Statement& stmt, Session& session, bool direct,
       return *told;
     }
   }
+  if (!implicit) session.anchor();
   stmt.execution->executed = executed_text(stmt, session);
   const auto bound = BoundParameters::of(stmt, stmt.execution->parameters());
   Plan plan = make_plan(stmt, session, bound);

@@ -5,6 +5,7 @@
 #include "driver/sql/dialects.h"
 #include "driver/sql/escapes.h"
 #include "driver/sql/functions.h"
+#include "journal/generic_value.h"
 
 namespace understudy::sql {
 namespace {
@@ -44,9 +45,11 @@ bool is_numbered_parameter(const Token& token) {
 /// Types by their lower-case names; SQLite's by its rules of affinity.
 bool is_integer_type(std::string_view type, Dialect dialect) {
   if (dialect == Dialect::sqlite) return type.find("int") != std::string_view::npos;
+  if (dialect == Dialect::generic) return generic_kind(type) == GenericKind::integer;
   return type == "smallint" || type == "integer" || type == "bigint";
 }
 bool is_text_type(std::string_view type, Dialect dialect) {
+  if (dialect == Dialect::generic) return generic_kind(type) == GenericKind::text;
   if (dialect != Dialect::sqlite) return type == "text" || type.starts_with("character varying");
   if (is_integer_type(type, dialect)) return false;
   return type.find("char") != std::string_view::npos ||
@@ -300,7 +303,7 @@ void analyze_statement(const TokenizedText& tokens, const Catalog& catalog, cons
   } else if (catalog.dialect == Dialect::mariadb) {
     analyze_mariadb(tokens, catalog, path, out);
   } else {
-    set_opaque(out, "dialect");
+    analyze_generic(tokens, catalog, path, out);
   }
 }
 

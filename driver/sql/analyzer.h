@@ -73,9 +73,12 @@ struct RowsQuery {
   std::vector<std::uint32_t> columns;  // as in Analysis
   std::uint32_t key_count = 0;
   std::string shape;
-  /// SQLite: changes nothing and begins to write, so that nobody else writes between `text` and the
-  /// statement.
+  /// SQLite, and generic where nothing locks rows: changes nothing and begins to write, so that
+  /// nobody else writes between `text` and the statement.
   std::string lock;
+  /// Generic: `text` for other rows, up to its condition. Empty: MariaDB's.
+  std::string again;
+  std::vector<std::string> key_names;  // beside it: the key's columns as they are written
 };
 
 /// The rows of one table that a statement changes in one of several places.
@@ -122,10 +125,10 @@ struct Analysis {
   /// PostgreSQL, keyed: the text that returns nothing but pg_current_xact_id()::text, one row for
   /// each changed row; for the first modifying statement of a transaction.
   std::string txid_only;
-  /// MariaDB, in place of `rewritten`: what an UPDATE or a DELETE of several tables is going to
-  /// touch, a query for each table it changes; to be read again by key afterwards.
-  /// PostgreSQL, Verb::move: a query that locks the rows and gives the place of each; `rewritten`
-  /// returns the old key, `columns` and that place, and has to find the same rows.
+  /// MariaDB and generic, in place of `rewritten`: what an UPDATE or a DELETE (MariaDB: of several
+  /// tables) is going to touch, a query for each table it changes; to be read again by key
+  /// afterwards. PostgreSQL, Verb::move: a query that locks the rows and gives the place of each;
+  /// `rewritten` returns the old key, `columns` and that place, and has to find the same rows.
   /// SQLite, Verb::move: a query for the place of each row and its old key; `rewritten` returns
   /// `columns` and that place.
   std::vector<RowsQuery> before;
@@ -137,8 +140,11 @@ struct Analysis {
   std::string keeping;
   /// Another snapshot than the statement's own may decide which rows `before` finds.
   bool before_may_miss = false;
-  /// MariaDB, in place of `rewritten`: where the rows of an upsert, or of an INSERT with a
-  /// RETURNING of its own, stand afterwards. Each query finds one at least.
+  /// Generic: the engine counts the rows that an UPDATE has met, made different or not.
+  bool counts_met = false;
+  /// MariaDB and generic, in place of `rewritten`: where the rows of an upsert, of an INSERT with a
+  /// RETURNING of its own, or of a statement that names them by a key, stand afterwards. Each query
+  /// finds one at least.
   std::vector<RowsQuery> after;
   /// The statement has a RETURNING of its own that the application sees. `rewritten` then returns
   /// one column more than the application's text, behind its own, and leaves the rows for

@@ -343,6 +343,8 @@ Classification decide(const Features& f, Dialect dialect) {
     return counted(StatementClass::context, runs, "setting-by-function");
   }
   if (f.word(0, "CREATE")) return create(f, dialect);
+  if (dialect == Dialect::generic && f.word(0, "ALTER") && f.word(1, "SESSION"))
+    return of(StatementClass::context);
   if (f.any(0, {"ALTER", "DROP"})) return alter_or_drop(f, dialect);
   // On PostgreSQL it is part of its transaction and locks the table: replayed in its place.
   if (f.word(0, "TRUNCATE") && dialect == Dialect::postgresql) return of(StatementClass::opaque);

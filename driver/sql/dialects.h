@@ -69,6 +69,9 @@ bool names_a_moment(std::string_view literal);
 void analyze_postgresql(const TokenizedText& text, const Catalog& catalog, const SearchPath& path,
                         Analysis* analysis);
 void analyze_sqlite(const TokenizedText& text, const Catalog& catalog, Analysis* analysis);
+/// Of an engine of which nothing is known but what `Catalog::engine` says.
+void analyze_generic(const TokenizedText& text, const Catalog& catalog, const SearchPath& path,
+                     Analysis* analysis);
 void analyze_mariadb(const TokenizedText& text, const Catalog& catalog, const SearchPath& path,
                      Analysis* analysis);
 

@@ -147,7 +147,7 @@ class MariadbAnalyzer : private Recogniser {
     std::vector<std::vector<Span>> rows;
     const std::size_t returning = find(cursor_.position(), {"RETURNING"});
     if (!table_->triggers.empty() || !readable_by_key(*table_) || !accept_values() ||
-        !value_rows(returning, columns, &rows)) {
+        !value_rows(returning, columns, kUpsertRowsMax, &rows)) {
       return;
     }
     for (const auto& row : rows) {
@@ -185,7 +185,8 @@ class MariadbAnalyzer : private Recogniser {
     if (cursor_.peek().is_word("PARTITION") || out_.own_returning) return refuse("replace");
     if (!insert_columns(&columns)) return refuse("unknown-column");
     std::vector<std::vector<Span>> rows;
-    if (!balanced() || !accept_values() || !value_rows(text_.tokens.size(), columns, &rows)) {
+    if (!balanced() || !accept_values() ||
+        !value_rows(text_.tokens.size(), columns, kUpsertRowsMax, &rows)) {
       return refuse("replace");
     }
     finds_rows(rows, true, Verb::replace);
@@ -198,7 +199,7 @@ class MariadbAnalyzer : private Recogniser {
   void upsert(const std::vector<std::uint32_t>& columns, std::size_t conflict, bool ignore) {
     std::vector<std::vector<Span>> rows;
     if (out_.own_returning || !balanced()) return refuse("upsert");
-    const bool listed = accept_values() && value_rows(conflict, columns, &rows);
+    const bool listed = accept_values() && value_rows(conflict, columns, kUpsertRowsMax, &rows);
     cursor_.seek(conflict + 2);
     std::vector<Assignment> assigned;
     if (!cursor_.accept("KEY") || !cursor_.accept("UPDATE")) return refuse("not-understood");
@@ -261,36 +262,6 @@ class MariadbAnalyzer : private Recogniser {
     return std::any_of(
         table_->unique_keys.begin(), table_->unique_keys.end(),
         [&](const auto& key) { return std::find(key.begin(), key.end(), column) != key.end(); });
-  }
-
-  /// `(...), (...)` from the cursor to `to`.
-  bool value_rows(std::size_t to, const std::vector<std::uint32_t>& columns,
-                  std::vector<std::vector<Span>>* rows) {
-    do {
-      const std::size_t open = cursor_.position();
-      if (!cursor_.skip_parentheses()) return false;
-      const std::size_t close = cursor_.position() - 1;
-      std::vector<Span> given(table_->columns.size());
-      std::size_t from = open + 1;
-      for (const std::uint32_t column : columns) {
-        if (from > close) return false;
-        std::size_t end = std::min(close, end_of_expression(from));
-        given[column] = {from, end};
-        from = end + 1;
-      }
-      if (from != close + 1 || rows->size() >= kUpsertRowsMax) return false;
-      rows->push_back(std::move(given));
-    } while (cursor_.position() < to && cursor_.accept(','));
-    return cursor_.position() == to;
-  }
-
-  [[nodiscard]] bool all_values(const std::vector<Span>& row) const {
-    return std::all_of(row.begin(), row.end(),
-                       [&](Span one) { return one.second == 0 || is_value(one); });
-  }
-  [[nodiscard]] bool is_value(Span tokens) const {
-    const std::size_t count = value_tokens(cursor(tokens.first, tokens.second));
-    return count != 0 && tokens.first + count == tokens.second;
   }
 
   /// Effects by what is found afterwards under the unique value of each row, or opaque.

@@ -139,6 +139,7 @@ std::string with_index(const RowsQuery& query, const std::string& index) {
 }
 
 std::optional<std::string> rows_by_key(const RowsQuery& like, std::span<const ExactKey> keys) {
+  if (!like.again.empty()) return generic_rows_by_key(like, keys);
   const Table& table = *like.table;
   std::string out = "SELECT " + column_list(table, like.columns, "") + " FROM ";
   if (!table.schema.empty()) out += backticked(table.schema) + '.';

@@ -187,6 +187,36 @@ std::optional<std::vector<Recogniser::Span>> Recogniser::single_row(
   return given;
 }
 
+bool Recogniser::value_rows(std::size_t to, const std::vector<std::uint32_t>& columns,
+                            std::size_t rows_max, std::vector<std::vector<Span>>* rows) {
+  do {
+    const std::size_t open = cursor_.position();
+    if (!cursor_.skip_parentheses()) return false;
+    const std::size_t close = cursor_.position() - 1;
+    std::vector<Span> given(table_->columns.size());
+    std::size_t from = open + 1;
+    for (const std::uint32_t column : columns) {
+      if (from > close) return false;
+      std::size_t end = std::min(close, end_of_expression(from));
+      given[column] = {from, end};
+      from = end + 1;
+    }
+    if (from != close + 1 || rows->size() >= rows_max) return false;
+    rows->push_back(std::move(given));
+  } while (cursor_.position() < to && cursor_.accept(','));
+  return cursor_.position() == to;
+}
+
+bool Recogniser::is_value(Span tokens) const {
+  const std::size_t count = value_tokens(cursor(tokens.first, tokens.second));
+  return count != 0 && tokens.first + count == tokens.second;
+}
+
+bool Recogniser::all_values(const std::vector<Span>& row) const {
+  return std::all_of(row.begin(), row.end(),
+                     [&](Span one) { return one.second == 0 || is_value(one); });
+}
+
 bool Recogniser::assignments(std::size_t to, std::vector<Assignment>* out, bool keys) {
   do {
     std::vector<std::uint32_t> columns;

@@ -76,6 +76,13 @@ class Recogniser {
   [[nodiscard]] std::optional<KeyPart> key_part(std::uint32_t position, Span tokens) const;
   /// `(value, ...)` from the cursor to the end of the text, by the ordinals of `columns`.
   std::optional<std::vector<Span>> single_row(const std::vector<std::uint32_t>& columns);
+  /// `(...), (...)` from the cursor to `to`, `rows_max` at the most: expressions by the ordinals of
+  /// `columns`.
+  bool value_rows(std::size_t to, const std::vector<std::uint32_t>& columns, std::size_t rows_max,
+                  std::vector<std::vector<Span>>* rows);
+  /// A parameter or a literal; and whether all that is given of a row is.
+  [[nodiscard]] bool is_value(Span tokens) const;
+  [[nodiscard]] bool all_values(const std::vector<Span>& row) const;
   /// `column = expression, ...` from the cursor to `to`. False: the verdict is given, as it is for
   /// a column of the key unless `keys` allows them.
   bool assignments(std::size_t to, std::vector<Assignment>* out, bool keys = false);

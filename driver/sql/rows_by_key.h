@@ -1,5 +1,5 @@
 // Rows asked for by their keys when a statement has changed them: those that a query found before,
-// on MariaDB, and those that a MERGE has kept, on PostgreSQL.
+// on MariaDB and engines that are not known, and those that a MERGE has kept, on PostgreSQL.
 #pragma once
 
 #include <optional>
@@ -19,6 +19,13 @@ using ExactKey = std::vector<std::string>;  // exact texts, none of them NULL
 /// The same columns of the rows of these keys, locked, as one text without parameters. Nothing when
 /// a key has no literal.
 std::optional<std::string> rows_by_key(const RowsQuery& like, std::span<const ExactKey> keys);
+
+/// The same of a query that says how it begins; see RowsQuery::again.
+std::optional<std::string> generic_rows_by_key(const RowsQuery& like,
+                                               std::span<const ExactKey> keys);
+
+/// Generic: a query that reads a table and finds nothing; empty when there is no table.
+std::string generic_nothing(const Catalog& catalog);
 
 /// PostgreSQL: `columns` in exact text form of the rows whose `lookup` columns have these values;
 /// as one text without parameters.

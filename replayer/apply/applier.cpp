@@ -56,7 +56,7 @@ void Applier::Impl::read_position() {
   odbc::Statement select(shadow);
   // The server may still be at work on the last transaction of a replayer that was killed: its row
   // is locked until that has ended. SQLite ends with its process.
-  const char* wait = dialect.kind() == Dialect::sqlite ? "" : " FOR UPDATE";
+  const char* wait = dialect.waits_for_rows() ? " FOR UPDATE" : "";
   select.prepare(fmt::format("SELECT seq FROM {} WHERE migration = ?{}", kPositionTable, wait));
   odbc::Bind name;
   name.column_size = migration.size();

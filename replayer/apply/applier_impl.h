@@ -68,7 +68,7 @@ struct Applier::Impl {
       : shadow(shadow_connection),
         dialect(sql),
         migration(std::move(name)),
-        another_engine(production_catalog.dialect != shadow_catalog.dialect),
+        another_engine(!production_catalog.same_engine(shadow_catalog)),
         mapped(std::move(tables)),
         plans(sql, production_catalog, shadow_catalog, mapped),
         prepared(shadow_connection),

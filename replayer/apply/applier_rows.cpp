@@ -59,7 +59,9 @@ long long Applier::Impl::run_row(ShapePlan& plan, Verb verb, const RowEffect& ro
   const bool update = verb == Verb::put || (verb == Verb::update && plan.mapped());
   if (!update || rows != 0) return rows;
   // MariaDB counts only rows that an UPDATE made different, which one of a dropped column does not.
-  if (dialect.kind() == Dialect::mariadb && is_there(plan, row)) return 1;
+  // An engine of which nothing is known may do the same.
+  const bool perhaps = dialect.kind() == Dialect::mariadb || dialect.kind() == Dialect::generic;
+  if (perhaps && is_there(plan, row)) return 1;
   if (verb == Verb::update) return rows;
   return run(plan.sql(Verb::insert), plan.bind(Verb::insert, row));
 }

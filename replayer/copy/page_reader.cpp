@@ -30,18 +30,23 @@ void PageReader::prepare() {
   prepared_after_ = has_after;
 }
 
-bool PageReader::next(std::vector<Row>* rows) {
-  rows->clear();
-  if (end_) return false;
+void PageReader::execute() {
   prepare();
   const auto place = dialect_.bind_place(table_, after_);
   statement_.bind(place);
   statement_.execute();
+}
+
+bool PageReader::next(std::vector<Row>* rows) {
+  rows->clear();
+  if (end_) return false;
   const std::size_t place_columns = dialect_.place_columns(table_);
+  if (!open_) execute();
+  open_ = place_columns == 0;
   const std::size_t wanted = columns_.size() + more_.size();
   const std::size_t columns = wanted + place_columns;
   std::uint64_t bytes = 0;
-  while (statement_.fetch()) {
+  while ((!open_ || rows->size() < limit_) && statement_.fetch()) {
     auto& row = rows->emplace_back();
     row.reserve(columns);
     for (std::size_t i = 1; i <= columns; ++i) {
@@ -51,8 +56,8 @@ bool PageReader::next(std::vector<Row>* rows) {
     after_.assign(row.end() - static_cast<std::ptrdiff_t>(place_columns), row.end());
     row.resize(wanted);
   }
-  statement_.close();
   end_ = rows->size() < limit_;
+  if (!open_ || end_) statement_.close();
   adapt(rows->size(), bytes);
   return !rows->empty();
 }

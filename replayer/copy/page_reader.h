@@ -1,4 +1,5 @@
-// A table's rows in exact texts, page by page, without an open cursor between pages.
+// A table's rows in exact texts, page by page, without an open cursor between pages unless the
+// dialect has no place to go on from.
 #pragma once
 
 #include <cstdint>
@@ -25,6 +26,7 @@ class PageReader {
 
  private:
   void prepare();
+  void execute();
   void adapt(std::uint64_t rows, std::uint64_t bytes);
 
   odbc::Connection& db_;
@@ -37,6 +39,7 @@ class PageReader {
   std::uint64_t prepared_limit_ = 0;
   bool prepared_after_ = false;
   bool end_ = false;
+  bool open_ = false;  // of a table that is read in one go
   Row after_;
   odbc::Statement statement_;
 };

@@ -1,7 +1,7 @@
 #include "replayer/dialect/dialect.h"
 
-#include <stdexcept>
-
+#include "replayer/dialect/generic.h"
+#include "replayer/dialect/generic_catalog.h"
 #include "replayer/dialect/sql_text.h"
 
 namespace understudy {
@@ -59,8 +59,19 @@ const SqlDialect& sql_dialect(Dialect dialect) {
     case Dialect::generic:
       break;
   }
-  throw std::runtime_error("databases of the kind '" + std::string(dialect_name(dialect)) +
-                           "' cannot be copied or replayed to; use PostgreSQL, SQLite or MariaDB");
+  return generic_dialect(Engine());
+}
+
+const SqlDialect& sql_dialect(const Catalog& catalog) {
+  return catalog.dialect == Dialect::generic ? generic_dialect(catalog.engine)
+                                             : sql_dialect(catalog.dialect);
+}
+
+const SqlDialect& dialect_for(odbc::Connection& db, bool generic) {
+  const Dialect known = generic ? Dialect::generic : dialect_of(db);
+  if (known != Dialect::generic) return sql_dialect(known);
+  db.read_by_type();
+  return generic_dialect(read_engine(db));
 }
 
 Dialect dialect_of(odbc::Connection& db) {

@@ -80,7 +80,7 @@ class SqlDialect {
   /// A column (as written in SQL) in exact text form, as page_sql reads it.
   [[nodiscard]] virtual std::string exact_text(const Column& column,
                                                const std::string& written) const = 0;
-  /// How many ordering columns page_sql appends.
+  /// How many ordering columns page_sql appends; 0: it reads the whole table, in no order.
   [[nodiscard]] virtual std::size_t place_columns(const Table& table) const = 0;
   virtual std::vector<odbc::Bind> bind_place(const Table& table, const Row& after) const = 0;
 
@@ -189,6 +189,8 @@ class SqlDialect {
     (void)db;
     return true;
   }
+  /// Whether SELECT ... FOR UPDATE waits for whoever has changed the row.
+  [[nodiscard]] virtual bool waits_for_rows() const { return true; }
   [[nodiscard]] virtual bool can_resolve() const = 0;  // txn_status knows
   /// `age_us`: since the transaction was sealed.
   virtual TxnStatus txn_status(odbc::Connection& production, std::uint64_t server_txid,
@@ -201,9 +203,14 @@ class SqlDialect {
       const Table& table, const AddedColumn& added) const = 0;
 };
 
-/// Code by dialect; throws std::runtime_error for one that has none yet (generic).
+/// Code by dialect; of a generic one for an engine of which nothing is known.
 const SqlDialect& sql_dialect(Dialect dialect);
-/// Connects, asks SQL_DBMS_NAME.
+/// The same for the engine that the catalog was read from.
+const SqlDialect& sql_dialect(const Catalog& catalog);
+/// By SQL_DBMS_NAME.
 Dialect dialect_of(odbc::Connection& db);
+/// The dialect of this connection, which from then on reads values as it needs them. `generic`:
+/// whatever the engine is. In autocommit. Throws odbc::Error.
+const SqlDialect& dialect_for(odbc::Connection& db, bool generic = false);
 
 }  // namespace understudy

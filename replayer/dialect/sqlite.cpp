@@ -216,6 +216,7 @@ class SqliteDialect final : public WrittenDialect {
                " (migration TEXT PRIMARY KEY, seq INTEGER NOT NULL)");
   }
 
+  [[nodiscard]] bool waits_for_rows() const override { return false; }
   [[nodiscard]] bool can_resolve() const override { return false; }
 
   TxnStatus txn_status(odbc::Connection& /*db*/, std::uint64_t /*server_txid*/,

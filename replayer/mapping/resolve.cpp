@@ -28,7 +28,7 @@ class Resolver {
       : file_(file),
         production_(production),
         shadow_(shadow),
-        dialect_(file.tables.empty() ? nullptr : &sql_dialect(shadow.dialect)) {}
+        dialect_(file.tables.empty() ? nullptr : &sql_dialect(shadow)) {}
 
   Mapped resolve() {
     for (const MappingFile::Table& table : file_.tables) add_table(table);

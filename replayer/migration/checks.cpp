@@ -73,6 +73,23 @@ Check passed(std::string detail) {
   return {"", CheckVerdict::pass, std::move(detail), "", false};
 }
 
+Check supported(const Database& production, const Database& shadow) {
+  const Dialect from = production.sql().kind();
+  const Dialect to = shadow.sql().kind();
+  for (const Database* side : {&production, &shadow}) {
+    const bool without = side->db().info_number(SQL_TXN_CAPABLE) == SQL_TC_NONE;
+    if (side->sql().kind() == Dialect::generic && without)
+      return {"", CheckVerdict::fail, "a driver has no transactions",
+              "use another driver or engine: what is recorded is recorded by transactions", false};
+  }
+  return passed(fmt::format("{} to {}", dialect_name(from), dialect_name(to)));
+}
+
+/// On one engine, or on two that are both known by ODBC alone.
+bool same_values(const Sides& sides) {
+  return sides.production_catalog.same_engine(sides.shadow_catalog);
+}
+
 void check_connections(Report& report, const Settings& settings, Sides& sides) {
   report.run("production_reachable", "correct `production` in migration.toml, or start the server",
              [&] {
@@ -86,21 +103,20 @@ void check_connections(Report& report, const Settings& settings, Sides& sides) {
                   connection.info(SQL_DBMS_VER));
   });
   if (first_failure(report.checks)) return;
-  report.run("dialect_supported", "both sides must be PostgreSQL, SQLite or MariaDB", [&] {
+  report.run("dialect_supported", "see the reason", [&] {
     Database production = open_production(settings);
     Database shadow = open_shadow(settings);
     sides.production_catalog = production.sql().read_catalog(production.db());
     sides.shadow_catalog = shadow.sql().read_catalog(shadow.db());
     sides.production = std::move(production);
     sides.shadow = std::move(shadow);
-    return passed(fmt::format("{} to {}", dialect_name(sides.production->sql().kind()),
-                              dialect_name(sides.shadow->sql().kind())));
+    return supported(*sides.production, *sides.shadow);
   });
   if (!sides.production || !sides.shadow) return;
   report.run("same_engine", "", [&]() -> Check {
     const Dialect from = sides.production->sql().kind();
     const Dialect to = sides.shadow->sql().kind();
-    if (from == to) return passed("values need no conversion");
+    if (same_values(sides)) return passed("values need no conversion");
     if (converts(from, to)) {
       return {"", CheckVerdict::warn,
               "the shadow is on another engine: every write is replayed by its rows, settings of "
@@ -111,13 +127,15 @@ void check_connections(Report& report, const Settings& settings, Sides& sides) {
     return {"", CheckVerdict::fail,
             fmt::format("values of {} are not converted to those of {}", dialect_name(from),
                         dialect_name(to)),
-            "make the shadow on the engine of production, or on PostgreSQL", false};
+            "make the shadow on the engine of production, or on PostgreSQL; or write dialect ="
+            " \"generic\" in migration.toml",
+            false};
   });
 }
 
 Check check_record(const Settings& settings, Sides& sides) {
   Catalog& catalog = sides.production_catalog;
-  const auto unknown = mark_by_effects(settings, sides.shadow_catalog.dialect, &catalog);
+  const auto unknown = mark_by_effects(settings, sides.shadow_catalog, &catalog);
   if (!unknown.empty()) {
     return {"", CheckVerdict::fail, "[record] names no table of production: " + names(unknown),
             "write schema.table in migration.toml as `understudy check` names them", false};
@@ -194,6 +212,14 @@ std::vector<std::string> acts_on_one_side(const Sides& sides) {
 }
 
 Check check_triggers(const Sides& sides) {
+  if (sides.production_catalog.dialect == Dialect::generic) {
+    return {"", CheckVerdict::warn,
+            "ODBC does not tell of triggers: every write is recorded by the"
+            " rows that it leaves, unless `record` says otherwise",
+            "see that triggers and cascades do the same on both sides, and that none on the shadow"
+            " changes a row before it is written",
+            false};
+  }
   std::vector<std::string> found = acts_on_one_side(sides);
   for (const std::string& one : sides.shadow->sql().rewriting_triggers(sides.shadow->db()))
     found.push_back("may change on the shadow what production's have changed: trigger " + one);
@@ -273,15 +299,21 @@ Check check_conversions(const Sides& sides) {
   return passed("every column's type has a counterpart");
 }
 
+bool holds_rows(const Database& side, const Table& table) {
+  odbc::Statement look(side.db());
+  const bool generic = side.sql().kind() == Dialect::generic;
+  if (generic) look.limit_rows(1);  // Connector/ODBC makes a LIMIT of it
+  look.execute_direct("SELECT 1 FROM " + side.sql().qualified(table) + (generic ? "" : " LIMIT 1"));
+  return look.fetch();
+}
+
 Check check_shadow_empty(const Sides& sides, const State& state) {
   if (state.copy_begun) return passed("the rows there are this migration's copy");
   std::vector<std::string> filled;
   std::vector<std::string> problems;  // the check `tables` reports them
   for (const TablePair& pair :
        pair_tables(sides.production_catalog, sides.shadow_catalog, sides.mapped, &problems)) {
-    const std::string sql =
-        "SELECT 1 FROM " + sides.shadow->sql().qualified(*pair.shadow) + " LIMIT 1";
-    if (sides.shadow->db().scalar(sql)) filled.push_back(pair.shadow->display_name());
+    if (holds_rows(*sides.shadow, *pair.shadow)) filled.push_back(pair.shadow->display_name());
   }
   if (filled.empty()) return passed("the shadow's tables are empty");
   return {"", CheckVerdict::fail, "rows in " + names(filled), "empty these tables on the shadow",
@@ -344,6 +376,18 @@ Check check_shared_memory(const Home& home, const Settings& settings) {
 }
 
 Check check_sequences(const Sides& sides) {
+  if (sides.production->sql().kind() == Dialect::generic) {
+    std::vector<std::string> made;
+    for (const Table& table : sides.production_catalog.tables) {
+      for (const Column& column : table.columns) {
+        if (column.identity) made.push_back(table.display_name() + "." + column.name);
+      }
+    }
+    if (made.empty()) return passed("the drivers tell of no key that the server makes");
+    return {"", CheckVerdict::warn,
+            "what counts the keys of " + names(made) + " is not set on the shadow at the cutover",
+            "set it there by hand, behind production's, before the cutover", false};
+  }
   const auto sequences = sides.production->sql().read_sequences(sides.production->db());
   return passed(
       fmt::format("{} sequences can be read; the cutover sets the shadow's", sequences.size()));

@@ -3,21 +3,21 @@
 namespace understudy {
 namespace {
 
-Database open(const std::string& target) {
+Database open(const std::string& target, const Settings& settings) {
   Database out;
   out.connection = std::make_unique<odbc::Connection>(target);
-  out.dialect = &sql_dialect(dialect_of(*out.connection));
+  out.dialect = &dialect_for(*out.connection, settings.generic);
   return out;
 }
 
 }  // namespace
 
 Database open_production(const Settings& settings) {
-  return open(settings.production);
+  return open(settings.production, settings);
 }
 
 Database open_shadow(const Settings& settings) {
-  return open(settings.shadow);
+  return open(settings.shadow, settings);
 }
 
 Database open_shadow_for_applying(const Settings& settings) {
@@ -25,18 +25,19 @@ Database open_shadow_for_applying(const Settings& settings) {
 }
 
 Database open_source(const Settings& settings, Way way) {
-  return open(way == Way::back ? settings.shadow : settings.production);
+  return open(way == Way::back ? settings.shadow : settings.production, settings);
 }
 
 Database open_target(const Settings& settings, Way way) {
-  return open(way == Way::back ? settings.production : settings.shadow);
+  return open(way == Way::back ? settings.production : settings.shadow, settings);
 }
 
 Database open_target_for_applying(const Settings& settings, Way way) {
   Database plain = open_target(settings, way);
   const std::string options = plain.sql().apply_options(plain.db().info(SQL_DRIVER_NAME));
   if (options.empty()) return plain;
-  return open(with_options(way == Way::back ? settings.production : settings.shadow, options));
+  return open(with_options(way == Way::back ? settings.production : settings.shadow, options),
+              settings);
 }
 
 }  // namespace understudy

@@ -308,7 +308,7 @@ std::optional<Outcome> outcome_by_rows(JournalReader& journal, std::uint64_t seq
                                        const DoubtTarget& target) {
   const Database& shadow = target.database;
   // The rows of two engines are written differently: such a transaction stays in doubt.
-  if (production.sql().kind() != shadow.sql().kind()) return std::nullopt;
+  if (!target.source_catalog.same_engine(target.catalog)) return std::nullopt;
   require(journal.seek(seq));
   const JournalRecord record = require(journal.next());
   const TransactionHead head = require(decode_head(record.payload));

@@ -66,12 +66,14 @@ void load_record(const toml::table& table, const std::string& path, Settings* ou
     const auto word = node->value<std::string>();
     if (!word || (*word != "effects" && *word != "statements")) wrong("record");
     out->record_effects = *word == "effects";
+    out->record_statements = *word == "statements";
     return;
   }
   for (const auto& [name, value] : *each) {
     const auto word = value.value<std::string>();
     if (!word || (*word != "effects" && *word != "statements")) wrong("[record]");
-    if (*word == "effects") out->tables_by_effects.emplace_back(name.str());
+    auto& tables = *word == "effects" ? out->tables_by_effects : out->tables_by_statements;
+    tables.emplace_back(name.str());
   }
 }
 
@@ -124,6 +126,7 @@ Settings load_settings(const Home& home) {
   out.share_credentials = table["share_credentials"].value_or(false);
   out.ring_bytes = static_cast<std::uint64_t>(
       table["ring_bytes"].value_or(static_cast<std::int64_t>(kRingBytesDefault)));
+  out.generic = one_of(table, "dialect", "own", {"own", "generic"}, path) == "generic";
   load_record(table, path, &out);
   load_key_source(table, path, &out.journal_key);
   return out;
@@ -138,10 +141,17 @@ void save_settings(const Home& home, const Settings& settings) {
   table.insert("on_full", settings.on_full);
   table.insert("share_credentials", settings.share_credentials);
   table.insert("ring_bytes", static_cast<std::int64_t>(settings.ring_bytes));
-  if (settings.record_effects) table.insert("record", "effects");
-  if (!settings.record_effects && !settings.tables_by_effects.empty()) {
+  if (settings.generic) table.insert("dialect", "generic");
+  const bool by_table =
+      !settings.tables_by_effects.empty() || !settings.tables_by_statements.empty();
+  if (settings.record_effects) {
+    table.insert("record", "effects");
+  } else if (settings.record_statements) {
+    table.insert("record", "statements");
+  } else if (by_table) {
     toml::table each;
     for (const std::string& name : settings.tables_by_effects) each.insert(name, "effects");
+    for (const std::string& name : settings.tables_by_statements) each.insert(name, "statements");
     table.insert("record", std::move(each));
   }
   const KeySource& key = settings.journal_key;
@@ -156,19 +166,27 @@ void save_settings(const Home& home, const Settings& settings) {
   replace_file(home.settings(), text.str());
 }
 
-std::vector<std::string> mark_by_effects(const Settings& settings, Dialect shadow,
+std::vector<std::string> mark_by_effects(const Settings& settings, const Catalog& shadow,
                                          Catalog* production) {
-  const bool all = settings.record_effects || production->dialect != shadow;
-  for (Table& table : production->tables) table.by_effects = all;
-  std::vector<std::string> unknown;
-  for (const std::string& name : settings.tables_by_effects) {
-    bool found = false;
-    for (Table& table : production->tables) {
-      if (table.display_name() != name) continue;
-      table.by_effects = found = true;
-    }
-    if (!found) unknown.push_back(name);
+  const bool another = !production->same_engine(shadow);
+  const bool unseen = production->dialect == Dialect::generic && !settings.record_statements;
+  for (Table& table : production->tables) {
+    table.by_effects = settings.record_effects || another || unseen;
   }
+  std::vector<std::string> unknown;
+  const auto mark = [&](const std::vector<std::string>& names, bool by_effects) {
+    for (const std::string& name : names) {
+      bool found = false;
+      for (Table& table : production->tables) {
+        if (table.display_name() != name) continue;
+        found = true;
+        table.by_effects = by_effects;
+      }
+      if (!found) unknown.push_back(name);
+    }
+  };
+  mark(settings.tables_by_effects, true);
+  mark(settings.tables_by_statements, another);
   return unknown;
 }
 

@@ -21,9 +21,12 @@ struct Settings {
   std::string on_full = "wait";        // or "invalidate"
   bool share_credentials = false;      // the catalog names the shadow's account to the drivers
   std::uint64_t ring_bytes = kRingBytesDefault;
-  bool record_effects = false;                 // every write is recorded by its rows
-  std::vector<std::string> tables_by_effects;  // or those of these tables: schema.table
-  KeySource journal_key;                       // empty: the journal is not encrypted
+  bool generic = false;                           // only what ODBC tells is used of either engine
+  bool record_effects = false;                    // every write is recorded by its rows
+  bool record_statements = false;                 // none needs to be, where that is up to the user
+  std::vector<std::string> tables_by_statements;  // or none of these tables'
+  std::vector<std::string> tables_by_effects;     // or those of these tables: schema.table
+  KeySource journal_key;                          // empty: the journal is not encrypted
 };
 
 /// Throws Failure (3) that names key and remedy.
@@ -31,9 +34,10 @@ Settings load_settings(const Home& home);
 void save_settings(const Home& home, const Settings& settings);
 
 /// Marks the tables of `production` whose writes are recorded by their rows, keyed ones too: those
-/// that the settings name, and all when the shadow is another engine, which does not understand
-/// production's statements. Returns the names in the settings that mean no table.
-std::vector<std::string> mark_by_effects(const Settings& settings, Dialect shadow,
+/// that the settings name; all when the shadow is another engine, which does not understand
+/// production's statements; and those of a generic engine, which may have triggers unseen, unless
+/// the settings say "statements". Returns the names in the settings that mean no table.
+std::vector<std::string> mark_by_effects(const Settings& settings, const Catalog& shadow,
                                          Catalog* production);
 
 /// A connection string of `target` (a DSN name becomes DSN=name) with `options` (KEY=VALUE;...).

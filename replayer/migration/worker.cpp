@@ -235,8 +235,13 @@ void Worker::record() {
     catalog.shadow_connection = migration_.settings.share_credentials
                                     ? with_options(migration_.settings.shadow, "")
                                     : without_credentials(migration_.settings.shadow);
-    mark_by_effects(migration_.settings, shadow.sql().kind(), &catalog);
     Catalog shadow_catalog = shadow.sql().read_catalog(shadow.db());
+    mark_by_effects(migration_.settings, shadow_catalog, &catalog);
+    if (shadow_catalog.dialect == Dialect::generic) {
+      Settings back;
+      back.record_statements = migration_.settings.record_statements;
+      mark_by_effects(back, catalog, &shadow_catalog);
+    }
     freeze_mapping(migration_, &catalog, &shadow_catalog);
     require(catalog.save(migration_.home.catalog()));
     require(shadow_catalog.save(migration_.home.shadow_catalog()));

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "journal/c_type.h"
+#include "journal/generic_value.h"
 #include "replayer/odbc/unicode.h"
 
 namespace understudy::odbc {
@@ -256,6 +257,17 @@ std::string Connection::info(SQLUSMALLINT info_type) {
   return std::string(text.data());
 }
 
+SQLUINTEGER Connection::info_number(SQLUSMALLINT info_type) {
+  SQLUINTEGER number = 0;  // a driver that writes 16 bits leaves the others as they are
+  return SQL_SUCCEEDED(SQLGetInfo(dbc_, info_type, &number, sizeof number, nullptr)) ? number : 0;
+}
+
+bool Connection::autocommit() {
+  SQLULEN value = SQL_AUTOCOMMIT_ON;
+  SQLGetConnectAttr(dbc_, SQL_ATTR_AUTOCOMMIT, &value, SQL_IS_UINTEGER, nullptr);
+  return static_cast<SQLUINTEGER>(value) == SQL_AUTOCOMMIT_ON;
+}
+
 void Connection::run(std::string_view sql) {
   Statement statement(*this);
   statement.execute_direct(sql);
@@ -368,6 +380,7 @@ int Statement::column_count() {
 
 bool Statement::next_result() {
   as_bytes_.clear();
+  types_.clear();
   const auto answer = SQLMoreResults(handle_);
   if (answer == SQL_NO_DATA) return false;
   if (SQL_SUCCEEDED(answer)) return true;
@@ -397,11 +410,52 @@ bool Statement::as_bytes(int column) {
   return known == Known::bytes;
 }
 
+long Statement::type_of(int column) {
+  const auto place = static_cast<std::size_t>(column);
+  if (types_.size() <= place) types_.resize(place + 1, 0);
+  if (types_[place] != 0) return types_[place];
+  return types_[place] = result_type(column);
+}
+
+long Statement::result_type(int column) {
+  // By SQLDescribeCol: libsqliteodbc answers SQLColAttribute differently.
+  constexpr SQLSMALLINT kNameBytes = 512;
+  SQLCHAR name[2 * kNameBytes] = {};
+  SQLSMALLINT length = 0;
+  SQLSMALLINT type = SQL_VARCHAR;
+  SQLULEN size = 0;
+  SQLSMALLINT digits = 0;
+  SQLSMALLINT nullable = 0;
+  SQLDescribeCol(handle_, static_cast<SQLUSMALLINT>(column), name, kNameBytes, &length, &type,
+                 &size, &digits, &nullable);
+  return type == SQL_UNKNOWN_TYPE ? SQL_VARCHAR : type;
+}
+
+OptionalText Statement::real(int column) {
+  double value = 0;
+  SQLLEN length = 0;
+  require(SQLGetData(handle_, static_cast<SQLUSMALLINT>(column), SQL_C_DOUBLE, &value, sizeof value,
+                     &length),
+          "reading a column");
+  if (length == SQL_NULL_DATA) return std::nullopt;
+  return generic_real(value);
+}
+
 OptionalText Statement::text(int column) {
+  const GenericKind kind =
+      connection_.by_type_ ? generic_kind(type_of(column)) : GenericKind::unknown;
+  if (kind == GenericKind::real) return real(column);
+  if (kind == GenericKind::bytes) {
+    const auto bytes = piecewise(column, SQL_C_BINARY, false, 0);
+    return bytes ? OptionalText(generic_bytes(*bytes)) : std::nullopt;
+  }
   const bool bytes = as_bytes(column);
   const bool wide = connection_.wide_ && !bytes;
   const std::size_t unit = wide ? sizeof(SQLWCHAR) : bytes ? 0 : 1;  // of the NUL at the end
-  const SQLSMALLINT c_type = bytes ? SQL_C_BINARY : wide ? SQL_C_WCHAR : SQL_C_CHAR;
+  return piecewise(column, bytes ? SQL_C_BINARY : wide ? SQL_C_WCHAR : SQL_C_CHAR, wide, unit);
+}
+
+OptionalText Statement::piecewise(int column, SQLSMALLINT c_type, bool wide, std::size_t unit) {
   if (buffer_.size() < kFirstPieceBytes) buffer_.resize(kFirstPieceBytes);
   std::string value;
   std::size_t kept = 0;  // at the front of the buffer: the first half of a character
@@ -438,8 +492,18 @@ OptionalText Statement::text(int column) {
   return value;
 }
 
+void Statement::require(SQLRETURN answer, const char* action) {
+  if (SQL_SUCCEEDED(answer)) return;
+  raise(SQL_HANDLE_STMT, handle_, connection_.dbc_, connection_.wide_, action);
+}
+
+void Statement::limit_rows(std::uint64_t rows) {
+  SQLSetStmtAttr(handle_, SQL_ATTR_MAX_ROWS, reinterpret_cast<SQLPOINTER>(rows), SQL_IS_UINTEGER);
+}
+
 void Statement::close() {
   as_bytes_.clear();
+  types_.clear();
   SQLFreeStmt(handle_, SQL_CLOSE);
 }
 

@@ -69,12 +69,20 @@ class Statement {
   int parameter_count();
   /// Binds all parameters (they must stay alive until `execute` returned).
   void bind(const std::vector<Bind>& parameters);
+  /// Rows that the driver is to give at the most; 0: all.
+  void limit_rows(std::uint64_t rows);
+  /// The result of a catalog function, called with this statement's handle.
+  [[nodiscard]] SQLHSTMT handle() const { return handle_; }
+  /// What a call of the caller's on `handle` returned; throws when it failed.
+  void require(SQLRETURN answer, const char* action);
   /// Runs the prepared text. SQL_NO_DATA counts as success with zero rows.
   void execute();
   void execute_direct(std::string_view sql);
   /// Rows changed by the last execution; -1 when the driver does not know.
   long long row_count();
   int column_count();
+  /// The SQL data type of a column of the present result, as the driver tells it.
+  long result_type(int column);
   /// Goes to the result of the next statement of a text that holds several; false behind the last.
   bool next_result();
   /// Next row of the result; false at its end.
@@ -91,6 +99,10 @@ class Statement {
   enum class Known : std::uint8_t { no_answer_yet, text, bytes };
   bool as_bytes(int column);
   std::vector<Known> as_bytes_;  // by column, of the present result
+  long type_of(int column);
+  std::vector<long> types_;  // by column, 0: not asked yet
+  OptionalText real(int column);
+  OptionalText piecewise(int column, SQLSMALLINT c_type, bool wide, std::size_t unit);
 };
 
 class Connection {
@@ -107,6 +119,12 @@ class Connection {
   void rollback();
   [[nodiscard]] bool dead();
   [[nodiscard]] std::string info(SQLUSMALLINT info_type);
+  /// A number, of 16 or 32 bits; 0 when the driver does not tell.
+  [[nodiscard]] SQLUINTEGER info_number(SQLUSMALLINT info_type);
+  [[nodiscard]] bool autocommit();
+  /// From now on values are read in the text form of the dialect generic: by the type that the
+  /// driver tells of a column.
+  void read_by_type() { by_type_ = true; }
   [[nodiscard]] bool wide() const { return wide_; }
   [[nodiscard]] SQLHDBC handle() const { return dbc_; }
   /// One statement without result, or the first column of its first row.
@@ -121,6 +139,7 @@ class Connection {
   SQLHDBC dbc_ = SQL_NULL_HDBC;
   bool wide_ = false;
   bool bytes_ = false;  // character columns are read as bytes in UTF-8
+  bool by_type_ = false;
 };
 
 }  // namespace understudy::odbc

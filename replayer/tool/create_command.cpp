@@ -91,11 +91,12 @@ void move_ended_aside(const Home& home) {
 }
 
 /// Connects; its tables, where they are wanted.
-Catalog require_connection(const std::string& target, const char* side, bool wants_catalog) {
+Catalog require_connection(const std::string& target, const char* side, bool generic,
+                           bool wants_catalog) {
   try {
     odbc::Connection connection(target);
     if (!wants_catalog) return {};
-    return sql_dialect(dialect_of(connection)).read_catalog(connection);
+    return dialect_for(connection, generic).read_catalog(connection);
   } catch (const odbc::Error& error) {
     throw Failure(kExitFailed, fmt::format("cannot connect to the {} database: {}; correct --{}",
                                            side, error.what(), side));
@@ -117,8 +118,9 @@ void create(const std::string& name, const Settings& settings, const std::string
   const bool maps = !settings.mapping.empty();
   (void)load_journal_keys(settings.journal_key);
   if (maps) (void)read_mapping(settings.mapping);
-  const Catalog production = require_connection(settings.production, "production", maps);
-  const Catalog shadow = require_connection(settings.shadow, "shadow", maps);
+  const Catalog production =
+      require_connection(settings.production, "production", settings.generic, maps);
+  const Catalog shadow = require_connection(settings.shadow, "shadow", settings.generic, maps);
   if (maps)
     (void)mapped_tables(read_mapping(settings.mapping), settings.mapping, production, shadow);
   if (home.exists()) move_ended_aside(home);
@@ -161,8 +163,18 @@ void add_create_command(CLI::App& app, int* exit_code) {
                       "whose members' programs are recorded, too; without it only those of this "
                       "user");
   command->add_option("--mapping", given->settings.mapping, "TOML file for a changed schema");
-  const auto record = std::make_shared<std::string>("statements");
-  command->add_option("--record", *record, "effects: record every write by the rows it changed")
+  const auto record = std::make_shared<std::string>();
+  const auto dialect = std::make_shared<std::string>();
+  command
+      ->add_option("--dialect", *dialect,
+                   "generic: use nothing of either engine but what its ODBC driver tells")
+      ->envname("UNDERSTUDY_DIALECT")
+      ->check(CLI::IsMember({"own", "generic"}));
+  command
+      ->add_option("--record", *record,
+                   "effects: record every write by the rows it changed; statements: where they are "
+                   "exact, by "
+                   "themselves")
       ->check(CLI::IsMember({"statements", "effects"}));
   command
       ->add_option("--ring-bytes", given->settings.ring_bytes,
@@ -170,9 +182,11 @@ void add_create_command(CLI::App& app, int* exit_code) {
       ->check(CLI::Range(kRingBytesMin, kRingBytesMax))
       ->check(CLI::Validator(power_of_two, "POWER OF TWO"));
   const auto key = add_key_options(*command);
-  command->callback([given, record, key, exit_code] {
+  command->callback([given, record, dialect, key, exit_code] {
     given->settings.journal_key = *key;
+    given->settings.generic = *dialect == "generic";
     given->settings.record_effects = *record == "effects";
+    given->settings.record_statements = *record == "statements";
     // Whoever reads it later may run in another folder.
     std::string& mapping = given->settings.mapping;
     if (!mapping.empty()) mapping = std::filesystem::absolute(mapping);

@@ -217,9 +217,9 @@ class Replay {
   Clock::time_point printed_ = began_;
 };
 
-std::unique_ptr<odbc::Connection> connect_for_applying(const std::string& target) {
+std::unique_ptr<odbc::Connection> connect_for_applying(const std::string& target, bool generic) {
   auto shadow = std::make_unique<odbc::Connection>(target);
-  const auto& dialect = sql_dialect(dialect_of(*shadow));
+  const auto& dialect = dialect_for(*shadow, generic);
   const auto options = dialect.apply_options(shadow->info(SQL_DRIVER_NAME));
   if (options.empty()) return shadow;
   return std::make_unique<odbc::Connection>(with_options(target, options));
@@ -234,11 +234,12 @@ Mapped mapping_beside(const std::string& journal, const Catalog& production,
 }
 
 int replay(const Given& given) {
-  const auto shadow = connect_for_applying(given.shadow);
-  const auto& dialect = sql_dialect(dialect_of(*shadow));
-  const Catalog catalog = dialect.read_catalog(*shadow);
   // A journal in a migration's home stands beside production's catalog, which tells its engine.
   const auto beside = Catalog::load(given.journal + "/../catalog");
+  const bool generic = beside.ok() && beside->dialect == Dialect::generic;
+  const auto shadow = connect_for_applying(given.shadow, generic);
+  const auto& dialect = dialect_for(*shadow, generic);
+  const Catalog catalog = dialect.read_catalog(*shadow);
   const Catalog& production = beside.ok() ? *beside : catalog;
   Applier applier(*shadow, dialect, production, catalog, position_name(given),
                   mapping_beside(given.journal, production, catalog));

@@ -127,15 +127,18 @@ class ApplierTest : public ::testing::TestWithParam<Dialect> {
   void connect() {
     applier_.reset();
     shadow_.reset();
-    const auto& sql = sql_dialect(GetParam());
+    const auto& sql = dialect();
     shadow_ = std::make_unique<odbc::Connection>(target_ +
                                                  sql.apply_options("psqlodbcw.so libmaodbc.so"));
     catalog_ = sql.read_catalog(*shadow_);
     applier_ = std::make_unique<Applier>(*shadow_, sql, catalog_, catalog_, kMigration);
   }
+  [[nodiscard]] const SqlDialect& dialect() const {
+    return generic_forced() ? dialect_for(*observer_, true) : sql_dialect(GetParam());
+  }
   /// A value in the exact text form of the engine.
   static std::string exact(const std::string& text) {
-    if (GetParam() != Dialect::sqlite) return text;
+    if (GetParam() != Dialect::sqlite || generic_forced()) return text;
     std::string quoted = "'";
     for (const char c : text) quoted.append(c == '\'' ? 2 : 1, c);
     return quoted + "'";
@@ -277,7 +280,7 @@ TEST_P(ApplierTest, StatementsOnAMappedTableAreReplayedByTheirRowsOrCounted) {
   pair.production = pair.shadow = &table_of(catalog_, "item");
   pair.production_columns = pair.shadow_columns = {0, 2};
   pair.mapped = true;
-  const auto& sql = sql_dialect(GetParam());
+  const auto& sql = dialect();
   applier_ = std::make_unique<Applier>(*shadow_, sql, catalog_, catalog_, kMigration, mapped);
   const Shape tally = {"", "tally", 1, {"id", "n"}};
   run(Recorded(1)
@@ -425,8 +428,8 @@ TEST_P(ApplierTest, AppliesOnceThoughKilledAtAnyMoment) {
   std::mt19937_64 random(test_seed());
   constexpr std::uint64_t kTransactions = 3000;
   const auto apply_all = [&] {
-    odbc::Connection shadow(target_ + sql_dialect(GetParam()).apply_options("psqlodbcw.so"));
-    Applier applier(shadow, sql_dialect(GetParam()), catalog_, catalog_, kMigration);
+    odbc::Connection shadow(target_ + dialect().apply_options("psqlodbcw.so"));
+    Applier applier(shadow, dialect(), catalog_, catalog_, kMigration);
     for (auto seq = applier.stored_position() + 1; seq <= kTransactions; ++seq) {
       applier.apply(
           Recorded(seq)

@@ -16,8 +16,8 @@ class CopyFixture : public testing::Test {
       : production_target_(production),
         production_(production),
         shadow_(shadow),
-        from_(sql_dialect(dialect_of(production_))),
-        to_(sql_dialect(dialect_of(shadow_))) {}
+        from_(dialect_for(production_, generic_forced())),
+        to_(dialect_for(shadow_, generic_forced())) {}
 
   void both(const std::vector<std::string_view>& statements) {
     run_all(production_, statements);

@@ -1,6 +1,7 @@
 // Empty databases of each engine for the replayer's tests, and short ways to fill and read them.
 #pragma once
 
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -21,6 +22,12 @@ inline std::string sqlite_target(const TempDir& folder, const std::string& name)
 
 inline std::string mariadb_target() {
   return "Driver=MariaDB Unicode;" + MariaDbServer::shared().new_database();
+}
+
+/// Whether the tests run with the dialect that knows nothing of the engine; `create` reads it, too.
+inline bool generic_forced() {
+  const char* dialect = std::getenv("UNDERSTUDY_DIALECT");
+  return dialect != nullptr && std::string_view(dialect) == "generic";
 }
 
 inline void run_all(odbc::Connection& db, const std::vector<std::string_view>& statements) {

@@ -57,7 +57,10 @@ class ExactStatements : public testing::Test {
     const auto status = migration_->status();
     EXPECT_EQ(status["rows_different"], 0) << status.dump(1);
     EXPECT_EQ(status["divergences"], 0) << status.dump(1);
-    EXPECT_EQ(status["opaque"], opaque);
+    // What is exact without rows is so here: one program, one statement after the other.
+    if (!generic_forced()) {
+      EXPECT_EQ(status["opaque"], opaque);
+    }
     EXPECT_EQ(status["uncaptured_writes"], uncaptured);
     EXPECT_GT(status["rows_compared"], 0);
     if (HasFailure()) {

@@ -201,7 +201,8 @@ class Production {
     const std::string folder = OdbcEnvironment::shared().home() + "/" + name_;
     ::mkdir(folder.c_str(), 0750);
     odbc::Connection db(bare_);
-    const Status saved = sql_dialect(dialect_).read_catalog(db).save(folder + "/catalog");
+    const Status saved =
+        dialect_for(db, generic_forced()).read_catalog(db).save(folder + "/catalog");
     if (!saved.ok()) throw std::runtime_error(saved.message());
     const Status reserved = map_->reserve_ring();
     if (!reserved.ok()) throw std::runtime_error(reserved.message());

@@ -11,8 +11,8 @@ namespace understudy {
 namespace {
 
 VerifyResult compare(odbc::Connection& production, odbc::Connection& shadow) {
-  const auto& from = sql_dialect(dialect_of(production));
-  const auto& to = sql_dialect(dialect_of(shadow));
+  const auto& from = dialect_for(production, generic_forced());
+  const auto& to = dialect_for(shadow, generic_forced());
   const auto production_catalog = from.read_catalog(production);
   const auto shadow_catalog = to.read_catalog(shadow);
   std::vector<std::string> problems;

@@ -40,17 +40,23 @@ Catalog two_tables() {
   return out;
 }
 
+Catalog of(Dialect dialect) {
+  Catalog out;
+  out.dialect = dialect;
+  return out;
+}
+
 TEST_F(SettingsTest, RecordOfEffectsIsForAllTables) {
   const Settings settings = read("record = 'effects'\n");
   Catalog catalog = two_tables();
-  EXPECT_TRUE(mark_by_effects(settings, Dialect::postgresql, &catalog).empty());
+  EXPECT_TRUE(mark_by_effects(settings, of(Dialect::postgresql), &catalog).empty());
   EXPECT_TRUE(catalog.tables[0].by_effects && catalog.tables[1].by_effects);
 }
 
 TEST_F(SettingsTest, RecordOfEffectsIsForTheTablesNamed) {
   const Settings settings = read("[record]\n'public.b' = 'effects'\n'public.a' = 'statements'\n");
   Catalog catalog = two_tables();
-  EXPECT_TRUE(mark_by_effects(settings, Dialect::postgresql, &catalog).empty());
+  EXPECT_TRUE(mark_by_effects(settings, of(Dialect::postgresql), &catalog).empty());
   EXPECT_FALSE(catalog.tables[0].by_effects);
   EXPECT_TRUE(catalog.tables[1].by_effects);
 }
@@ -58,14 +64,39 @@ TEST_F(SettingsTest, RecordOfEffectsIsForTheTablesNamed) {
 TEST_F(SettingsTest, ATableThatProductionLacksIsNamed) {
   const Settings settings = read("[record]\n'public.c' = 'effects'\n");
   Catalog catalog = two_tables();
-  EXPECT_EQ(mark_by_effects(settings, Dialect::postgresql, &catalog),
+  EXPECT_EQ(mark_by_effects(settings, of(Dialect::postgresql), &catalog),
             std::vector<std::string>{"public.c"});
 }
 
 TEST_F(SettingsTest, AnotherEngineMeansEffectsForAllTables) {
   Catalog catalog = two_tables();
-  mark_by_effects(read(""), Dialect::mariadb, &catalog);
+  mark_by_effects(read(""), of(Dialect::mariadb), &catalog);
   EXPECT_TRUE(catalog.tables[0].by_effects && catalog.tables[1].by_effects);
+}
+
+TEST_F(SettingsTest, AnUnknownEngineMeansEffectsUnlessToldOtherwise) {
+  Catalog catalog = two_tables();
+  catalog.dialect = Dialect::generic;
+  mark_by_effects(read(""), of(Dialect::generic), &catalog);
+  EXPECT_TRUE(catalog.tables[0].by_effects && catalog.tables[1].by_effects);
+  mark_by_effects(read("[record]\n'public.a' = 'statements'\n"), of(Dialect::generic), &catalog);
+  EXPECT_TRUE(!catalog.tables[0].by_effects && catalog.tables[1].by_effects);
+  mark_by_effects(read("record = 'statements'\n"), of(Dialect::generic), &catalog);
+  EXPECT_TRUE(!catalog.tables[0].by_effects && !catalog.tables[1].by_effects);
+}
+
+TEST_F(SettingsTest, TwoUnknownEnginesMeanEffectsWhateverIsSaid) {
+  Catalog catalog = two_tables();
+  catalog.dialect = Dialect::generic;
+  catalog.engine.name = "one";
+  mark_by_effects(read("record = 'statements'\n"), of(Dialect::generic), &catalog);
+  EXPECT_TRUE(catalog.tables[0].by_effects && catalog.tables[1].by_effects);
+}
+
+TEST_F(SettingsTest, TheDialectIsForcedByAWord) {
+  EXPECT_FALSE(read("").generic);
+  EXPECT_TRUE(read("dialect = 'generic'\n").generic);
+  EXPECT_THROW(read("dialect = 'oracle'\n"), Failure);
 }
 
 TEST_F(SettingsTest, AnotherWordIsRefused) {
@@ -105,6 +136,9 @@ TEST_F(SettingsTest, RecordIsReadAsItWasWritten) {
   save_settings(home_, all);
   EXPECT_FALSE(load_settings(home_).record_effects);
   EXPECT_EQ(load_settings(home_).tables_by_effects, all.tables_by_effects);
+  all.generic = all.record_statements = true;
+  save_settings(home_, all);
+  EXPECT_TRUE(load_settings(home_).generic && load_settings(home_).record_statements);
 }
 
 }  // namespace

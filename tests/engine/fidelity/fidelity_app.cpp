@@ -2,7 +2,7 @@
 // of Understudy.
 //
 //   fidelity_app CONNECTION-STRING --engine NAME --schema SEED --seed SEED --threads N
-//                [--isolation 1|2|4|8]
+//                [--isolation 1|2|4|8] [--plain 0|1]
 //
 // Writes until it is asked to end by SIGTERM. Each thread has a connection; some commit by hand,
 // with savepoints and rollbacks, some use autocommit. Statements that fail are part of it. Prints
@@ -26,6 +26,7 @@ namespace {
 constexpr unsigned kThreadsMax = 64;
 
 struct Options {
+  bool plain = false;
   std::string target;
   fidelity::Engine engine = fidelity::Engine::postgresql;
   std::uint64_t schema = 1;
@@ -151,6 +152,8 @@ Options read_options(int argc, char** argv) {
       out.threads = static_cast<unsigned>(std::stoul(value));
     } else if (name == "--isolation") {
       out.isolation = std::stoul(value);
+    } else if (name == "--plain") {
+      out.plain = value == "1";
     } else {
       throw std::invalid_argument("no option called " + name);
     }
@@ -164,7 +167,8 @@ Options read_options(int argc, char** argv) {
 int main(int argc, char** argv) {
   try {
     const Options options = read_options(argc, argv);
-    const fidelity::Schema schema = fidelity::make_schema(options.engine, options.schema);
+    const fidelity::Schema schema =
+        fidelity::make_schema(options.engine, options.schema, options.plain);
     struct sigaction action {};
     action.sa_handler = [](int) { ending = true; };
     ::sigaction(SIGTERM, &action, nullptr);

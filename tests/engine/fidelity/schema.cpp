@@ -93,6 +93,21 @@ Table make_table(Engine engine, int number, Random& random) {
   return out;
 }
 
+void make_plain(Engine engine, Table* table) {
+  if (table->key == Key::none) table->key_columns.push_back(quoted(engine, "id"));
+  if (table->key == Key::none || table->key == Key::generated) table->key = Key::chosen;
+  table->unique.clear();
+  table->view.clear();
+  for (Column& column : table->columns) {
+    const bool exact = column.kind == Kind::integer || column.kind == Kind::big ||
+                       column.kind == Kind::text || column.kind == Kind::truth ||
+                       column.kind == Kind::moment;
+    if (exact) continue;
+    column.kind = Kind::integer;
+    column.fallback.clear();
+  }
+}
+
 std::string table_ddl(Engine engine, const Table& table) {
   std::string out = "CREATE TABLE " + table.name + " (";
   for (std::size_t i = 0; i < table.key_columns.size(); ++i) {
@@ -141,11 +156,15 @@ Engine engine_of(std::string_view name) {
   throw std::invalid_argument("no engine called " + std::string(name));
 }
 
-Schema make_schema(Engine engine, std::uint64_t seed) {
+Schema make_schema(Engine engine, std::uint64_t seed, bool plain) {
   Random random(seed);
   Schema out;
   out.engine = engine;
-  for (int i = 0; i < kTables; ++i) out.tables.push_back(make_table(engine, i, random));
+  out.plain = plain;
+  for (int i = 0; i < kTables; ++i) {
+    out.tables.push_back(make_table(engine, i, random));
+    if (plain) make_plain(engine, &out.tables.back());
+  }
   return out;
 }
 

@@ -38,13 +38,17 @@ struct Table {
 
 struct Schema {
   Engine engine = Engine::postgresql;
+  bool plain = false;
   std::vector<Table> tables;
 
   /// The statements that make it.
   [[nodiscard]] std::vector<std::string> ddl() const;
 };
 
-Schema make_schema(Engine engine, std::uint64_t seed);
+/// `plain`: what an engine that is known by ODBC alone is exact with, see
+/// docs/reference/generic.md: chosen keys, types without a rest that a driver does not tell,
+/// statements of one table.
+Schema make_schema(Engine engine, std::uint64_t seed, bool plain = false);
 
 inline constexpr int kKeysMax = 40;  // chosen keys are drawn from so few that rows are hot
 
