@@ -39,6 +39,7 @@ enum PinnedBit : std::uint32_t {
   kPinnedDescriptor = 1u << 2,
   kPinnedRealDriver =
       1u << 3,  // the other side could not be reached with the application's credentials
+  kPinnedCursor = 1u << 4,  // one that outlives its transaction
 };
 
 enum class SlotRoute : std::uint32_t {

@@ -74,6 +74,10 @@ SQLRETURN run_read(Statement& stmt, Session& session, const RunsUnchanged& uncha
   const SQLRETURN ret = unchanged();
   stmt.execution->cursor_open = SQL_SUCCEEDED(ret);
   stmt.execution->updatable = SQL_SUCCEEDED(ret) && may_be_positioned(stmt);
+  if (SQL_SUCCEEDED(ret) && stmt.execution->classification().holds) {
+    const std::lock_guard lock(session.dbc.write_mutex);
+    session.held_changed(stmt.execution->text());
+  }
   // A failed SELECT, too, can cost the open transaction what it wrote before.
   if (ret == SQL_ERROR && session.transaction.recorded) {
     const std::lock_guard lock(session.dbc.write_mutex);
@@ -91,6 +95,7 @@ SQLRETURN run_setting(Statement& stmt, Session& session, const RunsUnchanged& un
     return ret;
   }
   const Execution& execution = *stmt.execution;
+  if (execution.classification().holds) session.held_changed(execution.text());
   if (execution.classification().creates_temporary && session.add_temporary(execution.text())) {
     return ret;
   }

@@ -153,6 +153,8 @@ void Session::changed_sides() {
   dialect = own_dialect_ = dialect_of(dbc);
   settle_dialect();
   prepared_texts.forget();
+  named_locks_ = 0;
+  tables_locked_ = false;
 }
 
 // The migration may be told to use nothing of the engine that is its own.

@@ -83,6 +83,15 @@ class Session {
   [[nodiscard]] bool perhaps_hidden(const sql::Analysis& analysis) const;
   /// Whether a schema change touches no table of the catalog: temporary ones, or what is not there.
   [[nodiscard]] bool changes_temporary(std::string_view statement);
+  // --- what would be left behind on the server; see held.cpp ---
+  /// After a text that may have taken or freed a lock of the session, or opened a cursor.
+  void held_changed(std::string_view text);
+  /// Asks, where the server tells, and shows it in the slot.
+  void learn_held();
+  /// Before the session moves: what would stay behind, in the plural; null: nothing. On MariaDB
+  /// its named locks are freed. Once told it stays so.
+  const char* held();
+
   sql::SearchPath search_path;  // of unqualified names
   /// After a statement, or several in one text, recorded as it stands: what it may have changed of
   /// the session's names and settings. `ran`: to its end.
@@ -232,6 +241,9 @@ class Session {
   bool zone_changed_ = false;
   bool anything_changed_ = false;  // generic: a setting, of which nothing is known
   bool settings_lost_ = false;     // there were more than are kept
+  bool tables_locked_ = false;     // MariaDB: LOCK TABLES
+  int named_locks_ = 0;            // MariaDB: as its texts say
+  const char* held_back_ = nullptr;
   std::shared_ptr<CatalogView> view_;
   Side view_side_ = Side::production;
   SQLHSTMT question_ = SQL_NULL_HSTMT;

@@ -301,6 +301,7 @@ SQLRETURN run_write(Statement& stmt, Session& session, bool direct,
   const Execution& execution = *stmt.execution;
   if (recorded && ret != SQL_NEED_DATA) session.keep_row_count(stmt, ret);
   if (opaque) session.after_opaque(execution.classification(), execution.text(), done(ret));
+  if (done(ret) && execution.classification().holds) session.held_changed(execution.text());
   return ret;
 }
 
@@ -313,6 +314,9 @@ SQLRETURN run_locking_read(Statement& stmt, Session& session, const RunsUnchange
   ret = unchanged();
   stmt.execution->cursor_open = SQL_SUCCEEDED(ret);
   stmt.execution->updatable = SQL_SUCCEEDED(ret) && may_be_positioned(stmt);
+  if (SQL_SUCCEEDED(ret) && stmt.execution->classification().holds) {
+    session.held_changed(stmt.execution->text());
+  }
   if (implicit && ret != SQL_STILL_EXECUTING) {
     session.lost();
   } else if (ret == SQL_ERROR) {

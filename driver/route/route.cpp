@@ -182,10 +182,22 @@ Status open_other_side(Session& session, Handle& reporter) {
   return opened;
 }
 
+// What its texts did not show. A transaction in which nothing has run yet must stay as it is: the
+// application may still choose its isolation level.
+void learn_held(Session& session) {
+  const capture::Transaction& transaction = session.transaction;
+  const bool untouched = !session.autocommitting() && !transaction.writing &&
+                         !transaction.has_read.load(std::memory_order_relaxed);
+  if (untouched && transaction.by_text) return;
+  session.learn_held();
+  if (untouched) capture::real_end_tran(session.dbc, SQL_ROLLBACK);
+}
+
 // Opens the other side's connection ahead of the switch.
 void prepare(Session& session, Handle& reporter) {
   State& state = session.route;
   const Status opened = open_other_side(session, reporter);
+  learn_held(session);
   // The present side is still in use: this is not the application's error.
   reporter.diagnostics.clear();
   state.failed.store(!opened.ok());
@@ -331,10 +343,11 @@ bool move(Session& session, SQLRETURN* ret, Handle& reporter) {
       return false;
     }
   }
-  if (session.slot().pinned.load(std::memory_order_relaxed) & kPinnedTemporaryTable) {
-    *ret = reporter.fail("08S01", switched_to(session) +
-                                      "this session's temporary tables stayed behind: connect "
-                                      "again");
+  const bool temporary =
+      (session.slot().pinned.load(std::memory_order_relaxed) & kPinnedTemporaryTable) != 0;
+  if (const char* left = temporary ? "temporary tables" : session.held()) {
+    *ret = reporter.fail(
+        "08S01", switched_to(session) + "this session's " + left + " stayed behind: connect again");
     return false;
   }
   const std::string switched = switched_to(session);

@@ -38,6 +38,7 @@ struct Classification {
   bool chained = false;            // COMMIT AND CHAIN, ROLLBACK AND CHAIN
   std::string savepoint;           // name as the engine stores it
   bool creates_temporary = false;  // CREATE TEMP TABLE and the like: pins the session
+  bool holds = false;              // it may take or free what session_locks.h knows of
   std::uint32_t statements = 1;    // in the text
   /// Several statements, some of which begin or end transactions; `leaves_open`: the last of those
   /// begins one.

@@ -371,6 +371,7 @@ Classification classify(std::string_view text, Dialect dialect) {
   bool controls = false;
   bool leaves_open = false;
   bool sets = false;
+  bool holds = false;
   const char* cursor = nullptr;
   Gatherer statement(dialect);
   bool body = false;
@@ -379,6 +380,8 @@ Classification classify(std::string_view text, Dialect dialect) {
     const Classification one = decide(statement.features, dialect);
     if (++statements == 1) first = one;
     all_read = all_read && one.cls == StatementClass::read;
+    holds = holds || statement.features.lock_call ||
+            statement.features.any(0, {"LOCK", "UNLOCK", "DECLARE", "CLOSE", "DISCARD"});
     sets = sets || (one.cls == StatementClass::context && !statement.features.word(0, "PREPARE"));
     if (one.cls == StatementClass::opaque && one.uncaptured != nullptr) cursor = one.uncaptured;
     if (one.cls >= StatementClass::begin && one.cls <= StatementClass::release) {
@@ -405,6 +408,7 @@ Classification classify(std::string_view text, Dialect dialect) {
   first.controls = statements > 1 && controls;
   first.leaves_open = statements > 1 && leaves_open;
   first.sets = statements > 1 && sets;
+  first.holds = holds;
   return first;
 }
 

@@ -23,6 +23,7 @@ std::string pinned_words(std::uint32_t bits) {
   if (bits & kPinnedTemporaryTable) out.push_back("temporary table");
   if (bits & kPinnedLock) out.push_back("lock held");
   if (bits & kPinnedDescriptor) out.push_back("explicit descriptor");
+  if (bits & kPinnedCursor) out.push_back("cursor WITH HOLD");
   if (bits & kPinnedRealDriver) out.push_back("the other side not reachable with its credentials");
   return fmt::format("{}", fmt::join(out, ", "));
 }
