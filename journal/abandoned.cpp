@@ -1,8 +1,10 @@
 #include "journal/abandoned.h"
 
+#include <filesystem>
 #include <fstream>
 #include <optional>
 
+#include "journal/access.h"
 #include "journal/mode.h"
 
 namespace understudy {
@@ -38,6 +40,9 @@ Status end_abandoned_turn(SegmentMap& map, const std::string& folder, FileSystem
     const bool on_shadow = *phase == Phase::switched || *phase == Phase::reversing;
     next = on_shadow ? Mode::switched : Mode::record;
   }
+  // The programs that may not take part; where it fails the next `start` does it.
+  const std::filesystem::path path(folder);
+  (void)tell_switched(path.parent_path(), path.filename(), shadow_in_use(next));
   // A replayer that began meanwhile has made another word of it.
   if (header.mode_word.compare_exchange_strong(word, mode_word(next, epoch_of(word) + 1)))
     futex_wake_all(header.mode_word);

@@ -54,7 +54,7 @@ bool owns(const std::string& folder, uid_t user) {
 
 namespace {
 
-constexpr mode_t kUnderWay = S_IXOTH;  // means nothing else for shared memory
+constexpr mode_t kSwitched = S_IXOTH;  // means nothing else for shared memory
 
 std::string path_of(const std::string& home, const std::string& migration) {
   return "/dev/shm" + segment_name(home, migration);
@@ -83,15 +83,15 @@ Status share_segment(const std::string& home, const std::string& migration) {
     const gid_t group = access.shared ? access.group : static_cast<gid_t>(-1);
     return ::chmod(path.c_str(), S_IRUSR | S_IWUSR) == 0 &&
            ::lchown(path.c_str(), owner, group) == 0 &&
-           ::chmod(path.c_str(), mode | (info.st_mode & kUnderWay)) == 0;
+           ::chmod(path.c_str(), mode | (info.st_mode & kSwitched)) == 0;
   });
 }
 
-Status tell_under_way(const std::string& home, const std::string& migration, bool under_way) {
+Status tell_switched(const std::string& home, const std::string& migration, bool now) {
   const std::string path = path_of(home, migration);
   return change_segment(path, [&](const struct stat& info) {
-    const mode_t mode = info.st_mode & 07777 & ~kUnderWay;
-    return ::chmod(path.c_str(), mode | (under_way ? kUnderWay : 0)) == 0;
+    const mode_t mode = info.st_mode & 07777 & ~kSwitched;
+    return ::chmod(path.c_str(), mode | (now ? kSwitched : 0)) == 0;
   });
 }
 
@@ -100,10 +100,10 @@ bool may_not_open(const std::string& home, const std::string& migration) {
   return ::faccessat(AT_FDCWD, path.c_str(), R_OK | W_OK, AT_EACCESS) != 0 && errno == EACCES;
 }
 
-bool under_way(const std::string& home, const std::string& migration) {
+bool switched(const std::string& home, const std::string& migration) {
   struct stat info {};
   const std::string path = path_of(home, migration);
-  if (::lstat(path.c_str(), &info) != 0 || (info.st_mode & kUnderWay) == 0) return false;
+  if (::lstat(path.c_str(), &info) != 0 || (info.st_mode & kSwitched) == 0) return false;
   return info.st_uid == 0 || info.st_uid == ::geteuid() || owns(home, info.st_uid) ||
          owns(home + "/" + migration, info.st_uid);
 }

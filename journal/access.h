@@ -31,14 +31,14 @@ Access access_of_migration(const std::string& home, const std::string& migration
 
 /// Owner, group and mode as access_of_migration says. Its owner and root only; Code::io otherwise.
 Status share_segment(const std::string& home, const std::string& migration);
-/// Says by the segment's mode, which anybody can see, that a migration is under way, or no longer.
-/// Its owner and root only; Code::io otherwise.
-Status tell_under_way(const std::string& home, const std::string& migration, bool under_way);
+/// Says by the segment's mode, which anybody can see, that the shadow is in use, or no longer: what
+/// a program still writes to production is lost then. Its owner and root only; Code::io otherwise.
+Status tell_switched(const std::string& home, const std::string& migration, bool now);
 /// Whether there is a segment that this process may not open.
 bool may_not_open(const std::string& home, const std::string& migration);
-/// Whether the segment says that a migration is under way. Believed only of a segment of root, of
+/// Whether the segment says that the shadow is in use. Believed only of a segment of root, of
 /// this user, or of the owner of the home or of the migration's folder.
-bool under_way(const std::string& home, const std::string& migration);
+bool switched(const std::string& home, const std::string& migration);
 /// Whether a folder is there and this user's.
 bool owns(const std::string& folder, uid_t user);
 

@@ -314,14 +314,14 @@ bool shut_out(Handle& handle, const Connection& dbc, const char* sqlstate) {
     return false;
   const std::string& name = dbc.settings.migration;
   if (name.empty() || std::getenv("UNDERSTUDY_BYPASS") != nullptr ||
-      !under_way(understudy_home(), name) ||
+      !switched(understudy_home(), name) ||
       (!dbc.connected && !may_not_open(understudy_home(), name)))
     return false;
   tell_operator("a program of a user that may not take part in a migration is refused", name);
   handle.fail(sqlstate, "migration " + name +
-                            " is under way and this user may not take part in it, so that what it "
-                            "writes would be lost; run the program as a member of the migration's "
-                            "group (understudy create --group)");
+                            " was switched to the shadow and this user may not take part in it, so "
+                            "that what it writes to production would be lost; run the program as a "
+                            "member of the migration's group (understudy create --group)");
   return true;
 }
 

@@ -24,9 +24,9 @@ struct SqlText {
   SQLINTEGER length = SQL_NTS;
 };
 
-/// Whether a migration is under way that this user may not take part in, or could not when it
-/// connected: what it writes would be missing on the shadow. Then a diagnostic of `handle` says so:
-/// 08004 when it connects, 08S01 afterwards. Before each call that may write or commit.
+/// Whether the shadow is in use of a migration that this user may not take part in, or could not
+/// when it connected: what it writes to production would be lost. Then a diagnostic of `handle`
+/// says so: 08004 when it connects, 08S01 afterwards. Before each call that may write or commit.
 bool shut_out(Handle& handle, const Connection& dbc, const char* sqlstate = "08S01");
 /// The real connection is up and the pre-connect attributes are set: joins the migration's segment.
 void connected(Connection& dbc);

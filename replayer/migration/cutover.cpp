@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "journal/access.h"
 #include "journal/gate.h"
 #include "replayer/mapping/resolve.h"
 #include "replayer/migration/across.h"
@@ -253,6 +254,12 @@ std::uint64_t hold_and_drain(Migration& migration, Worker& worker, const Turn& t
   return *reached;
 }
 
+/// To the programs that may not take part.
+void tell_others(const Migration& migration, bool shadow_in_use) {
+  const Status told = tell_switched(migration.home.root, migration.home.name, shadow_in_use);
+  if (!told.ok()) spdlog::warn("{}", told.message());
+}
+
 /// From the hold to the decision.
 void hold_and_switch(Migration& migration, Worker& worker, const Turn& turn,
                      const CutoverOptions& options, const Database& source, const Database& target,
@@ -285,7 +292,9 @@ void hold_and_switch(Migration& migration, Worker& worker, const Turn& turn,
   undo.decided = true;
   timeline.add("decision on disk");
   migration.header().prepare_route.store(0);  // else it would be about the way back
+  if (turn.way == Way::there) tell_others(migration, true);
   const Status opened = hold.decide(*undo.switching, turn.decided);
+  if (turn.way == Way::back) tell_others(migration, false);
   worker.turn();
   const double hold_ms = static_cast<double>(monotonic_ns() - began_ns) / 1e6;
   timeline.add(fmt::format("sessions may write, on {}", target_name(turn.way)));
@@ -404,6 +413,7 @@ void settle_interrupted_cutover(Migration& migration) {
   } else {
     settle_on_production(migration);
   }
+  tell_others(migration, shadow_in_use(migration.mode()));
 }
 
 }  // namespace understudy

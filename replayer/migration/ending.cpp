@@ -8,7 +8,6 @@
 #include <string_view>
 #include <vector>
 
-#include "journal/access.h"
 #include "journal/file_system.h"
 #include "replayer/migration/databases.h"
 #include "replayer/migration/failure.h"
@@ -83,8 +82,6 @@ void cancel_migration(Migration& migration, const Say& say) {
       [](State& next) { next.enter(Phase::cancelled, "production stays in use"); });
   change_any_mode(migration, Mode::idle);
   migration.header().prepare_route.store(0);
-  const Status told = tell_under_way(migration.home.root, migration.home.name, false);
-  if (told.code() != Code::not_found) require(told);
   say("drivers pass through to production; rows copied so far stay on the shadow");
 }
 

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <chrono>
 
-#include "journal/access.h"
 #include "journal/gate.h"
 #include "journal/segment.h"
 #include "replayer/copy/copy.h"
@@ -250,8 +249,6 @@ void Worker::record() {
   require(migration_.map->reserve_ring());
   header.durability_power.store(migration_.settings.durability == "power" ? 1 : 0);
   header.catalog_generation.fetch_add(1);
-  // From here on who may not take part is told so by its driver.
-  require(tell_under_way(migration_.home.root, migration_.home.name, true));
   if (!migration_.change_mode(Mode::idle, Mode::record) && migration_.mode() != Mode::record)
     check_mode();
   Hold hold(*migration_.map);
@@ -348,9 +345,6 @@ void Worker::check_mode() {
   if (mode == Mode::invalid) why = migration_.map->reason();
   if (why.empty()) why = "recording ended without a reason";
   migration_.map->invalidate(why);
-  if (const Status told = tell_under_way(migration_.home.root, migration_.home.name, false);
-      !told.ok())
-    spdlog::warn("{}", told.message());
   migration_.state->change([&](State& state) { state.enter(Phase::invalid, why); });
   throw Failure(
       kExitFailed,

@@ -132,7 +132,7 @@ void create(const std::string& name, const Settings& settings, const std::string
   require(operating_system().sync_directory(home.root));  // its files are synced as they are made
   const auto map = open_segment(home, settings);
   require(share_segment(home.root, home.name));
-  require(tell_under_way(home.root, home.name, false));
+  require(tell_switched(home.root, home.name, false));
   renew_segment(*map);
   save_settings(home, settings);
   fmt::print("created {}; next: understudy check {}\n", home.folder(), home.name);

@@ -160,48 +160,51 @@ TEST_F(AccessTest, SeveralUsersOfTheGroupAreRecordedWhateverTheirUmask) {
   expect_equal("3");
 }
 
-TEST_F(AccessTest, UserOutsideTheGroupIsRefusedWhenItConnects) {
-  create(true);
-  migration_.expect_tool({"start"});
-  Program outsider(4713, false);
-  expect_refused(outsider.ask(migration_.application()), "08004");
-  Program member(4711, true);
-  EXPECT_EQ(member.ask(migration_.application()), "ok");
-  expect_equal("0");
-}
-
-TEST_F(AccessTest, UserOutsideTheGroupThatIsConnectedCannotWriteOrCommitFromTheStartOn) {
+TEST_F(AccessTest, UserOutsideTheGroupGoesOnAndWhatItWritesIsNamed) {
   create(true);
   Program outsider(4713, false);
   ASSERT_EQ(outsider.ask(migration_.application()), "ok");
   EXPECT_EQ(outsider.ask("INSERT INTO item VALUES (1, 'before')"), "ok");
   EXPECT_EQ(outsider.ask("manual"), "ok");
   migration_.expect_tool({"start"});
-  expect_refused(outsider.ask("COMMIT"), "08S01");
-  expect_refused(outsider.ask("INSERT INTO item VALUES (2, 'late')"), "08S01");
-  expect_refused(outsider.ask(migration_.application()), "08004");
+  EXPECT_EQ(outsider.ask("COMMIT"), "ok");
   expect_equal("1");
+  EXPECT_EQ(outsider.ask("INSERT INTO item VALUES (2, 'late')"), "ok");
+  EXPECT_EQ(outsider.ask("COMMIT"), "ok");
+  const auto status =
+      migration_.status_when([](const auto& now) { return now["uncaptured_writes"] != 0; });
+  EXPECT_EQ(status["uncaptured_report"][0]["table"], "item") << status.dump(1);
+  const Finished refused = LiveMigration::tool({"cutover", migration_.name()});
+  EXPECT_EQ(refused.exit_code, 1) << refused.output;
 }
 
-TEST_F(AccessTest, UserOutsideTheGroupIsLeftAloneWhereNoMigrationIsUnderWay) {
+TEST_F(AccessTest, UserOutsideTheGroupIsRefusedWhileTheShadowIsInUse) {
   create(true);
   Program outsider(4713, false);
-  EXPECT_EQ(outsider.ask(migration_.application()), "ok");
-  EXPECT_EQ(outsider.ask("INSERT INTO item VALUES (1, 'a')"), "ok");
+  Program member(4711, true);
+  ASSERT_EQ(outsider.ask(migration_.application()), "ok");
   migration_.expect_tool({"start"});
-  expect_refused(outsider.ask("INSERT INTO item VALUES (2, 'b')"), "08S01");
-  migration_.expect_tool({"cancel"});
-  EXPECT_EQ(outsider.ask("INSERT INTO item VALUES (2, 'b')"), "ok");
-  EXPECT_EQ(outsider.ask(migration_.application()), "ok");
+  migration_.expect_tool({"verify"});
+  migration_.expect_tool({"cutover"});
+  expect_refused(outsider.ask("INSERT INTO item VALUES (1, 'lost')"), "08S01");
+  expect_refused(outsider.ask(migration_.application()), "08004");
+  EXPECT_EQ(member.ask(migration_.application()), "ok");
+  migration_.expect_tool({"verify"});
+  migration_.expect_tool({"reverse"});
+  Program later(4713, false);
+  EXPECT_EQ(later.ask(migration_.application()), "ok");
+  EXPECT_EQ(later.ask("INSERT INTO item VALUES (1, 'back')"), "ok");
 }
 
 TEST_F(AccessTest, WithoutAGroupOnlyItsOwnUserTakesPart) {
   create(false);
   migration_.expect_tool({"start"});
-  Program other(4711, true);
-  expect_refused(other.ask(migration_.application()), "08004");
   odbc::Connection(migration_.application()).run("INSERT INTO item VALUES (1, 'a')");
   expect_equal("1");
+  Program other(4711, true);
+  ASSERT_EQ(other.ask(migration_.application()), "ok");
+  migration_.expect_tool({"cutover"});
+  expect_refused(other.ask("INSERT INTO item VALUES (2, 'b')"), "08S01");
 }
 
 TEST_F(AccessTest, GroupSeesWhatDriversNeedAndNobodyElseAnything) {
@@ -209,7 +212,7 @@ TEST_F(AccessTest, GroupSeesWhatDriversNeedAndNobodyElseAnything) {
   migration_.expect_tool({"start"});
   const std::string segment =
       "/dev/shm" + segment_name(OdbcEnvironment::shared().home(), migration_.name());
-  EXPECT_EQ(mode_of_file(segment), 0661u);  // x for others: a migration is under way
+  EXPECT_EQ(mode_of_file(segment), 0660u);
   EXPECT_EQ(mode_of_file(home()), 0710u);
   int seen = 0;
   for (const auto& entry : fs::recursive_directory_iterator(home())) {

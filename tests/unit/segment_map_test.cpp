@@ -81,23 +81,23 @@ TEST_F(SharedSegment, IsPrivateUnlessTheGroupOfTheFolderMayEnterIt) {
   EXPECT_EQ(info.st_mode & 07777, 0660u);
 }
 
-TEST_F(SharedSegment, TellsWhoMayNotOpenItThatAMigrationIsUnderWay) {
+TEST_F(SharedSegment, TellsWhoMayNotOpenItThatTheShadowIsInUse) {
   create();
   ASSERT_EQ(::chmod(home_.c_str(), 0711), 0);
   const auto shut_out = [&] {
     return Child([&] {
              return ::setgroups(0, nullptr) == 0 && ::setgid(4711) == 0 && ::setuid(4711) == 0 &&
-                    under_way(home_, kName) && may_not_open(home_, kName);
+                    switched(home_, kName) && may_not_open(home_, kName);
            }).wait() == 0;
   };
   EXPECT_FALSE(shut_out());
-  ASSERT_TRUE(tell_under_way(home_, kName, true).ok());
+  ASSERT_TRUE(tell_switched(home_, kName, true).ok());
   EXPECT_TRUE(shut_out());
   EXPECT_FALSE(may_not_open(home_, kName));
-  ASSERT_TRUE(tell_under_way(home_, kName, false).ok());
+  ASSERT_TRUE(tell_switched(home_, kName, false).ok());
   EXPECT_FALSE(shut_out());
   // Anybody may put a file there, and say of it what he likes.
-  ASSERT_TRUE(tell_under_way(home_, kName, true).ok());
+  ASSERT_TRUE(tell_switched(home_, kName, true).ok());
   ASSERT_EQ(::chown(("/dev/shm" + segment_name(home_, kName)).c_str(), 4712, 4712), 0);
   EXPECT_FALSE(shut_out());
 }
