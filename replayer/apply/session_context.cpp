@@ -83,6 +83,8 @@ bool SessionContext::reset() {
   shadow_.run("RESET ROLE");
   shadow_.run("RESET ALL");
   shadow_.run("DISCARD TEMP");
+  // Of functions that were replayed: the application's locks are its own affair, on its side.
+  (void)shadow_.scalar("SELECT pg_advisory_unlock_all()::text");
   deallocate();
   for (const auto& statement : baseline_) shadow_.run(statement);
   present_.clear();

@@ -126,5 +126,25 @@ TEST(SessionLocksUnseen, OneThatAFunctionHasTakenIsFoundBeforeWritersAreHeld) {
   EXPECT_EQ(run(holder, "UPDATE hot SET ver = 2 WHERE id = 1"), SQL_SUCCESS);
 }
 
+TEST(SessionLocksUnseen, OneThatAReplayedFunctionTakesIsNotKeptOnTheShadow) {
+  LiveMigration migration;
+  for (const std::string& side : {migration.production(), migration.shadow()}) {
+    odbc::Connection(side).run(
+        "CREATE FUNCTION only_one() RETURNS int LANGUAGE plpgsql AS "
+        "'BEGIN PERFORM pg_advisory_lock(8); UPDATE hot SET ver = 5 WHERE id = 1; RETURN 1; END'");
+  }
+  migration.create_and_start();
+  Application app(migration.application());
+  RUN(app, "SELECT only_one()");
+  RUN(app, "SELECT pg_advisory_unlock_all()");
+  RUN(app, "UPDATE hot SET ver = 1 WHERE id = 2");
+  migration.expect_tool({"verify"});
+  migration.expect_tool({"cutover"});
+  RUN(app, "UPDATE hot SET ver = 2 WHERE id = 2");
+  odbc::Connection shadow(migration.shadow());
+  EXPECT_EQ(shadow.scalar("SELECT ver FROM hot WHERE id = 1"), "5");
+  EXPECT_EQ(shadow.scalar("SELECT pg_try_advisory_lock(8)::text"), "true");
+}
+
 }  // namespace
 }  // namespace understudy
