@@ -100,6 +100,13 @@ void Applier::Impl::run_rows(const FeedTransaction& transaction, const Statement
     bool as_expected = true;
     const std::size_t moved = as_put ? 0 : run_moves(plan, rows, &as_expected);
     if (!as_expected) report("row-count");
+    // All old keys first: one of them may be another row's new one.
+    if (as_put && !plan.whole_row()) {
+      for (const RowEffect& row : rows) {
+        if (row.verb != Verb::move) continue;
+        run(plan.sql(Verb::remove), plan.bind(Verb::remove, row));
+      }
+    }
     const RunsRow run_one = [&](const RowEffect& row) {
       run_recorded_row(plan, row, as_put, report);
     };
@@ -159,7 +166,6 @@ void Applier::Impl::run_recorded_row(ShapePlan& plan, const RowEffect& row, bool
   const bool removes = row.verb == Verb::remove;
   const bool changes = row.verb == Verb::update || row.verb == Verb::move;
   const bool puts = as_put && !plan.whole_row() && (changes || row.verb == Verb::insert);
-  if (puts && row.verb == Verb::move) run(plan.sql(Verb::remove), plan.bind(Verb::remove, row));
   const auto changed = run_row(plan, puts ? Verb::put : row.verb, row);
   if (changed == 0 && changes) {
     report("row-count");

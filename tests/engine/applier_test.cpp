@@ -251,6 +251,17 @@ TEST_P(ApplierTest, MovesRowsToTheKeysOfOthersThatMoveToo) {
   EXPECT_EQ(kinds(), "");
 }
 
+// PostgreSQL refuses each of them while the other is there.
+TEST_P(ApplierTest, KeepsRowsThatCanOnlyMoveInAnotherOrder) {
+  connect();
+  run(Recorded(1).rows(Verdict::effects, "UPDATE item SET id = id + 1", item_shape(), 2,
+                       {{Verb::move, {"1", "2", exact("one"), "10"}},
+                        {Verb::move, {"2", "3", exact("two"), "20"}}}));
+  EXPECT_EQ(value("SELECT count(*) FROM item"), "2");
+  EXPECT_EQ(value("SELECT stock FROM item WHERE id = 2"), "10");
+  EXPECT_EQ(value("SELECT stock FROM item WHERE id = 3"), "20");
+}
+
 // On SQLite such statements are replayed as they stand.
 class ApplierWithoutAKeyTest : public ApplierTest {};
 INSTANTIATE_TEST_SUITE_P(Engines, ApplierWithoutAKeyTest,
