@@ -1,6 +1,7 @@
 #include "replayer/dialect/generic_catalog.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <cstdlib>
 #include <map>
 #include <string>
@@ -14,6 +15,7 @@ namespace understudy {
 namespace {
 
 constexpr std::string_view kOwnTables = "understudy_";
+constexpr std::uint32_t kNone = UINT32_MAX;  // no column
 
 bool same_but_case(std::string_view a, std::string_view b) {
   const auto lower = [](char c) {
@@ -205,12 +207,13 @@ class Reader {
     std::vector<std::string> partial;  // or over expressions
     for (const Row& row : rows_of(ask)) {
       if (row[2] != place.table || !row[5] || row[3] != "0") continue;
-      const auto ordinal = row[8] ? table.column(*row[8]) : std::nullopt;
+      // A number, not an optional one: gcc takes that for uninitialised when it optimises.
+      const std::uint32_t ordinal = row[8] ? table.column(*row[8]).value_or(kNone) : kNone;
       const bool filtered = row.size() > 12 && row[12] && !row[12]->empty();
-      if (!ordinal || filtered) {
+      if (ordinal == kNone || filtered) {
         partial.push_back(*row[5]);
       } else {
-        indexes[*row[5]].push_back(*ordinal);
+        indexes[*row[5]].push_back(ordinal);
       }
     }
     for (const std::string& one : partial) indexes.erase(one);
