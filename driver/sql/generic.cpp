@@ -109,11 +109,25 @@ class GenericAnalyzer : private Recogniser {
         return Verb::other;
       }
     }
-    if (text_.tokens.empty()) return Verb::other;
+    if (text_.tokens.empty() || !names_a_table()) return Verb::other;
     const Token& first = text_.tokens.front();
     if (first.is_word("INSERT")) return Verb::insert;
     if (first.is_word("UPDATE")) return Verb::update;
     return first.is_word("DELETE") ? Verb::remove : Verb::other;
+  }
+
+  /// What is written is a table: of a view a trigger may write where no row of its own is counted.
+  [[nodiscard]] bool names_a_table() const {
+    std::size_t at = text_.tokens.front().is_word("UPDATE") ? 1 : 2;
+    const std::size_t count = text_.tokens.size();
+    if (at >= count) return false;
+    std::string schema;
+    if (at + 2 < count && text_.tokens[at + 1].is('.')) {
+      schema = stored(text_.tokens[at]);
+      at += 2;
+    }
+    const Table* table = catalog_.find(schema, stored(text_.tokens[at]));
+    return table != nullptr && !table->is_view;
   }
 
   void judge() {

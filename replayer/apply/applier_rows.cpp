@@ -166,7 +166,13 @@ void Applier::Impl::run_recorded_row(ShapePlan& plan, const RowEffect& row, bool
   const bool removes = row.verb == Verb::remove;
   const bool changes = row.verb == Verb::update || row.verb == Verb::move;
   const bool puts = as_put && !plan.whole_row() && (changes || row.verb == Verb::insert);
-  const auto changed = run_row(plan, puts ? Verb::put : row.verb, row);
+  RowEffect moved;
+  if (puts && row.verb == Verb::move) {
+    moved.verb = Verb::put;
+    moved.values.assign(row.values.begin() + plan.key_columns(), row.values.end());
+  }
+  const bool as_moved = moved.verb == Verb::put;
+  const auto changed = run_row(plan, puts ? Verb::put : row.verb, as_moved ? moved : row);
   if (changed == 0 && changes) {
     report("row-count");
     if (row.verb == Verb::update) run_row(plan, Verb::insert, row);

@@ -53,6 +53,10 @@ class ShapePlan {
   [[nodiscard]] std::vector<Removal> removals(const RowEffect& row) const;
   /// A row has no key but all its values, and equal rows are one as good as the other.
   [[nodiscard]] bool whole_row() const { return whole_row_; }
+  /// Values of the key, at the front of a row; of a moved one the old key.
+  [[nodiscard]] std::ptrdiff_t key_columns() const {
+    return static_cast<std::ptrdiff_t>(shape_key_);
+  }
   /// Of a table that the mapping names.
   [[nodiscard]] bool mapped() const { return mapped_; }
   /// Columns of the shape that the shadow lacks.

@@ -388,12 +388,6 @@ TEST(SqliteAnalyzer, RefusesWhatRowsCannotTell) {
   expect_opaque("DELETE account", "not-understood");
 }
 
-TEST(SqliteAnalyzer, LeavesAnUnknownDialectOpaque) {
-  Catalog other = catalog();
-  other.dialect = Dialect::generic;
-  EXPECT_EQ(analyze("DELETE FROM account WHERE id = ?", other).reason, "dialect");
-}
-
 TEST(SqliteAnalyzer, GivesUpOnDeepTexts) {
   expect_opaque("DELETE FROM account WHERE id = " + std::string(100000, '('), "not-understood");
 }
