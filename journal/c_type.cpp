@@ -75,7 +75,7 @@ bool has_its_bytes(const Parameter& parameter) {
   if (parameter.c_type == SQL_C_WCHAR && bytes % sizeof(SQLWCHAR) != 0) return false;
   const auto fixed = static_cast<std::size_t>(fixed_bytes(parameter.c_type));
   // The application gave no place, which real drivers take for NULL.
-  if (fixed != 0) return bytes >= fixed || parameter.indicator == 0;
+  if (fixed != 0) return bytes >= fixed || (bytes == 0 && parameter.indicator == 0);
   return static_cast<std::uint64_t>(parameter.indicator) == bytes;
 }
 

@@ -9,16 +9,6 @@
 #include "journal/segment_scan.h"
 
 namespace understudy {
-namespace {
-
-constexpr std::uint8_t kFlagIgnorable = 0x80;
-
-bool known_type(std::uint8_t type) {
-  return type >= static_cast<std::uint8_t>(RecordType::text) &&
-         type <= static_cast<std::uint8_t>(RecordType::stream);
-}
-
-}  // namespace
 
 struct JournalReader::Impl {
   std::string directory;
@@ -138,12 +128,7 @@ Result<Examined> JournalReader::Impl::find() {
 
 Result<std::span<const std::byte>> JournalReader::Impl::advance(const Examined& found) {
   const RecordHeader& header = found.header;
-  if (header.version != kJournalVersion ||
-      (!known_type(header.type) && (header.flags & kFlagIgnorable) == 0)) {
-    return Status(Code::unsupported,
-                  "record " + std::to_string(header.seq) +
-                      " was written by a newer Understudy; read it with that one");
-  }
+  if (auto status = check_known(header); !status.ok()) return status;
   std::span<const std::byte> payload = found.payload;
   if (payloads) {
     const auto plain = payloads->payload(header, found.payload);

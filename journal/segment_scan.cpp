@@ -330,6 +330,19 @@ Result<std::optional<std::uint64_t>> last_byte_from(SegmentFile& file, std::uint
   }
 }
 
+bool known_type(std::uint8_t type) {
+  return type >= static_cast<std::uint8_t>(RecordType::text) &&
+         type <= static_cast<std::uint8_t>(RecordType::stream);
+}
+
+Status check_known(const RecordHeader& header) {
+  constexpr std::uint8_t kFlagIgnorable = 0x80;
+  const bool ignorable = (header.flags & kFlagIgnorable) != 0;
+  if (header.version == kJournalVersion && (known_type(header.type) || ignorable)) return {};
+  return {Code::unsupported, "record " + std::to_string(header.seq) +
+                                 " was written by a newer Understudy; use that one"};
+}
+
 Status damage(std::uint64_t segment, std::uint64_t offset, std::uint64_t seq,
               const std::string& what) {
   return {Code::corrupt, "journal segment " + std::to_string(segment) + " is damaged at offset " +

@@ -80,6 +80,11 @@ Result<bool> later_group_behind(SegmentFile& file, const ChainPoint& point);
 /// The offset behind the last byte from `offset` on that is not zero, or nothing.
 Result<std::optional<std::uint64_t>> last_byte_from(SegmentFile& file, std::uint64_t offset);
 /// Damage at a place, in words.
+/// Whether this version knows records of the type.
+bool known_type(std::uint8_t type);
+/// Code::unsupported for a record that this version neither knows nor may leave aside.
+Status check_known(const RecordHeader& header);
+
 Status damage(std::uint64_t segment, std::uint64_t offset, std::uint64_t seq,
               const std::string& what);
 

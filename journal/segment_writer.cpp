@@ -198,15 +198,16 @@ Status JournalWriter::Impl::read_last() {
     const auto found = examine(segment, point);
     if (!found.ok()) return found.status();
     if (found->finding != Finding::record) break;
-    if (found->header.version != kJournalVersion) {
-      return {Code::unsupported, "the journal was written by a newer Understudy; use that one"};
-    }
+    if (auto status = check_known(found->header); !status.ok()) return status;
     const auto payload = payloads.payload(found->header, found->payload);
     if (!payload.ok()) {
       return damage(number, point.offset, found->header.seq, payload.status().message());
     }
-    if (found->header.type == static_cast<std::uint8_t>(RecordType::text) &&
-        payload->size() >= sizeof(TextId)) {
+    if (found->header.type == static_cast<std::uint8_t>(RecordType::text)) {
+      if (payload->size() < sizeof(TextId) ||
+          payload->size() > sizeof(TextId) + std::size_t{kTextBytesMax}) {
+        return damage(number, point.offset, found->header.seq, "a text has a wrong length");
+      }
       TextId id;
       std::memcpy(id.data(), payload->data(), id.size());
       texts.insert(id);

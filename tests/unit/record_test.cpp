@@ -376,6 +376,9 @@ TEST(RecordedParameter, OneThatTellsOfMoreBytesThanItHasIsRefused) {
   parameter.bytes = std::string_view(bytes).substr(0, 3);
   parameter.indicator = 4;
   EXPECT_EQ(read_with(parameter), Code::corrupt) << "a number cut off";
+  parameter.indicator = 0;
+  EXPECT_EQ(read_with(parameter), Code::corrupt) << "a number cut off that says it has no place";
+  parameter.indicator = 4;
   parameter.bytes = std::string_view(bytes).substr(0, 4);
   parameter.io_type = 3;
   EXPECT_EQ(read_with(parameter), Code::corrupt) << "no direction";
