@@ -91,7 +91,7 @@ struct Engine {
   /// Of an UPDATE it counts the rows that it made different only.
   [[nodiscard]] bool counts_changed() const;
   bool operator==(const Engine&) const = default;
-  auto operator<=>(const Engine&) const = default;
+  auto operator<=>(const Engine&) const = default;  // NOLINT(modernize-use-nullptr): not ours
 };
 
 struct Catalog {

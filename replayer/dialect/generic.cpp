@@ -181,9 +181,8 @@ class GenericDialect final : public WrittenDialect {
     std::vector<std::string> out = {
         "only what ODBC tells is known of " + engine_.name +
             ": triggers, rules, generated columns and row security are not seen",
-        "values are carried over as the driver tells them (libsqliteodbc rounds numbers to 15 "
-        "digits,"
-        " psqlodbc knows no infinite moments)",
+        std::string("values are carried over as the driver tells them (libsqliteodbc rounds ") +
+            "numbers to 15 digits, psqlodbc knows no infinite moments)",
         "whether a reader of one state holds up writers is not known",
         "writers past the driver are not noticed",
         "sequences and identity counters are not set at the cutover: set them on the shadow",
@@ -256,7 +255,7 @@ class GenericDialect final : public WrittenDialect {
     std::string before;
     for (const auto c : table.key) {
       const std::string name = quote(table.columns[c].name);
-      out += (out.empty() ? "(" : " OR (") + before + name + " > ?)";
+      out.append(out.empty() ? "(" : " OR (").append(before).append(name).append(" > ?)");
       before += name + " = ? AND ";
     }
     return "(" + out + ")";
