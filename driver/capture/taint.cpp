@@ -30,7 +30,7 @@ namespace {
 
 constexpr const char* kEffectsUnreadable = "effects-unreadable";
 
-enum class Kept { all, nothing, poisoned };
+enum class Kept { all, nothing, poisoned, unknown };
 
 // PostgreSQL's id of the open transaction: 0 when it has none, nullopt when it refuses to answer,
 // as it does in a transaction that it will roll back.
@@ -86,20 +86,19 @@ bool refuses_everything(Session& session) {
 }
 
 // The savepoint of ours is there exactly while the transaction is. Where it is not and another can
-// be set, the transaction is a new one. Nothing: it cannot be told.
-std::optional<Kept> ask_generic(Session& session) {
+// be set, the transaction is a new one.
+Kept ask_generic(Session& session) {
   const bool anchored = std::exchange(session.transaction.anchored, false);
   const std::string name = kAnchor;
-  if (!session.takes_savepoints()) return std::nullopt;
+  if (!session.takes_savepoints()) return Kept::unknown;
   const bool there = anchored && SQL_SUCCEEDED(session.send_aside("RELEASE SAVEPOINT " + name));
   session.transaction.anchored = SQL_SUCCEEDED(session.send_aside("SAVEPOINT " + name));
   if (there) return Kept::all;
-  if (session.transaction.anchored) return anchored ? std::optional(Kept::nothing) : std::nullopt;
-  if (refuses_everything(session)) return Kept::poisoned;
-  return std::nullopt;
+  if (session.transaction.anchored) return anchored ? Kept::nothing : Kept::unknown;
+  return refuses_everything(session) ? Kept::poisoned : Kept::unknown;
 }
 
-std::optional<Kept> ask(Session& session, SQLHSTMT statement) {
+Kept ask(Session& session, SQLHSTMT statement) {
   switch (session.dialect) {
     case Dialect::generic:
       return ask_generic(session);
@@ -153,14 +152,14 @@ void Session::settle_taint() {
     transaction.poisoned = true;
     return;
   }
-  const std::optional<Kept> kept =
-      statement == SQL_NULL_HSTMT ? std::nullopt : ask(*this, statement);
+  const Kept kept = statement == SQL_NULL_HSTMT ? Kept::unknown : ask(*this, statement);
   drop_question();
-  if (!kept) return note_uncaptured(unread ? kEffectsUnreadable : "error-in-transaction");
-  if (*kept == Kept::all && unread) note_uncaptured(kEffectsUnreadable);
-  if (*kept == Kept::all) return;
+  if (kept == Kept::unknown)
+    return note_uncaptured(unread ? kEffectsUnreadable : "error-in-transaction");
+  if (kept == Kept::all && unread) note_uncaptured(kEffectsUnreadable);
+  if (kept == Kept::all) return;
   // Only ROLLBACK TO can still save what came before: the entries are kept for it.
-  transaction.poisoned = *kept == Kept::poisoned;
+  transaction.poisoned = kept == Kept::poisoned;
   if (transaction.poisoned) return;
   settings_ended(false);
   // A transaction that a text began is over, and the server is in autocommit again.
