@@ -1,15 +1,17 @@
-// Writers that fight over ten rows: plain ODBC, links libodbc, knows nothing of Understudy.
+// Writers that fight over a few rows: plain ODBC, links libodbc, knows nothing of Understudy.
 //
 //   hot_rows_app CONNECTION-STRING --threads N --seconds S --seed N [--unsorted] [--reconnect]
+//                [--no-returning] [--rows N]
 //
-// Tables: hot (id 1..10, val, ver), audit (generated id, hot_id, ver, delta). Even threads commit
-// by hand: one to three rows each, in key order (with --unsorted in any order, so that deadlocks
-// come and are tried again), and for each row the version it made, read back in the same
-// transaction, goes into audit; one in ten rolls back. Odd threads use autocommit: an UPDATE by
-// key, one in four with RETURNING. The new value depends on the old one, so only the right order
-// gives the same table. With --reconnect an error that does not ask for another try ends the
-// connection, and another one is made. SIGTERM ends it in order, before its time. Prints
-// "transactions N", "rolled_back N", "retries N", "errors N"; exit code 1 when there were errors.
+// Tables: hot (id 1..10 unless told otherwise, val, ver), audit (generated id, hot_id, ver, delta).
+// Even threads commit by hand: one to three rows each, in key order (with --unsorted in any order,
+// so that deadlocks come and are tried again), and for each row the version it made, read back in
+// the same transaction, goes into audit; one in ten rolls back. Odd threads use autocommit: an
+// UPDATE by key, one in four with RETURNING unless told otherwise. The new value depends on the old
+// one, so only the right order gives the same table. With --reconnect an error that does not ask
+// for another try ends the connection, and another one is made. SIGTERM ends it in order, before
+// its time. Prints "transactions N", "rolled_back N", "retries N", "errors N"; exit code 1 when
+// there were errors.
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -31,7 +33,7 @@ namespace {
 
 volatile std::sig_atomic_t ending = 0;
 
-constexpr std::int64_t kRows = 10;
+constexpr std::uint64_t kRowsMax = 1'000'000;
 constexpr unsigned kThreadsMax = 64;
 
 struct Options {
@@ -41,6 +43,8 @@ struct Options {
   std::uint64_t seed = 1;
   bool unsorted = false;
   bool reconnect = false;
+  bool returning = true;
+  std::uint64_t rows = 10;
 };
 
 struct Figures {
@@ -63,12 +67,14 @@ class Writer {
       : manual_(index % 2 == 0),
         reconnect_(options.reconnect),
         unsorted_(options.unsorted),
+        rows_(static_cast<std::int64_t>(options.rows)),
         random_(options.seed * 7919 + index),
         connection_(options.target),
         update_(connection_, std::string(kUpdate)),
-        update_returning_(connection_, std::string(kUpdate) + " RETURNING ver"),
         version_(connection_, "SELECT ver FROM hot WHERE id = ?"),
         audit_(connection_, "INSERT INTO audit (hot_id, ver, delta) VALUES (?, ?, ?)") {
+    if (options.returning)
+      update_returning_.emplace(connection_, std::string(kUpdate) + " RETURNING ver");
     connection_.set_autocommit(!manual_);
   }
 
@@ -91,7 +97,7 @@ class Writer {
 
   std::vector<std::int64_t> draw_rows() {
     std::set<std::int64_t> rows;
-    for (std::int64_t count = 1 + draw(3); count > 0; --count) rows.insert(1 + draw(kRows));
+    for (std::int64_t count = 1 + draw(3); count > 0; --count) rows.insert(1 + draw(rows_));
     std::vector<std::int64_t> order(rows.begin(), rows.end());
     if (unsorted_) std::shuffle(order.begin(), order.end(), random_);
     return order;
@@ -116,11 +122,11 @@ class Writer {
   }
 
   void by_autocommit() {
-    const std::int64_t id = 1 + draw(kRows);
-    if (draw(4) == 0) {
-      update_returning_.execute(draw(1000), id);
-      if (!update_returning_.fetch() || update_returning_.integer(1) <= 0) ++figures_.errors;
-      update_returning_.close();
+    const std::int64_t id = 1 + draw(rows_);
+    if (draw(4) == 0 && update_returning_) {
+      update_returning_->execute(draw(1000), id);
+      if (!update_returning_->fetch() || update_returning_->integer(1) <= 0) ++figures_.errors;
+      update_returning_->close();
     } else if (update_.execute(draw(1000), id) != 1) {
       ++figures_.errors;
     }
@@ -140,9 +146,11 @@ class Writer {
   bool manual_;
   bool reconnect_;
   bool unsorted_;
+  std::int64_t rows_;
   std::mt19937_64 random_;
   plain::Connection connection_;
-  plain::Statement update_, update_returning_, version_, audit_;
+  plain::Statement update_, version_, audit_;
+  std::optional<plain::Statement> update_returning_;
   Figures figures_;
 };
 
@@ -153,12 +161,16 @@ bool parse(int argc, char** argv, Options* options) {
       options->unsorted = true;
     } else if (name == "--reconnect") {
       options->reconnect = true;
+    } else if (name == "--no-returning") {
+      options->returning = false;
     } else if (name.rfind("--", 0) != 0 && options->target.empty()) {
       options->target = name;
     } else if (i + 1 < argc && name == "--threads") {
       options->threads = static_cast<unsigned>(std::strtoul(argv[++i], nullptr, 10));
     } else if (i + 1 < argc && name == "--seconds") {
       options->seconds = std::strtod(argv[++i], nullptr);
+    } else if (i + 1 < argc && name == "--rows") {
+      options->rows = std::strtoull(argv[++i], nullptr, 10);
     } else if (i + 1 < argc && name == "--seed") {
       options->seed = std::strtoull(argv[++i], nullptr, 10);
     } else {
@@ -166,7 +178,7 @@ bool parse(int argc, char** argv, Options* options) {
     }
   }
   return !options->target.empty() && options->threads >= 1 && options->threads <= kThreadsMax &&
-         options->seconds > 0;
+         options->seconds > 0 && options->rows >= 1 && options->rows <= kRowsMax;
 }
 
 /// One thread's work on as many connections as it takes; what each did is added up.
@@ -239,7 +251,7 @@ int main(int argc, char** argv) {
   if (!parse(argc, argv, &options)) {
     std::fprintf(stderr,
                  "usage: hot_rows_app CONNECTION-STRING [--threads N] [--seconds S] [--seed N]"
-                 " [--unsorted] [--reconnect]\n");
+                 " [--unsorted] [--reconnect] [--no-returning] [--rows N]\n");
     return 2;
   }
   std::signal(SIGTERM, [](int) { ending = 1; });

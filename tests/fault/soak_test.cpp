@@ -1,7 +1,8 @@
 // Migrations there and back in a loop, under load, while everything dies that can: journald, the
 // replayer, the tool, a program, the servers of production and shadow, singly and together, at
-// moments drawn from a seed. UNDERSTUDY_SOAK_SECONDS says how long, UNDERSTUDY_SEED repeats the
-// draws (moments still differ with the machine). Ends at the first difference.
+// moments drawn from a seed. UNDERSTUDY_SOAK_SECONDS says how long, UNDERSTUDY_SOAK_ENGINE on which
+// engine (postgresql unless told), UNDERSTUDY_SEED repeats the draws (moments still differ with the
+// machine). Ends at the first difference.
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
@@ -11,6 +12,7 @@
 #include <random>
 #include <thread>
 
+#include "tests/fault/soak_engine.h"
 #include "tests/support/live_migration.h"
 
 namespace understudy {
@@ -24,6 +26,7 @@ constexpr auto kRoundSecondsMax = std::chrono::seconds(120);
 constexpr auto kPatience = std::chrono::seconds(120);
 constexpr auto kToolLook = Milliseconds(5);
 constexpr int kDefaultSeconds = 60;
+constexpr std::size_t kFaultsWithoutServers = 5;  // the first ones of a round's
 
 std::uint64_t environment(const char* name, std::uint64_t otherwise) {
   const char* given = std::getenv(name);
@@ -74,8 +77,12 @@ struct Figures {
 
 class Soak : public ::testing::Test {
  protected:
-  PostgresServer production_;
-  PostgresServer shadow_;
+  static std::string engine() {
+    const char* given = std::getenv("UNDERSTUDY_SOAK_ENGINE");
+    return given != nullptr ? given : "postgresql";
+  }
+
+  std::unique_ptr<SoakEngine> engine_ = SoakEngine::named(engine());
   std::uint64_t seed_ = environment("UNDERSTUDY_SEED", std::random_device{}());
   std::mt19937_64 random_{seed_};
   Figures figures_;
@@ -84,23 +91,25 @@ class Soak : public ::testing::Test {
 /// One migration from `create` to `complete` or `cancel`.
 class Round {
  public:
-  Round(PostgresServer& production, PostgresServer& shadow, std::mt19937_64& random,
-        Figures& figures)
-      : production_(production),
-        shadow_(shadow),
+  Round(SoakEngine& engine, std::mt19937_64& random, Figures& figures)
+      : engine_(engine),
         random_(random),
         figures_(figures),
-        migration_("Understudy Unicode", "PostgreSQL Unicode", production.new_database(),
-                   shadow.new_database()) {
+        migration_("Understudy Unicode", engine.driver(), engine.new_database(SoakSide::production),
+                   engine.new_database(SoakSide::shadow)) {
     for (const std::string& side : {migration_.production(), migration_.shadow()}) {
       odbc::Connection db(side);
+      if (!engine.preparation().empty()) (void)db.scalar(engine.preparation());
       db.run("CREATE TABLE hot (id integer PRIMARY KEY, val bigint NOT NULL, ver bigint NOT NULL)");
-      db.run(
-          "CREATE TABLE audit (id bigserial PRIMARY KEY, hot_id integer, ver bigint,"
-          " delta bigint)");
+      db.run("CREATE TABLE audit (id " + engine.made_key() +
+             ", hot_id integer, ver bigint, delta bigint)");
     }
     odbc::Connection(migration_.production())
-        .run("INSERT INTO hot SELECT n, n, 0 FROM generate_series(1, 10) AS n");
+        .run(
+            "INSERT INTO hot WITH RECURSIVE digits (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM "
+            "digits WHERE n < 100) SELECT id, id, 0 FROM (SELECT (a.n - 1) * 100 + b.n AS id FROM "
+            "digits AS a, digits AS b) AS numbers WHERE id <= " +
+            std::to_string(engine.rows()));
     migration_.expect_tool(
         {"create", "--production", migration_.production(), "--shadow", migration_.shadow()});
     survivor_.emplace(load(1));
@@ -116,8 +125,19 @@ class Round {
 
  private:
   std::vector<std::string> load(int number) {
-    return {HOT_ROWS_APP_PATH, migration_.application(), "--threads",  "3", "--seconds", "86400",
-            "--seed",          std::to_string(number),   "--reconnect"};
+    std::vector<std::string> words = {HOT_ROWS_APP_PATH,
+                                      migration_.application(),
+                                      "--threads",
+                                      "3",
+                                      "--seconds",
+                                      "86400",
+                                      "--seed",
+                                      std::to_string(number),
+                                      "--reconnect",
+                                      "--rows",
+                                      std::to_string(engine_.rows())};
+    if (!engine_.has_returning()) words.emplace_back("--no-returning");
+    return words;
   }
   std::uint64_t draw(std::uint64_t bound) { return random_() % bound; }
 
@@ -174,25 +194,26 @@ class Round {
            victim_.reset();
            victim_.emplace(load(static_cast<int>(draw(1'000'000))));
          }},
-        {"production's server", [&] { restart(production_); }},
-        {"shadow's server", [&] { restart(shadow_); }},
+        {"production's server", [&] { restart(SoakSide::production); }},
+        {"shadow's server", [&] { restart(SoakSide::shadow); }},
         {"both servers and replayer",
          [&] {
-           production_.kill();
-           shadow_.kill();
+           engine_.kill(SoakSide::production);
+           engine_.kill(SoakSide::shadow);
            migration_.kill_process("replayer");
-           production_.start();
-           shadow_.start();
+           engine_.start(SoakSide::production);
+           engine_.start(SoakSide::shadow);
          }},
     };
-    const auto& [name, act] = faults[draw(faults.size())];
+    const auto& [name, act] =
+        faults[draw(engine_.has_servers() ? faults.size() : kFaultsWithoutServers)];
     if (name == "tool" && tool.ended()) return;
     act();
     ++figures_.faults[name];
   }
-  static void restart(PostgresServer& server) {
-    server.kill();
-    server.start();
+  void restart(SoakSide side) {
+    engine_.kill(side);
+    engine_.start(side);
   }
 
   void sample() {
@@ -237,7 +258,7 @@ class Round {
     EXPECT_EQ(status["divergences"], 0) << status.dump(1);
     EXPECT_EQ(status["uncaptured_writes"], 0) << status.dump(1);
     odbc::Connection production(migration_.production());
-    EXPECT_EQ(production.scalar("SELECT count(*)::text FROM (SELECT hot_id, ver FROM audit GROUP "
+    EXPECT_EQ(production.scalar("SELECT count(*) FROM (SELECT hot_id, ver FROM audit GROUP "
                                 "BY hot_id, ver HAVING count(*) > 1) AS twice"),
               "0");
     figures_.transactions += status["journaled"].get<std::uint64_t>();
@@ -263,8 +284,7 @@ class Round {
     return phase == "replaying" || phase == "ready" || phase == "switched";
   }
 
-  PostgresServer& production_;
-  PostgresServer& shadow_;
+  SoakEngine& engine_;
   std::mt19937_64& random_;
   Figures& figures_;
   LiveMigration migration_;
@@ -273,12 +293,13 @@ class Round {
 };
 
 TEST_F(Soak, ShadowEqualsProductionWhateverDies) {
-  std::printf("UNDERSTUDY_SEED=%llu\n", static_cast<unsigned long long>(seed_));
+  std::printf("UNDERSTUDY_SOAK_ENGINE=%s UNDERSTUDY_SEED=%llu\n", engine().c_str(),
+              static_cast<unsigned long long>(seed_));
   const auto end =
       Clock::now() + std::chrono::seconds(environment("UNDERSTUDY_SOAK_SECONDS", kDefaultSeconds));
   while (Clock::now() < end && !HasFailure()) {
     for (auto& [name, memory] : figures_.memory) memory.begin_round();
-    Round(production_, shadow_, random_, figures_).run(end);
+    Round(*engine_, random_, figures_).run(end);
     for (auto& [name, memory] : figures_.memory)
       if (memory.first_kib == 0) memory.first_kib = memory.last_kib;
   }
