@@ -83,9 +83,18 @@ struct TransactionHead {
   std::uint32_t chunks = 0;   // chunk records that precede
   Side side = Side::production;
   std::uint8_t flags = 0;  // TransactionFlag
-  std::array<std::uint8_t, 6> reserved{};
+  std::array<std::uint8_t, 2> reserved{};
+  /// Milliseconds before `sealed_at_us` at which it had not written yet, so that its id was not
+  /// given before; 0: not known. The largest value stands for all above it.
+  std::uint32_t writing_ms = 0;
 };
 static_assert(sizeof(TransactionHead) == 48);
+/// Wall clock before its first write, microseconds; 0: not known.
+[[nodiscard]] inline std::int64_t writing_at_us(const TransactionHead& head) {
+  constexpr std::int64_t kUsPerMs = 1000;
+  const bool known = head.writing_ms != 0 && head.writing_ms != UINT32_MAX;
+  return known ? head.sealed_at_us - head.writing_ms * kUsPerMs : 0;
+}
 enum TransactionFlag : std::uint8_t {
   kTransactionAutocommit = 1,
   kTransactionBarrier = 2,     // holds an opaque statement: applied alone

@@ -21,10 +21,20 @@ std::uint64_t Session::full_deadline_ns() const {
   return dbc.settings.on_full == "invalidate" ? now : now + kFullWaitNs;
 }
 
+// Since the slot was marked, rounded up: a mark that was kept for the next transaction is older.
+std::uint32_t Session::writing_ms() const {
+  const std::uint64_t since = slot().writing_since_ns.load(std::memory_order_relaxed);
+  const std::uint64_t now = monotonic_ns();
+  if (since == 0 || since > now) return 0;
+  return static_cast<std::uint32_t>(
+      std::min<std::uint64_t>((now - since) / 1'000'000 + 1, UINT32_MAX));
+}
+
 void Session::prepare_head(TransactionHead* head) {
   head->txn_id = transaction.txn_id;
   head->server_txid = transaction.server_txid;
   head->sealed_at_us = wall_clock_us();
+  head->writing_ms = writing_ms();
   head->session_id = slot().session_id.load(std::memory_order_relaxed);
   head->entries = transaction.entries.entries();
   head->chunks = transaction.chunks;

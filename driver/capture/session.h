@@ -224,6 +224,7 @@ class Session {
   void begin_without_chunks();
   std::uint64_t full_deadline_ns() const;
   void prepare_head(TransactionHead* head);
+  [[nodiscard]] std::uint32_t writing_ms() const;
   std::uint64_t new_transaction_id();
   [[nodiscard]] std::size_t chunk_bytes() const;
 

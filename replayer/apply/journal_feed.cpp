@@ -454,6 +454,7 @@ FeedWait JournalFeed::waiting() const {
   wait.seq = front.seq;
   wait.txn_id = front.head.txn_id;
   wait.server_txid = front.head.server_txid;
+  wait.writing_at_us = writing_at_us(front.head);
   wait.sealed_at_us = front.head.sealed_at_us;
   return wait;
 }

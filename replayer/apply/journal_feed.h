@@ -76,6 +76,7 @@ struct FeedWait {
   std::uint64_t seq = 0;
   std::uint64_t txn_id = 0;
   std::uint64_t server_txid = 0;
+  std::int64_t writing_at_us = 0;  // as writing_at_us()
   std::int64_t sealed_at_us = 0;
 };
 

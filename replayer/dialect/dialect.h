@@ -57,6 +57,12 @@ enum class TxnStatus {
   maybe_another,
 };
 
+/// Wall clock of this host, microseconds.
+struct TxnTimes {
+  std::int64_t writing_at_us = 0;  // its id was not given before; 0: not known
+  std::int64_t sealed_at_us = 0;   // its COMMIT was not sent before
+};
+
 inline constexpr char kPositionTable[] = "understudy_position";
 
 class SqlDialect {
@@ -192,9 +198,8 @@ class SqlDialect {
   /// Whether SELECT ... FOR UPDATE waits for whoever has changed the row.
   [[nodiscard]] virtual bool waits_for_rows() const { return true; }
   [[nodiscard]] virtual bool can_resolve() const = 0;  // txn_status knows
-  /// `age_us`: since the transaction was sealed.
   virtual TxnStatus txn_status(odbc::Connection& production, std::uint64_t server_txid,
-                               std::int64_t age_us) const = 0;
+                               const TxnTimes& times) const = 0;
 
  protected:
   /// Statements that all succeed only when the column's value is deterministic; they leave nothing

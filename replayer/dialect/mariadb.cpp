@@ -335,7 +335,7 @@ class MariadbDialect final : public WrittenDialect {
   [[nodiscard]] bool can_resolve() const override { return false; }
 
   TxnStatus txn_status(odbc::Connection& /*db*/, std::uint64_t /*server_txid*/,
-                       std::int64_t /*age_us*/) const override {
+                       const TxnTimes& /*times*/) const override {
     return TxnStatus::unknown;
   }
 

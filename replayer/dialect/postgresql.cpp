@@ -4,6 +4,7 @@
 #include <map>
 #include <string>
 
+#include "journal/segment_map.h"
 #include "replayer/dialect/counterpart.h"
 #include "replayer/dialect/postgresql_catalog.h"
 #include "replayer/dialect/sql_text.h"
@@ -16,6 +17,7 @@ namespace {
 // parameters.
 constexpr std::size_t kInsertParametersMax = 1000;
 constexpr std::size_t kInsertRowsMax = 100;
+constexpr std::int64_t kClockUncertainUs = 1'000'000;  // steps of clocks, and their reading
 
 constexpr std::string_view kSequences = R"(
 WITH feeds AS (
@@ -322,17 +324,35 @@ ORDER BY f.root, f.root <> f.member, f.member)";
   // the ids from the recovery's checkpoint on are given once more, and what the server says of them
   // is of another transaction; those that had them before are gone. That checkpoint, as that of a
   // shutdown, is one during which nothing else was written.
+  //
+  // A server that has been the same since before the id was given speaks of this transaction. When
+  // it began after that, and before COMMIT was sent, COMMIT went to a connection of the old one. A
+  // backend that crashes takes the others with it, too: the postmaster goes on, and its statistics
+  // begin anew. These may be reset by hand as well, which proves nothing.
   TxnStatus txn_status(odbc::Connection& production, std::uint64_t server_txid,
-                       std::int64_t age_us) const override {
+                       const TxnTimes& times) const override {
     odbc::Statement asked(production);
-    asked.prepare("SELECT CAST(clock_timestamp() - CAST('" + std::to_string(age_us) +
-                  " microseconds' AS interval) < pg_postmaster_start_time() AS text),"
-                  " split_part(next_xid, ':', 1), split_part(next_xid, ':', 2),"
+    asked.prepare("SELECT " + microseconds_since("pg_postmaster_start_time()") + ", " +
+                  microseconds_since("(SELECT stats_reset FROM pg_stat_bgwriter)") +
+                  ", split_part(next_xid, ':', 1), split_part(next_xid, ':', 2),"
                   " CAST(checkpoint_lsn = redo_lsn AS text) FROM pg_control_checkpoint()");
+    const std::int64_t before = wall_clock_us();
     asked.execute();
-    if (!asked.fetch() || asked.text(1) != "true") return status_of(production, server_txid);
-    const std::uint64_t first_again = (number_in(asked.text(2)) << 32) | number_in(asked.text(3));
-    const bool nothing_since = asked.text(4) == "true";
+    if (!asked.fetch()) return TxnStatus::unknown;
+    const std::int64_t now = wall_clock_us();
+    const auto up = static_cast<std::int64_t>(number_in(asked.text(1)));
+    const auto uncrashed = static_cast<std::int64_t>(number_in(asked.text(2)));
+    const auto surely_before = [](std::int64_t one, std::int64_t other) {
+      return one + kClockUncertainUs < other;
+    };
+    const std::int64_t id_at = times.writing_at_us;
+    if (id_at != 0 && surely_before(now - std::min(up, uncrashed), id_at))
+      return status_of(production, server_txid);
+    if (id_at != 0 && surely_before(id_at, before - up) &&
+        surely_before(now - up, times.sealed_at_us))
+      return TxnStatus::rolled_back;
+    const std::uint64_t first_again = (number_in(asked.text(3)) << 32) | number_in(asked.text(4));
+    const bool nothing_since = asked.text(5) == "true";
     asked.close();
     if (server_txid >= first_again) return TxnStatus::rolled_back;
     const TxnStatus status = status_of(production, server_txid);
@@ -348,6 +368,12 @@ ORDER BY f.root, f.root <> f.member, f.member)";
   }
 
  private:
+  /// An expression; 0 for NULL.
+  [[nodiscard]] static std::string microseconds_since(const std::string& time) {
+    return "COALESCE(CAST(EXTRACT(EPOCH FROM clock_timestamp() - " + time +
+           ") * 1000000 AS bigint), 0)";
+  }
+
   [[nodiscard]] static std::uint64_t number_in(const odbc::OptionalText& text) {
     return text ? std::strtoull(text->c_str(), nullptr, 10) : 0;
   }

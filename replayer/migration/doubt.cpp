@@ -43,9 +43,8 @@ void DoubtResolver::record(std::uint64_t txn_id, Outcome outcome) {
   settled_.insert(txn_id);
 }
 
-TxnStatus DoubtResolver::ask_server(std::uint64_t server_txid, std::int64_t sealed_at_us) {
-  const std::int64_t age_us = std::max<std::int64_t>(0, wall_clock_us() - sealed_at_us);
-  return source().sql().txn_status(source().db(), server_txid, age_us);
+TxnStatus DoubtResolver::ask_server(std::uint64_t server_txid, const TxnTimes& times) {
+  return source().sql().txn_status(source().db(), server_txid, times);
 }
 
 std::optional<Outcome> DoubtResolver::conclude(
@@ -89,18 +88,23 @@ std::optional<Outcome> DoubtResolver::compare_rows(const FeedWait& wait,
   (void)find_marker(migration_, point);
   const auto outcome = outcome_by_rows(*reader, wait.seq, point.marker_id, source(), target);
   source().sql().close_snapshot(source().db());
-  if (!outcome)
+  if (!outcome) {
     reason_ = "its rows do not tell how it ended; cancel the migration and start a new one";
+    ask_again_ns_ = std::min(2 * ask_again_ns_, kCompareAgainNsMax);
+  }
   return outcome;
 }
 
 bool DoubtResolver::settle(const FeedWait& wait, const DoubtTarget& target) {
   if (settled_.contains(wait.txn_id)) return true;
-  if (asked_txn_ == wait.txn_id && monotonic_ns() - asked_ns_ < kAskAgainNs) return false;
+  if (asked_txn_ != wait.txn_id) ask_again_ns_ = kAskAgainNs;
+  if (asked_txn_ == wait.txn_id && monotonic_ns() - asked_ns_ < ask_again_ns_) return false;
   const bool by_server = wait.server_txid != 0 && source().sql().can_resolve();
   const auto rows = [&] { return compare_rows(wait, target); };
   const auto outcome =
-      by_server ? conclude(ask_server(wait.server_txid, wait.sealed_at_us), rows) : rows();
+      by_server
+          ? conclude(ask_server(wait.server_txid, {wait.writing_at_us, wait.sealed_at_us}), rows)
+          : rows();
   asked_txn_ = wait.txn_id;
   asked_ns_ = monotonic_ns();
   if (!outcome) return false;
@@ -113,7 +117,7 @@ void DoubtResolver::settle_all_by_server() {
   const auto reader = migration_.open_journal();
   struct Open {
     std::uint64_t server_txid = 0;
-    std::int64_t sealed_at_us = 0;
+    TxnTimes times;
     bool in_doubt = false;
   };
   std::unordered_map<std::uint64_t, Open> open;
@@ -123,7 +127,7 @@ void DoubtResolver::settle_all_by_server() {
     const JournalRecord one = require(next);
     if (one.type == RecordType::transaction) {
       const TransactionHead head = require(decode_head(one.payload));
-      open[head.txn_id] = {head.server_txid, head.sealed_at_us, false};
+      open[head.txn_id] = {head.server_txid, {writing_at_us(head), head.sealed_at_us}, false};
     } else if (one.type == RecordType::outcome) {
       const auto outcome = require(plain_body<OutcomeRecord>(one.payload));
       const auto found = open.find(outcome.txn_id);
@@ -134,7 +138,7 @@ void DoubtResolver::settle_all_by_server() {
   }
   for (const auto& [txn_id, one] : open) {
     if (!one.in_doubt || one.server_txid == 0 || settled_.contains(txn_id)) continue;
-    const TxnStatus status = ask_server(one.server_txid, one.sealed_at_us);
+    const TxnStatus status = ask_server(one.server_txid, one.times);
     // The snapshot will hold the truth: what counts here is that it has ended.
     const auto ended = [] { return std::optional(Outcome::committed); };
     if (const auto outcome = conclude(status, ended)) record(txn_id, *outcome);

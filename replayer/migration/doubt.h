@@ -16,7 +16,9 @@
 
 namespace understudy {
 
-inline constexpr std::uint64_t kAskAgainNs = 200'000'000;     // for one that is still in progress
+inline constexpr std::uint64_t kAskAgainNs = 200'000'000;  // for one that is still in progress
+inline constexpr std::uint64_t kCompareAgainNsMax =
+    30'000'000'000;  // its rows tell less with each write, and to look takes the commit gate
 inline constexpr std::uint64_t kLaterRecordsMax = 1'000'000;  // read behind the one in doubt
 
 /// One thread. Opens a connection of its own to the source, the side in use, when it is first
@@ -27,8 +29,9 @@ class DoubtResolver {
       : migration_(migration), way_(way) {}
 
   /// Tries to settle the transaction that holds the feed back; true when its outcome was put into
-  /// the ring. `target` holds everything before it, committed. Asks at most every kAskAgainNs.
-  /// Throws odbc::Error when the source cannot be reached.
+  /// the ring. `target` holds everything before it, committed. Asks at most every kAskAgainNs;
+  /// the longer its rows do not tell the less often they are compared. Throws odbc::Error when the
+  /// source cannot be reached.
   bool settle(const FeedWait& wait, const DoubtTarget& target);
   /// Before the alignment, where the shadow holds nothing: settles all by the server's word alone.
   void settle_all_by_server();
@@ -37,7 +40,7 @@ class DoubtResolver {
 
  private:
   const Database& source();
-  TxnStatus ask_server(std::uint64_t server_txid, std::int64_t sealed_at_us);
+  TxnStatus ask_server(std::uint64_t server_txid, const TxnTimes& times);
   /// What follows from the server's word; `rows` compares rows where that is not certain.
   std::optional<Outcome> conclude(TxnStatus status,
                                   const std::function<std::optional<Outcome>()>& rows);
@@ -50,6 +53,7 @@ class DoubtResolver {
   std::set<std::uint64_t> settled_;
   std::uint64_t asked_txn_ = 0;
   std::uint64_t asked_ns_ = 0;
+  std::uint64_t ask_again_ns_ = kAskAgainNs;
   std::string reason_;
 };
 

@@ -313,8 +313,10 @@ TEST_F(PostgresqlDialect, AsksTheServerHowATransactionEnded) {
   odbc::Connection open(target_);
   open.set_autocommit(false);
   const auto running = open.scalar("SELECT pg_current_xact_id()");
+  constexpr std::int64_t kLater = 3'600'000'000;  // than the server's beginning
+  const TxnTimes times{wall_clock_us() + kLater, wall_clock_us() + kLater};
   const auto status = [&](const odbc::OptionalText& id) {
-    return dialect_.txn_status(db_, std::strtoull(id->c_str(), nullptr, 10), 0);
+    return dialect_.txn_status(db_, std::strtoull(id->c_str(), nullptr, 10), times);
   };
   EXPECT_EQ(status(committed), TxnStatus::committed);
   EXPECT_EQ(status(running), TxnStatus::in_progress);

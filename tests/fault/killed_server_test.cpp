@@ -12,9 +12,9 @@ constexpr auto kPatience = std::chrono::seconds(60);
 constexpr const char* kWaits =
     "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'advisory'";
 
-class KilledServer : public ::testing::TestWithParam<bool> {
+class RestartedServer : public ::testing::Test {
  protected:
-  KilledServer() {
+  RestartedServer() {
     for (const std::string& side : {migration_.production(), migration_.shadow()}) {
       odbc::Connection db(side);
       db.run("CREATE TABLE account (id integer PRIMARY KEY, amount bigint DEFAULT 0)");
@@ -28,25 +28,10 @@ class KilledServer : public ::testing::TestWithParam<bool> {
     migration_.create_and_start();
   }
 
-  /// What the application's COMMIT is told then differs; the transaction is lost.
-  void die_in_commit() {
-    odbc::Connection application(migration_.application());
-    if (!GetParam()) application.set_autocommit(false);
-    odbc::Connection holder(migration_.production());
-    (void)holder.scalar("SELECT pg_advisory_lock(1)::text");
-    std::thread commit([&] {
-      try {
-        application.run("INSERT INTO account (id) VALUES (1)");
-        if (!GetParam()) application.commit();
-      } catch (const odbc::Error&) {
-      }
-    });
-    {
-      odbc::Connection watcher(migration_.production());
-      while (watcher.scalar(kWaits) != "1") std::this_thread::yield();
-    }
-    server_.kill();
-    commit.join();
+  void take_the_next_ids() {
+    for (int i = 2; i < 5; ++i)
+      odbc::Connection(migration_.application())
+          .run("INSERT INTO account (id) VALUES (" + std::to_string(i) + ")");
   }
   void expect_equal() {
     const auto end = std::chrono::steady_clock::now() + kPatience;
@@ -67,6 +52,49 @@ class KilledServer : public ::testing::TestWithParam<bool> {
                            PostgresServer::shared().new_database()};
 };
 
+class KilledServer : public RestartedServer, public ::testing::WithParamInterface<bool> {
+ protected:
+  /// What the application's COMMIT is told then differs; the transaction is lost.
+  void die_in_commit() {
+    die_in_commit([this] { server_.kill(); });
+  }
+  void die_in_commit(const std::function<void()>& die) {
+    odbc::Connection application(migration_.application());
+    if (!GetParam()) application.set_autocommit(false);
+    odbc::Connection holder(migration_.production());
+    (void)holder.scalar("SELECT pg_advisory_lock(1)::text");
+    std::thread commit([&] {
+      try {
+        application.run("INSERT INTO account (id) VALUES (1)");
+        if (!GetParam()) application.commit();
+      } catch (const odbc::Error&) {
+      }
+    });
+    {
+      odbc::Connection watcher(migration_.production());
+      while (watcher.scalar(kWaits) != "1") std::this_thread::yield();
+    }
+    die();
+    commit.join();
+  }
+  /// A server process of a session is killed: the postmaster ends all of them, and begins anew.
+  void crash_backend() {
+    const std::string pid = server_.psql(
+        "postgres", "SELECT pid FROM pg_stat_activity WHERE wait_event = 'advisory' LIMIT 1");
+    ASSERT_EQ(::kill(std::atoi(pid.c_str()), SIGKILL), 0) << pid;
+  }
+  void wait_for_server() {
+    const auto end = std::chrono::steady_clock::now() + kPatience;
+    while (std::chrono::steady_clock::now() < end) {
+      try {
+        odbc::Connection db(migration_.production());
+        return;
+      } catch (const odbc::Error&) {
+      }
+    }
+  }
+};
+
 TEST_P(KilledServer, InCommitLeavesBothSidesWithTheSame) {
   die_in_commit();
   server_.start();
@@ -80,9 +108,32 @@ TEST_P(KilledServer, AnotherTransactionWithTheSameIdIsNotTakenForIt) {
   migration_.signal_process("replayer", "STOP");
   die_in_commit();
   server_.start();
-  for (int i = 2; i < 5; ++i)
-    odbc::Connection(migration_.application())
-        .run("INSERT INTO account (id) VALUES (" + std::to_string(i) + ")");
+  take_the_next_ids();
+  migration_.signal_process("replayer", "CONT");
+  expect_equal();
+  EXPECT_EQ(rows(), "3");
+}
+
+TEST_P(KilledServer, ABackendThatCrashesTakesTheIdsOfTheOthersWithIt) {
+  migration_.signal_process("replayer", "STOP");
+  die_in_commit([this] { crash_backend(); });
+  wait_for_server();
+  take_the_next_ids();
+  migration_.signal_process("replayer", "CONT");
+  expect_equal();
+  EXPECT_EQ(rows(), "3");
+}
+
+/// The application looks up only when the server has long begun anew.
+TEST_F(RestartedServer, ACommitThatIsSentToTheServerBeforeIsNotTakenForAnothers) {
+  odbc::Connection application(migration_.application());
+  application.set_autocommit(false);
+  application.run("INSERT INTO account (id) VALUES (1)");
+  migration_.signal_process("replayer", "STOP");
+  server_.kill();
+  server_.start();
+  take_the_next_ids();
+  EXPECT_THROW(application.commit(), odbc::Error);
   migration_.signal_process("replayer", "CONT");
   expect_equal();
   EXPECT_EQ(rows(), "3");
