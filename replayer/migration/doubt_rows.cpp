@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "replayer/migration/doubt.h"
+#include "replayer/migration/doubt_trace.h"
 #include "replayer/migration/failure.h"
 
 namespace understudy {
@@ -32,14 +33,51 @@ struct TouchedRow {
 /// Rows of other transactions that are told apart; of a table with more all count as written.
 constexpr std::size_t kKeysOfTableMax = 100'000;
 
+using RowName = std::pair<std::string, Key>;  // table and key
+
 struct Touched {
   bool keys_only = false;              // of transactions that are not the one in doubt
   bool everything = false;             // an opaque statement
   bool incomplete = false;             // a row that cannot be looked up by its key
   std::set<std::string> whole_tables;  // written without row images
   std::map<std::string, std::set<Key>> keys;
-  std::map<std::pair<std::string, Key>, TouchedRow> images;  // the last of each row
+  std::map<RowName, TouchedRow> images;  // the last of each row
   std::vector<TouchedRow> statements;
+};
+
+/// The rows that the transaction in doubt wrote by keyed statements, and what came after it.
+class Traces {
+ public:
+  void mine(const RowName& row, std::optional<RowStatement> statement) {
+    auto& trace = rows_[row];
+    if (statement) trace.mine.push_back(std::move(*statement));
+    trace.untold = trace.untold || !statement;
+  }
+  /// Of another transaction. Without a statement: it is not known how it wrote the row.
+  void later(const RowName& row, const std::function<std::optional<RowStatement>()>& statement) {
+    const auto found = rows_.find(row);
+    if (found == rows_.end() || found->second.untold) return;
+    auto one = statement();
+    found->second.untold = !one || ++statements_ > kTracedStatementsMax;
+    if (!found->second.untold) found->second.later.push_back(std::move(*one));
+  }
+  /// Null when it does not tell what has become of the row.
+  [[nodiscard]] const RowTrace* find(const RowName& row) const {
+    const auto found = rows_.find(row);
+    return found == rows_.end() || found->second.untold ? nullptr : &found->second;
+  }
+
+ private:
+  std::map<RowName, RowTrace> rows_;
+  std::size_t statements_ = 0;
+};
+
+/// Whose entries are being read.
+struct Reading {
+  const JournalReader& journal;
+  const Catalog& catalog;
+  Traces& traces;
+  bool traceable = true;  // small, committed where it is not the one in doubt, no settings so far
 };
 
 std::string table_of(const Shape& shape) {
@@ -55,6 +93,18 @@ odbc::Bind bind_of(const Parameter& parameter) {
           std::string(parameter.bytes)};
 }
 
+/// Nothing where it cannot be run by itself.
+std::optional<RowStatement> row_statement(const StatementEntry& statement, const Reading& reading) {
+  if (!reading.traceable || statement.verdict != Verdict::keyed) return std::nullopt;
+  RowStatement out;
+  out.text = require(reading.journal.text(statement.text));
+  for (const Parameter& one : statement.parameters) {
+    if (one.pieces || one.io_type != SQL_PARAM_INPUT) return std::nullopt;
+    out.parameters.push_back(bind_of(one));
+  }
+  return out;
+}
+
 void add_key(const Shape& shape, const Key& key, Touched& touched) {
   const std::string table = table_of(shape);
   if (touched.keys_only && touched.whole_tables.contains(table)) return;
@@ -65,7 +115,16 @@ void add_key(const Shape& shape, const Key& key, Touched& touched) {
   touched.whole_tables.insert(table);
 }
 
-void add_rows(const StatementEntry& statement, const Shape& shape, Touched& touched) {
+/// `statement`: null where the row was written otherwise than by a keyed statement of its own.
+void trace(const StatementEntry* statement, const RowName& row, const Reading& reading,
+           const Touched& touched) {
+  const auto one = [&] { return statement ? row_statement(*statement, reading) : std::nullopt; };
+  touched.keys_only ? reading.traces.later(row, one) : reading.traces.mine(row, one());
+}
+
+/// What a statement has made of its rows; of a keyed one it is evidence.
+void add_rows(const StatementEntry& statement, const Shape& shape, const Reading& reading,
+              Touched& touched) {
   for (const RowEffect& row : statement.rows) {
     if (row.values.size() < shape.key_count || shape.key_count == 0) {
       touched.whole_tables.insert(table_of(shape));
@@ -80,7 +139,9 @@ void add_rows(const StatementEntry& statement, const Shape& shape, Touched& touc
       values.push_back(value && *value != kNull ? odbc::OptionalText(std::string(*value))
                                                 : std::nullopt);
     if (row.verb == Verb::move && values.size() > shape.key_count) {
-      add_key(shape, Key(values.begin(), values.begin() + shape.key_count), touched);
+      const Key old(values.begin(), values.begin() + shape.key_count);
+      add_key(shape, old, touched);
+      trace(nullptr, {table_of(shape), old}, reading, touched);
       values.erase(values.begin(), values.begin() + shape.key_count);
     }
     out.key.assign(values.begin(), values.begin() + shape.key_count);
@@ -89,6 +150,8 @@ void add_rows(const StatementEntry& statement, const Shape& shape, Touched& touc
     if (row.verb != Verb::remove && row.large.empty() && values.size() == shape.columns.size())
       out.image = values;
     add_key(shape, out.key, touched);
+    const bool alone = statement.rows.size() == 1 && row.verb != Verb::move;
+    trace(alone ? &statement : nullptr, {table_of(shape), out.key}, reading, touched);
     if (row.large.empty() && !touched.keys_only)
       touched.images[{table_of(shape), out.key}] = std::move(out);
   }
@@ -165,15 +228,16 @@ std::optional<Key> integer_key(const StatementEntry& statement, const Shape& sha
   return out;
 }
 
-void add_statement(const StatementEntry& statement, const Shape& shape, const Catalog& catalog,
+void add_statement(const StatementEntry& statement, const Shape& shape, const Reading& reading,
                    Touched& touched) {
   TouchedRow out;
   out.shape = shape;
   out.by_statement = true;
   out.verb = statement.verb;
-  if (const auto key = integer_key(statement, shape, catalog)) {
+  if (const auto key = integer_key(statement, shape, reading.catalog)) {
     out.key = *key;
     add_key(shape, *key, touched);
+    trace(&statement, {table_of(shape), *key}, reading, touched);
     if (!touched.keys_only) touched.statements.push_back(std::move(out));
     return;
   }
@@ -191,42 +255,82 @@ void add_statement(const StatementEntry& statement, const Shape& shape, const Ca
   }
 }
 
-void add_entries(JournalReader& journal, std::span<const std::byte> bytes, const Catalog& catalog,
-                 Touched& touched) {
+void add_entries(std::span<const std::byte> bytes, Reading reading, Touched& touched) {
   EntryReader entries(bytes);
   for (auto entry = entries.next(); entry.ok(); entry = entries.next()) {
+    if (entry->type == Entry::Type::context && !entry->context.statements.empty())
+      reading.traceable = false;
     const bool rows = entry->type == Entry::Type::rows;
     if (entry->type != Entry::Type::statement && !rows) continue;
     const StatementEntry& statement = entry->statement;
-    if (statement.verdict == Verdict::context) continue;
+    if (statement.verdict == Verdict::context) {
+      reading.traceable = false;
+      continue;
+    }
     if (statement.shape == kNoText) {
       touched.everything = true;
       continue;
     }
-    const Shape shape = require(Shape::decode(require(journal.text(statement.shape))));
+    const Shape shape = require(Shape::decode(require(reading.journal.text(statement.shape))));
     if (rows || (statement.flags & kStatementHasEffects) != 0) {
-      add_rows(statement, shape, touched);
+      add_rows(statement, shape, reading, touched);
     } else {
-      add_statement(statement, shape, catalog, touched);
+      add_statement(statement, shape, reading, touched);
     }
   }
 }
 
-/// What later transactions, up to the marker, wrote.
-Touched touched_until(JournalReader& journal, std::uint64_t marker_id, const Catalog& catalog) {
-  Touched out;
-  out.keys_only = true;
+/// Calls `use` with the journal's records up to the marker; false when there are too many.
+bool records_until(JournalReader& journal, std::uint64_t marker_id,
+                   const std::function<void(const JournalRecord&)>& use) {
   for (std::uint64_t count = 0; count < kLaterRecordsMax; ++count) {
     const JournalRecord record = require(journal.next());
     if (record.type == RecordType::marker &&
         require(plain_body<MarkerRecord>(record.payload)).id == marker_id)
-      return out;
-    if (record.type == RecordType::transaction)
-      add_entries(journal, record.payload.subspan(sizeof(TransactionHead)), catalog, out);
-    if (record.type == RecordType::chunk)
-      add_entries(journal, record.payload.subspan(sizeof(std::uint64_t)), catalog, out);
+      return true;
+    use(record);
   }
-  out.everything = true;
+  return false;
+}
+
+/// How the transactions behind `seq` ended, as far as is known at the marker.
+std::map<std::uint64_t, Outcome> outcomes_until(JournalReader& journal, std::uint64_t seq,
+                                                std::uint64_t marker_id) {
+  std::map<std::uint64_t, Outcome> out;
+  require(journal.seek(seq));
+  (void)records_until(journal, marker_id, [&](const JournalRecord& record) {
+    if (record.type != RecordType::outcome) return;
+    const auto one = require(plain_body<OutcomeRecord>(record.payload));
+    out[one.txn_id] = one.outcome;
+  });
+  return out;
+}
+
+/// What transactions behind the one the journal stands at, up to the marker, wrote.
+Touched touched_until(JournalReader& journal, std::uint64_t marker_id,
+                      const std::map<std::uint64_t, Outcome>& outcomes, const Catalog& catalog,
+                      Traces& traces) {
+  Touched out;
+  out.keys_only = true;
+  const auto add = [&](std::uint64_t txn_id, std::span<const std::byte> entries, bool whole) {
+    const auto found = outcomes.find(txn_id);
+    const Outcome outcome = found == outcomes.end() ? Outcome::unknown : found->second;
+    if (outcome == Outcome::rolled_back) return;
+    const bool traceable = whole && outcome == Outcome::committed;
+    add_entries(entries, {journal, catalog, traces, traceable}, out);
+  };
+  const bool all = records_until(journal, marker_id, [&](const JournalRecord& record) {
+    if (record.type == RecordType::transaction) {
+      const TransactionHead head = require(decode_head(record.payload));
+      add(head.txn_id, record.payload.subspan(sizeof(TransactionHead)), head.chunks == 0);
+    } else if (record.type == RecordType::chunk) {
+      std::uint64_t txn_id = 0;
+      if (record.payload.size() < sizeof txn_id) return;
+      std::memcpy(&txn_id, record.payload.data(), sizeof txn_id);
+      add(txn_id, record.payload.subspan(sizeof txn_id), false);
+    }
+  });
+  out.everything = out.everything || !all;
   return out;
 }
 
@@ -301,6 +405,14 @@ void vote_by_statement(const TouchedRow& row, const std::optional<Key>& producti
   }
 }
 
+void vote_by_trace(const RowImage& production, const TracedRow& traced, Votes& votes) {
+  if (production != traced.with && production != traced.without) {
+    votes.unclear = true;
+  } else if (traced.with != traced.without) {
+    ++(production == traced.with ? votes.committed : votes.rolled_back);
+  }
+}
+
 }  // namespace
 
 std::optional<Outcome> outcome_by_rows(JournalReader& journal, std::uint64_t seq,
@@ -309,32 +421,47 @@ std::optional<Outcome> outcome_by_rows(JournalReader& journal, std::uint64_t seq
   const Database& shadow = target.database;
   // The rows of two engines are written differently: such a transaction stays in doubt.
   if (!target.source_catalog.same_engine(target.catalog)) return std::nullopt;
+  const auto outcomes = outcomes_until(journal, seq, marker_id);
   require(journal.seek(seq));
   const JournalRecord record = require(journal.next());
   const TransactionHead head = require(decode_head(record.payload));
   Touched mine;
-  add_entries(journal, record.payload.subspan(sizeof(TransactionHead)), target.source_catalog,
-              mine);
-  const Touched later = touched_until(journal, marker_id, target.source_catalog);
+  Traces traces;
+  add_entries(record.payload.subspan(sizeof(TransactionHead)),
+              {journal, target.source_catalog, traces, head.chunks == 0}, mine);
+  const Touched later = touched_until(journal, marker_id, outcomes, target.source_catalog, traces);
   if (later.everything) return std::nullopt;
   Votes votes;
   bool all_seen = head.chunks == 0 && !mine.everything && !mine.incomplete;
+  std::optional<Database> tracing;
+  // A row that was written once more; false: it does not tell.
+  const auto retrace = [&](const Table& table, const TouchedRow& row) {
+    const RowTrace* found = traces.find({table_of(row.shape), row.key});
+    if (found == nullptr) return false;
+    if (!tracing) tracing = target.another();
+    const auto traced = trace_row(*tracing, *found, [&] { return look_up(*tracing, table, row); });
+    if (traced) vote_by_trace(look_up(production, table, row), *traced, votes);
+    return traced.has_value();
+  };
   const auto look = [&](const TouchedRow& row, auto vote) {
     const Table* table = target.catalog.find(row.shape.schema, row.shape.table);
     const std::string name = table_of(row.shape);
     const auto keys = later.keys.find(name);
-    const bool overwritten =
-        later.whole_tables.contains(name) ||
-        (keys != later.keys.end() && (row.key.empty() || keys->second.contains(row.key)));
     // Equal rows of a table without a key tell nothing.
     const Table* source = target.source_catalog.find(row.shape.schema, row.shape.table);
     const bool mapped = source != nullptr && target.mapped.names(*source);
-    if (!table || table->key.empty() || overwritten || mapped) {
+    if (!table || table->key.empty() || later.whole_tables.contains(name) || mapped) {
       all_seen = false;
       return;
     }
     const TouchedRow common = in_columns_of(*table, row);
-    vote(common, look_up(production, *table, common), look_up(shadow, *table, common), votes);
+    const bool overwritten =
+        keys != later.keys.end() && (row.key.empty() || keys->second.contains(row.key));
+    if (overwritten) {
+      all_seen = retrace(*table, common) && all_seen;
+    } else {
+      vote(common, look_up(production, *table, common), look_up(shadow, *table, common), votes);
+    }
   };
   for (const auto& [name, row] : mine.images) look(row, vote_by_image);
   for (const TouchedRow& row : mine.statements) look(row, vote_by_statement);

@@ -2,6 +2,7 @@
 // shadow, which still stands before the transaction.
 #pragma once
 
+#include <functional>
 #include <optional>
 
 #include "journal/record.h"
@@ -17,12 +18,14 @@ struct DoubtTarget {
   const Catalog& source_catalog;
   const Catalog& catalog;
   const Mapped& mapped;
+  std::function<Database()> another;  // one more connection to it
 };
 
-/// Reads the transaction at `seq` and what follows it up to the marker. Rows that a later
-/// transaction wrote too say nothing. `committed` or `rolled_back` only when at least one row
-/// decides and none contradicts; otherwise nothing. Rows of mapped tables say nothing, since the
-/// sides hold them differently. Throws on damage of the journal.
+/// Reads the transaction at `seq` and what follows it up to the marker. A row that later
+/// transactions wrote too says something only where all of them, and this one, wrote it by keyed
+/// statements, whose outcome is known: see doubt_trace.h. `committed` or `rolled_back` only when at
+/// least one row decides and none contradicts; otherwise nothing. Rows of mapped tables say
+/// nothing, since the sides hold them differently. Throws on damage of the journal.
 std::optional<Outcome> outcome_by_rows(JournalReader& journal, std::uint64_t seq,
                                        std::uint64_t marker_id, const Database& production,
                                        const DoubtTarget& target);

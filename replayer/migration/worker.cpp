@@ -574,7 +574,9 @@ void Worker::publish(Replay& replay, bool force) {
 
 void Worker::settle_doubt(Replay& replay) {
   const FeedWait wait = replay.feed->waiting();
-  if (replay.doubt.settle(wait, {replay.target, replay.from, replay.to, replay.mapped})) return;
+  const auto another = [&] { return open_target_for_applying(migration_.settings, replay.way); };
+  if (replay.doubt.settle(wait, {replay.target, replay.from, replay.to, replay.mapped, another}))
+    return;
   replay.doubt_named = true;
   migration_.state->note([&](State& state) {
     state.enter(state.phase, fmt::format("the transaction at {} is in doubt: {}", wait.seq,

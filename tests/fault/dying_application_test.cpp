@@ -49,12 +49,17 @@ class DyingApplication : public ::testing::TestWithParam<Engine> {
     int code = 0;
   };
   Death run(int id, const std::vector<std::string>& how, bool also_many_rows = true) {
+    std::vector<std::string> statements = {"INSERT INTO account VALUES (" + std::to_string(id) +
+                                           ", 1000)"};
+    if (also_many_rows)
+      statements.emplace_back("UPDATE account SET amount = amount + 1 WHERE amount < 1000");
+    return run(how, statements);
+  }
+  Death run(const std::vector<std::string>& how, const std::vector<std::string>& statements) {
     std::vector<std::string> command = {DYING_APP_PATH, migration_.application(),
                                         migration_.name()};
     command.insert(command.end(), how.begin(), how.end());
-    command.push_back("INSERT INTO account VALUES (" + std::to_string(id) + ", 1000)");
-    if (also_many_rows)
-      command.push_back("UPDATE account SET amount = amount + 1 WHERE amount < 1000");
+    command.insert(command.end(), statements.begin(), statements.end());
     const Finished finished = run_program(command);
     std::istringstream lines(finished.output);
     Death death{"", finished.exit_code};
@@ -108,7 +113,7 @@ TEST_P(DyingApplication, AtEveryMomentOfATransactionLeavesNoHoleAndNoStall) {
   expect_equal();
 }
 
-// Rows that others wrote afterwards tell nothing of how a transaction ended: one row each.
+// One row each.
 TEST_P(DyingApplication, UnderAutocommitToo) {
   for (int moment = 1; moment < kMomentsMax; moment += 2) {
     const Death death = run(1000 + moment, {"--autocommit", "--at", std::to_string(moment)}, false);
@@ -116,6 +121,21 @@ TEST_P(DyingApplication, UnderAutocommitToo) {
     ASSERT_EQ(death.code, 128 + SIGKILL) << death.moment << " at " << moment;
   }
   expect_equal();
+}
+
+/// What others have made of its row since tells how it ended: they computed from what it left.
+TEST_P(DyingApplication, IsSettledThoughItsRowHasBeenWrittenAgain) {
+  for (const char* autocommit : {"", "--autocommit"}) {
+    EXPECT_TRUE(migration_.kill_process("replayer"));
+    std::vector<std::string> how = {"--named", "commit-sent"};
+    if (*autocommit != 0) how.emplace_back(autocommit);
+    const Death death = run(how, {"UPDATE account SET amount = amount + 1 WHERE id = 1"});
+    ASSERT_EQ(death.moment, "commit-sent");
+    odbc::Connection others(migration_.application());
+    for (int i = 0; i < 3; ++i) others.run("UPDATE account SET amount = amount * 2 WHERE id = 1");
+    migration_.expect_tool({"start"});
+    expect_equal();
+  }
 }
 
 /// A stopped process may go on at any time: nothing is skipped, and what comes behind it waits.
