@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 
+#include "journal/segment_map.h"
 #include "replayer/dialect/postgresql_catalog.h"
 #include "tests/engine/databases.h"
 
