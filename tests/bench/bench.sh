@@ -1,19 +1,27 @@
 #!/usr/bin/env bash
 # Understudy against the bare driver on a PostgreSQL server of its own, default settings.
-#   bench.sh BUILD-DIRECTORY [--seconds S] [--rounds N] [--connections N]
+#   bench.sh BUILD-DIRECTORY [--seconds S] [--rounds N] [--connections N] [--encrypt]
 # Prints a table of medians. Figures are for reading: the exit code is 0 when everything ran.
 set -euo pipefail
 
 readonly here="$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
-usage() { echo "usage: bench.sh BUILD-DIRECTORY [--seconds S] [--rounds N] [--connections N]"; }
+usage() {
+  echo "usage: bench.sh BUILD-DIRECTORY [--seconds S] [--rounds N] [--connections N] [--encrypt]"
+  echo "  --encrypt   the journal is encrypted; lines have the same form, to be compared side by side"
+}
 
 build="${1:-}"
 [[ -d $build ]] || { usage >&2 && exit 2; }
 build="$(readlink -f "$build")"
 shift
-seconds=3 rounds=5 connections=8
+seconds=3 rounds=5 connections=8 encrypted=
 while (($#)); do
   case "$1" in
+    --encrypt)
+      encrypted=1
+      shift
+      continue
+      ;;
     --seconds) seconds="$2" ;;
     --rounds) rounds="$2" ;;
     --connections) connections="$2" ;;
@@ -154,12 +162,19 @@ for database in plain recorded shadow; do postgres_psql "$database" -f "$here/sc
 for database in plain recorded; do postgres_psql "$database" -f "$here/rows.sql"; done
 write_odbc_files
 
-understudy create bench --production "$(connection recorded)" --shadow "$(connection shadow)"
+key=() journal=plain
+if [[ -n $encrypted ]]; then
+  (umask 077 && od -An -N32 -tx1 /dev/urandom | tr -d ' \n' >"$scratch/journal.key")
+  key=(--journal-key-file "$scratch/journal.key") journal=encrypted
+fi
+understudy create bench "${key[@]}" --production "$(connection recorded)" \
+  --shadow "$(connection shadow)"
 understudy start bench
 stop_replayer
 applied="$(own_figure applied "$(own_status "$build" bench)")"
 
-echo "PostgreSQL, $connections connections, medians of $rounds rounds of $seconds s on $(nproc) cores"
+echo "PostgreSQL, $connections connections, medians of $rounds rounds of $seconds s on $(nproc)" \
+  "cores, journal $journal"
 echo "workload variant transactions/s ratio lowest highest"
 compare tpcb
 measure_replay "$applied"
