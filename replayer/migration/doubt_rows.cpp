@@ -434,7 +434,7 @@ std::optional<Outcome> outcome_by_rows(JournalReader& journal, std::uint64_t seq
   Votes votes;
   bool all_seen = head.chunks == 0 && !mine.everything && !mine.incomplete;
   std::optional<Database> tracing;
-  // A row that was written once more; false: it does not tell.
+  // A row that was written by keyed statements alone; false: it does not tell.
   const auto retrace = [&](const Table& table, const TouchedRow& row) {
     const RowTrace* found = traces.find({table_of(row.shape), row.key});
     if (found == nullptr) return false;
@@ -457,8 +457,9 @@ std::optional<Outcome> outcome_by_rows(JournalReader& journal, std::uint64_t seq
     const TouchedRow common = in_columns_of(*table, row);
     const bool overwritten =
         keys != later.keys.end() && (row.key.empty() || keys->second.contains(row.key));
+    if (retrace(*table, common)) return;
     if (overwritten) {
-      all_seen = retrace(*table, common) && all_seen;
+      all_seen = false;
     } else {
       vote(common, look_up(production, *table, common), look_up(shadow, *table, common), votes);
     }
