@@ -16,9 +16,10 @@ namespace understudy::capture {
 inline constexpr char kSeveral[] = "batch-with-results";
 
 /// The text of `stmt.execution` holds several statements, and a migration records. Nothing when
-/// they cannot be told apart with the same results and diagnostics (nothing has run then): arrays,
-/// data at execution, output parameters, procedures that send results, SQL_ATTR_MAX_ROWS,
-/// asynchronous execution, and what sql::connector_batch refuses. Called without write_mutex.
+/// they cannot be told apart with the same results and diagnostics (nothing has run then): data at
+/// execution, output parameters, arrays beside statements without parameters, procedures that send
+/// results, SQL_ATTR_MAX_ROWS, asynchronous execution, and what sql::connector_batch refuses.
+/// Called without write_mutex.
 std::optional<SQLRETURN> run_parts(Statement& stmt, Session& session, bool direct,
                                    const RunsUnchanged& unchanged);
 

@@ -13,6 +13,8 @@
 namespace understudy::capture {
 namespace {
 
+constexpr char kAsTheServerSays[] = "ROW_COUNT()";
+
 bool late_value_lost(const Work& work) {
   return work.plan.values && std::any_of(work.late.begin(), work.late.end(),
                                          [](const LateValue& one) { return one.lost; });
@@ -64,8 +66,9 @@ SQLRETURN record_unchanged(const Work& work, const RunsSlice& run) {
     work.session.transaction.failed_in_part = true;
   }
   if (work.session.dialect == Dialect::mariadb && done(ret) && is_call(work)) {
-    work.session.send_aside(sql::kKeepRowCount);
-    work.session.previous.rows = sql::kKeptRowCount;
+    // While results wait to be read the server answers nothing else, and will still know it.
+    const bool kept = SQL_SUCCEEDED(work.session.send_aside(sql::kKeepRowCount));
+    work.session.previous.rows = kept ? sql::kKeptRowCount : kAsTheServerSays;
   }
   return ret;
 }

@@ -62,6 +62,11 @@ SQLRETURN more_results(Statement& stmt) {
       execution.show(execution.result + 1);
       return SQL_SUCCESS;
     }
+    if (!execution.failed_set.empty()) {
+      execution.failed_on_own = true;
+      stmt.diagnostics = std::exchange(execution.failed_set, {});
+      return SQL_ERROR;
+    }
   }
   if (!without_result(stmt)) return forward(stmt, entries(stmt).MoreResults, current(stmt));
   Execution& execution = *stmt.execution;
@@ -179,6 +184,11 @@ bool libsqliteodbc_header(const Execution& execution, SQLSMALLINT field, SQLLEN*
 
 // Connector/ODBC sends a text without parameters as a text, whose count it does not keep here.
 bool connector_header(const Execution& execution, SQLSMALLINT field, SQLLEN* value) {
+  // A call that has failed behind the result that is shown.
+  if (field == SQL_DIAG_CURSOR_ROW_COUNT && execution.visible && execution.failed_on_own) {
+    *value = 0;
+    return true;
+  }
   if (field != SQL_DIAG_ROW_COUNT || !execution.stands_in) return false;
   *value = 0;
   if (execution.plain) return true;

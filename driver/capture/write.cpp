@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <utility>
 
 #include "driver/capture/batch.h"
+#include "driver/capture/calls.h"
 #include "driver/capture/data_at_execution.h"
 #include "driver/capture/own_transaction.h"
 #include "driver/capture/parts.h"
@@ -162,9 +164,7 @@ bool gives_back(const Statement& stmt, const Session& session) {
       [](const ParameterBinding& one) { return one.bound && one.io_type != SQL_PARAM_INPUT; });
 }
 
-bool calls_for_results(const std::optional<std::string>& definition) {
-  return !definition || sql::may_send_results(*definition);
-}
+using Definitions = std::optional<std::vector<std::string>>;
 
 bool is_recorded_call(const Statement& stmt, const Session& session) {
   return session.dialect == Dialect::mariadb && records(session.mode()) &&
@@ -189,6 +189,22 @@ SQLRETURN run_controlling_call(Statement& stmt, Session& session, const RunsUnch
   return ret;
 }
 
+constexpr char kOutput[] = "call-with-output";
+constexpr char kResults[] = "call-with-results";
+
+// Nothing where its parameters cannot be recorded, or it would mean others on the shadow.
+std::optional<SQLRETURN> run_known_call(Statement& stmt, Session& session, Plan plan,
+                                        const BoundParameters& bound, std::size_t behind,
+                                        bool direct, const RunsUnchanged& unchanged) {
+  if (plan.uncaptured != nullptr || bound.obstacle() != nullptr || bound.sets() > 1 ||
+      !bound.late_values().empty()) {
+    return std::nullopt;
+  }
+  plan.text = &stmt.execution->text();
+  plan.visible = true;
+  return run_call(Work{stmt, session, plan, bound, {}}, behind, direct, unchanged);
+}
+
 // MariaDB: several statements in one text that were not told apart.
 bool is_several(const Statement& stmt, const Session& session) {
   const sql::Classification& what = stmt.execution->classification();
@@ -207,22 +223,29 @@ bool all_ignored(const BoundParameters& bound) {
 SQLRETURN run_write_here(Statement& stmt, Session& session, bool direct,
                          const RunsUnchanged& unchanged, bool* opaque, bool* recorded) {
   const bool implicit = session.autocommitting();
-  if (implicit && gives_back(stmt, session)) {
-    return run_uncaptured_here(stmt, session, "call-with-output", false, unchanged);
+  const bool output = implicit && gives_back(stmt, session);
+  const bool call = is_recorded_call(stmt, session);
+  std::optional<std::size_t> behind;  // results of a call
+  bool sends_nothing = false;         // but parameters
+  if (output && !call) {
+    return run_uncaptured_here(stmt, session, kOutput, false, unchanged);
   }
   if (is_several(stmt, session)) {
     *opaque = true;
     return run_uncaptured_here(stmt, session, kSeveral, takes_several_statements(session),
                                unchanged);
   }
-  if (is_recorded_call(stmt, session)) {
-    const auto definition = called_definition(stmt, stmt.execution->text());
+  if (call) {
+    const Definitions definitions = called_definitions(stmt, stmt.execution->text());
     *opaque = true;
-    if (definition && sql::controls_transactions(*definition)) {
+    if (definitions &&
+        std::any_of(definitions->begin(), definitions->end(), sql::controls_transactions)) {
       return run_controlling_call(stmt, session, unchanged);
     }
-    if (implicit && calls_for_results(definition)) {
-      return run_uncaptured_here(stmt, session, "call-with-results", false, unchanged);
+    sends_nothing = definitions && !sends_rows(*definitions);
+    if (implicit && definitions) behind = results_behind(session, *definitions, output);
+    if (implicit && !behind && (output || !sends_nothing)) {
+      return run_uncaptured_here(stmt, session, output ? kOutput : kResults, false, unchanged);
     }
   }
   BeginWrite how = BeginWrite::unrecorded;
@@ -251,6 +274,15 @@ SQLRETURN run_write_here(Statement& stmt, Session& session, bool direct,
   const auto bound = BoundParameters::of(stmt, stmt.execution->parameters());
   Plan plan = make_plan(stmt, session, bound);
   *opaque = !plan.reads && plan.verdict == Verdict::opaque;
+  if (behind) {
+    if (const auto told = run_known_call(stmt, session, plan, bound, *behind, direct, unchanged)) {
+      return *told;
+    }
+    if (output || !sends_nothing) {
+      session.lost();
+      return run_uncaptured_here(stmt, session, output ? kOutput : kResults, false, unchanged);
+    }
+  }
   if (names_cursor(session, plan, bound)) {
     if (const auto told = run_current_of(stmt, session, *plan.analysis, unchanged)) return *told;
   }
@@ -285,7 +317,11 @@ SQLRETURN run_write_here(Statement& stmt, Session& session, bool direct,
     if (ret == SQL_ERROR) keep_failed_set(work);
     return as_application_sees(work, ret);
   }
+  const bool in_part = std::exchange(session.transaction.failed_in_part, false);
   ret = record_slices(work, run);
+  bool& now = session.transaction.failed_in_part;
+  if (now && sends_nothing && record_failed_call(work)) now = false;
+  now = now || in_part;
   if (ret == SQL_ERROR) keep_failed_set(work);
   return as_application_sees(work, ret);
 }

@@ -355,8 +355,10 @@ void add_result_cases(Cases& all) {
   add("BoundColumns", {plain, rows}, bound_columns);
   add("Escapes", {plain}, escapes);
   add("CallsWithOutput",
-      {plain, "CREATE PROCEDURE $T_out(IN a int, OUT b int, INOUT c int) SET b = a + 1, c = c * 2",
-       "CREATE PROCEDURE $T_put(IN a int) INSERT INTO $T (v) VALUES (a)"},
+      {plain,
+       "CREATE DEFINER = app@'%' PROCEDURE $T_out(IN a int, OUT b int, INOUT c int) SET b = a + 1, "
+       "c = c * 2",
+       "CREATE DEFINER = app@'%' PROCEDURE $T_put(IN a int) INSERT INTO $T (v) VALUES (a)"},
       calls_with_output, kMaria);
   add("CallsThatCommit",
       {"CREATE TABLE $T (v int PRIMARY KEY)",
