@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -65,6 +66,7 @@ TEST(CrashCleaner, EndsTheProcessesOfAProgramThatCrashesAndRemovesItsSegments) {
     const CrashCleaner cleaner(home.path(), configuration.path());
     const auto map = SegmentMap::open_or_create(home.path(), "crashed", 1u << 20);
     start_in_background(pipe, home.path());
+    ::mkdir((server_folder(::getpid()) + "-left").c_str(), 0700);
     ::kill(::getpid(), map.ok() ? SIGKILL : SIGTERM);
   }
   int status = 0;
@@ -73,6 +75,7 @@ TEST(CrashCleaner, EndsTheProcessesOfAProgramThatCrashesAndRemovesItsSegments) {
   pipe.wait_for_end();  // the cleaner holds it until it has done its work
   EXPECT_NE(::access(segment.c_str(), F_OK), 0);
   EXPECT_NE(::access(home.path().c_str(), F_OK), 0);
+  EXPECT_NE(::access((server_folder(program) + "-left").c_str(), F_OK), 0);
 }
 
 TEST(CrashCleaner, TouchesNothingAfterAnEndInOrder) {

@@ -128,8 +128,10 @@ void append(const std::string& file, const std::string& section,
 
 }  // namespace
 
-TempDir::TempDir() {
-  std::string pattern = (fs::temp_directory_path() / "understudy-test-XXXXXX").string();
+TempDir::TempDir() : TempDir((fs::temp_directory_path() / "understudy-test").string()) {}
+
+TempDir::TempDir(const std::string& beginning) {
+  std::string pattern = beginning + "-XXXXXX";
   if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("no temporary folder");
   path_ = pattern;
 }

@@ -8,10 +8,13 @@
 #pragma once
 
 #include <sys/types.h>
+#include <unistd.h>
 
 #include <map>
 #include <string>
 #include <vector>
+
+#include "tests/support/crash_cleaner.h"
 
 namespace understudy {
 
@@ -19,6 +22,8 @@ namespace understudy {
 class TempDir {
  public:
   TempDir();
+  /// `beginning` of its path, to which something is added.
+  explicit TempDir(const std::string& beginning);
   ~TempDir();
   TempDir(const TempDir&) = delete;
   TempDir& operator=(const TempDir&) = delete;
@@ -68,7 +73,7 @@ class PostgresServer {
   [[nodiscard]] std::string part(const std::string& database) const;
 
   std::vector<std::string> settings_;
-  TempDir folder_;
+  TempDir folder_{server_folder(getpid())};
   std::string bin_;
   int port_ = 0;
   pid_t process_ = -1;
@@ -111,7 +116,7 @@ class MariaDbServer {
   [[nodiscard]] std::vector<std::string> client() const;
 
   std::vector<std::string> settings_;
-  TempDir folder_;
+  TempDir folder_{server_folder(getpid())};
   int port_ = 0;
   pid_t process_ = -1;
   int databases_ = 0;
