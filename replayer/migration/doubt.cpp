@@ -7,6 +7,7 @@
 
 #include "journal/segment.h"
 #include "replayer/migration/alignment.h"
+#include "replayer/migration/doubt_ids.h"
 #include "replayer/migration/failure.h"
 
 namespace understudy {
@@ -48,7 +49,7 @@ TxnStatus DoubtResolver::ask_server(std::uint64_t server_txid, const TxnTimes& t
 }
 
 std::optional<Outcome> DoubtResolver::conclude(
-    TxnStatus status, const std::function<std::optional<Outcome>()>& rows) {
+    TxnStatus status, std::uint64_t seq, const std::function<std::optional<Outcome>()>& rows) {
   switch (status) {
     case TxnStatus::committed:
       return Outcome::committed;
@@ -58,19 +59,18 @@ std::optional<Outcome> DoubtResolver::conclude(
       reason_ = "the server still works on its COMMIT";
       return std::nullopt;
     case TxnStatus::committed_before_restart:
-      return rows().value_or(Outcome::committed);
-    case TxnStatus::maybe_another: {
-      const auto outcome = rows();
-      if (!outcome)
-        reason_ =
-            "the server has restarted since and may have given its id once more, and its "
-            "rows do not tell how it ended; cancel the migration and start a new one";
-      return outcome;
-    }
+    case TxnStatus::maybe_another:
     case TxnStatus::unknown:
       break;
   }
-  reason_ = "the server no longer knows how it ended; cancel the migration and start a new one";
+  if (id_given_again(*migration_.open_journal(), seq)) return Outcome::rolled_back;
+  if (const auto outcome = rows()) return outcome;
+  if (status == TxnStatus::committed_before_restart) return Outcome::committed;
+  reason_ = status == TxnStatus::unknown
+                ? "the server no longer knows how it ended, and its rows do not tell"
+                : "the server has restarted since and may have given its id once more, and neither "
+                  "ids nor rows tell how it ended";
+  reason_ += "; cancel the migration and start a new one";
   return std::nullopt;
 }
 
@@ -102,9 +102,9 @@ bool DoubtResolver::settle(const FeedWait& wait, const DoubtTarget& target) {
   const bool by_server = wait.server_txid != 0 && source().sql().can_resolve();
   const auto rows = [&] { return compare_rows(wait, target); };
   const auto outcome =
-      by_server
-          ? conclude(ask_server(wait.server_txid, {wait.writing_at_us, wait.sealed_at_us}), rows)
-          : rows();
+      by_server ? conclude(ask_server(wait.server_txid, {wait.writing_at_us, wait.sealed_at_us}),
+                           wait.seq, rows)
+                : rows();
   asked_txn_ = wait.txn_id;
   asked_ns_ = monotonic_ns();
   if (!outcome) return false;
@@ -116,6 +116,7 @@ void DoubtResolver::settle_all_by_server() {
   if (!source().sql().can_resolve()) return;
   const auto reader = migration_.open_journal();
   struct Open {
+    std::uint64_t seq = 0;
     std::uint64_t server_txid = 0;
     TxnTimes times;
     bool in_doubt = false;
@@ -127,7 +128,8 @@ void DoubtResolver::settle_all_by_server() {
     const JournalRecord one = require(next);
     if (one.type == RecordType::transaction) {
       const TransactionHead head = require(decode_head(one.payload));
-      open[head.txn_id] = {head.server_txid, {writing_at_us(head), head.sealed_at_us}, false};
+      open[head.txn_id] = {
+          one.seq, head.server_txid, {writing_at_us(head), head.sealed_at_us}, false};
     } else if (one.type == RecordType::outcome) {
       const auto outcome = require(plain_body<OutcomeRecord>(one.payload));
       const auto found = open.find(outcome.txn_id);
@@ -141,7 +143,7 @@ void DoubtResolver::settle_all_by_server() {
     const TxnStatus status = ask_server(one.server_txid, one.times);
     // The snapshot will hold the truth: what counts here is that it has ended.
     const auto ended = [] { return std::optional(Outcome::committed); };
-    if (const auto outcome = conclude(status, ended)) record(txn_id, *outcome);
+    if (const auto outcome = conclude(status, one.seq, ended)) record(txn_id, *outcome);
   }
 }
 

@@ -1,6 +1,7 @@
 // How a transaction ended whose process died in COMMIT, or whose COMMIT failed: asked of the server
-// where it knows (PostgreSQL), otherwise concluded from the rows the transaction wrote. Where
-// neither is certain the transaction stays in doubt.
+// where it knows (PostgreSQL), otherwise, or where its word may be about another transaction,
+// concluded from ids in the journal and from the rows the transaction wrote. Where nothing is
+// certain the transaction stays in doubt.
 #pragma once
 
 #include <cstdint>
@@ -42,7 +43,7 @@ class DoubtResolver {
   const Database& source();
   TxnStatus ask_server(std::uint64_t server_txid, const TxnTimes& times);
   /// What follows from the server's word; `rows` compares rows where that is not certain.
-  std::optional<Outcome> conclude(TxnStatus status,
+  std::optional<Outcome> conclude(TxnStatus status, std::uint64_t seq,
                                   const std::function<std::optional<Outcome>()>& rows);
   std::optional<Outcome> compare_rows(const FeedWait& wait, const DoubtTarget& target);
   void record(std::uint64_t txn_id, Outcome outcome);

@@ -114,6 +114,21 @@ TEST_P(KilledServer, AnotherTransactionWithTheSameIdIsNotTakenForIt) {
   EXPECT_EQ(rows(), "3");
 }
 
+/// The same, twice, and the row was written by another transaction since: what the server says of
+/// the id is said of that one, and the row tells nothing.
+TEST_P(KilledServer, TwiceIsNotTakenForTheTransactionThatGotItsId) {
+  migration_.signal_process("replayer", "STOP");
+  die_in_commit();
+  server_.start();
+  odbc::Connection(migration_.application()).run("INSERT INTO account (id) VALUES (1)");
+  server_.kill();
+  server_.start();
+  migration_.signal_process("replayer", "CONT");
+  expect_equal();
+  EXPECT_EQ(rows(), "1");
+  EXPECT_EQ(migration_.status()["divergences"], 0) << migration_.status().dump(1);
+}
+
 TEST_P(KilledServer, ABackendThatCrashesTakesTheIdsOfTheOthersWithIt) {
   migration_.signal_process("replayer", "STOP");
   die_in_commit([this] { crash_backend(); });
