@@ -348,16 +348,17 @@ ORDER BY f.root, f.root <> f.member, f.member)";
     const std::int64_t id_at = times.writing_at_us;
     if (id_at != 0 && surely_before(now - std::min(up, uncrashed), id_at))
       return status_of(production, server_txid);
-    if (id_at != 0 && surely_before(id_at, before - up) &&
-        surely_before(now - up, times.sealed_at_us))
-      return TxnStatus::rolled_back;
+    const bool restarted = id_at != 0 && surely_before(id_at, before - up);
+    if (restarted && surely_before(now - up, times.sealed_at_us)) return TxnStatus::rolled_back;
     const std::uint64_t first_again = (number_in(asked.text(3)) << 32) | number_in(asked.text(4));
     const bool nothing_since = asked.text(5) == "true";
     asked.close();
-    if (server_txid >= first_again) return TxnStatus::rolled_back;
+    const bool may_be_given_again = server_txid >= first_again;
+    if (restarted && may_be_given_again) return TxnStatus::rolled_back;
     const TxnStatus status = status_of(production, server_txid);
     if (status != TxnStatus::committed) return status;
-    return nothing_since ? TxnStatus::committed_before_restart : TxnStatus::maybe_another;
+    return nothing_since && !may_be_given_again ? TxnStatus::committed_before_restart
+                                                : TxnStatus::maybe_another;
   }
 
  protected:

@@ -34,7 +34,8 @@ struct TracedRow {
 
 /// Runs the statements on `shadow`, a connection of its own to the shadow, which stands before the
 /// transaction; in transactions that are rolled back. `look` reads the row on it. Nothing when a
-/// statement is refused: a row that it refers to may have been another's. Throws odbc::Error when
+/// statement is refused: a row that it refers to may have been another's; nothing, and none is run,
+/// where the shadow has tables without transactions. Throws odbc::Error when
 /// the connection is lost.
 std::optional<TracedRow> trace_row(const Database& shadow, const RowTrace& trace,
                                    const std::function<RowImage()>& look);

@@ -326,6 +326,14 @@ TEST_F(PostgresqlDialect, AsksTheServerHowATransactionEnded) {
   EXPECT_EQ(status("99999999999"), TxnStatus::unknown);
 }
 
+TEST_F(PostgresqlDialect, DoesNotTakeStatisticsThatWereResetForACrash) {
+  const TxnTimes times{wall_clock_us(), wall_clock_us()};
+  const auto id = db_.scalar("SELECT pg_current_xact_id()");
+  (void)db_.scalar("SELECT pg_stat_reset_shared('bgwriter')");
+  const auto status = dialect_.txn_status(db_, std::strtoull(id->c_str(), nullptr, 10), times);
+  EXPECT_EQ(status, TxnStatus::maybe_another);
+}
+
 TEST(OdbcConnection, KeepsThePasswordOutOfItsErrors) {
   try {
     odbc::Connection db(postgres_target() + "Database=absent_database;Pwd=hush-hush;");
