@@ -1,12 +1,12 @@
 #include "replayer/migration/bypass_watch.h"
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <chrono>
 
 #include "replayer/migration/failure.h"
+#include "replayer/migration/log.h"
 #include "replayer/migration/verification.h"
 
 namespace understudy {
@@ -64,7 +64,7 @@ void BypassWatch::run() {
       if (watched(state.phase)) look(state.direction_at_us);
     } catch (const std::exception& error) {
       // The worker tells of a production or shadow that cannot be reached; here it is tried again.
-      spdlog::warn("looking for writers past the driver: {}", error.what());
+      log_warning(fmt::format("looking for writers past the driver: {}", error.what()));
       production_.reset();
     }
   }
@@ -121,9 +121,9 @@ void BypassWatch::compare(const std::vector<BypassAccounts::Suspicion>& suspecte
     tables.insert(tables.end(), members.begin(), members.end());
     certain = certain && table_certain;
   }
-  spdlog::info(
+  log_info(fmt::format(
       "production counts more writes than were recorded; comparing {}",
-      tables.empty() ? std::string("all tables") : fmt::format("{}", fmt::join(tables, ", ")));
+      tables.empty() ? std::string("all tables") : fmt::format("{}", fmt::join(tables, ", "))));
   const std::uint64_t began_ns = monotonic_ns();
   const auto compared = compare_at_common_point(
       migration_, worker_, tables, [](const std::string&) {}, give_up_);
@@ -137,8 +137,8 @@ void BypassWatch::compare(const std::vector<BypassAccounts::Suspicion>& suspecte
   compare_after_ns_ = now + pause_ns_;
   if (compared->rows_different == 0) return;
   if (!certain) {
-    spdlog::warn("{} rows differ, perhaps by what was recorded as opaque; run verify",
-                 compared->rows_different);
+    log_warning(fmt::format("{} rows differ, perhaps by what was recorded as opaque; run verify",
+                            compared->rows_different));
     return;
   }
   migration_.state->change([&](State& state) {
@@ -147,8 +147,8 @@ void BypassWatch::compare(const std::vector<BypassAccounts::Suspicion>& suspecte
       if (rows > 0) state.found_bypassed(table.table, rows);
     }
   });
-  spdlog::warn("{} rows were written past the driver; see `understudy status {}`",
-               compared->rows_different, migration_.home.name);
+  log_warning(fmt::format("{} rows were written past the driver; see `understudy status {}`",
+                          compared->rows_different, migration_.home.name));
 }
 
 }  // namespace understudy

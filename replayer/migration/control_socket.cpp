@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <cstring>
 #include <list>
+#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "replayer/migration/failure.h"

@@ -1,7 +1,6 @@
 #include "replayer/migration/cutover.h"
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 
@@ -11,6 +10,7 @@
 #include "replayer/migration/across.h"
 #include "replayer/migration/databases.h"
 #include "replayer/migration/failure.h"
+#include "replayer/migration/log.h"
 #include "replayer/migration/mapping.h"
 
 namespace understudy {
@@ -257,7 +257,7 @@ std::uint64_t hold_and_drain(Migration& migration, Worker& worker, const Turn& t
 /// To the programs that may not take part.
 void tell_others(const Migration& migration, bool shadow_in_use) {
   const Status told = tell_switched(migration.home.root, migration.home.name, shadow_in_use);
-  if (!told.ok()) spdlog::warn("{}", told.message());
+  if (!told.ok()) log_warning(told.message());
 }
 
 /// From the hold to the decision.

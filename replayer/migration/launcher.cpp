@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <functional>
+#include <nlohmann/json.hpp>
 
 #include "journal/segment_map.h"
 #include "replayer/migration/control_socket.h"

@@ -1,8 +1,8 @@
 #include "replayer/migration/replayer_process.h"
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
+#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "replayer/migration/bypass_watch.h"
@@ -10,6 +10,7 @@
 #include "replayer/migration/cutover.h"
 #include "replayer/migration/ending.h"
 #include "replayer/migration/failure.h"
+#include "replayer/migration/log.h"
 #include "replayer/migration/progress.h"
 #include "replayer/migration/worker.h"
 
@@ -28,7 +29,7 @@ class Commands {
 
   Answer handle(const json& request, const Say& say) {
     const std::string command = request["command"];
-    spdlog::info("asked for {}", command);
+    log_info(fmt::format("asked for {}", command));
     try {
       if (command == "start") return start(request, say);
       return alone(command, request, say);
@@ -139,7 +140,7 @@ void run_replayer(const Home& home, const std::atomic<bool>& stop) {
   settle_interrupted_cutover(migration);
   migration.state->change([&](State& state) { state.replayer_session = migration.session_id(); });
   const Phase phase = migration.state->get().phase;
-  spdlog::info("migration {} is {}", home.name, phase_name(phase));
+  log_info(fmt::format("migration {} is {}", home.name, phase_name(phase)));
   if (phase == Phase::completed || phase == Phase::cancelled)
     throw Failure(kExitNo, fmt::format("migration {} is {}; there is nothing to do", home.name,
                                        phase_name(phase)));

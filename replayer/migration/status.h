@@ -1,7 +1,7 @@
 // What `status` prints.
 #pragma once
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 
 #include "replayer/migration/figures.h"

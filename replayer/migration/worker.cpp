@@ -1,7 +1,6 @@
 #include "replayer/migration/worker.h"
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <chrono>
@@ -13,6 +12,7 @@
 #include "replayer/migration/alignment.h"
 #include "replayer/migration/checks.h"
 #include "replayer/migration/failure.h"
+#include "replayer/migration/log.h"
 #include "replayer/migration/mapping.h"
 
 namespace understudy {
@@ -144,14 +144,14 @@ void Worker::run() {
     try {
       advance_one_phase();
     } catch (const std::exception& error) {
-      spdlog::error("{}", error.what());
+      log_error(error.what());
       try {
         migration_.state->change([&](State& state) {
           state.reason = error.what();
           if (way_of(state.phase) == Way::back) state.way_back = error.what();
         });
       } catch (const std::exception& second) {
-        spdlog::error("{}", second.what());
+        log_error(second.what());
       }
       const std::lock_guard guard(mutex_);
       failure_ = error.what();
@@ -279,7 +279,7 @@ void Worker::align_and_copy() {
   std::vector<std::string> problems;
   std::vector<std::string> cycles;
   const auto pairs = copy_order(pair_tables(from, to, mapped, &problems), &cycles);
-  for (const std::string& problem : problems) spdlog::warn("{}", problem);
+  for (const std::string& problem : problems) log_warning(problem);
   const Database production = open_production(migration_.settings);
   const Database shadow = open_shadow_for_applying(migration_.settings);
   const bool again = migration_.state->get().copy_begun;
@@ -295,7 +295,7 @@ void Worker::align_and_copy() {
   };
   const CommonPoint point = take_common_point(migration_, production, options);
   const std::uint64_t seq = find_marker(migration_, point);
-  spdlog::info("aligned at {} with the gate closed for {:.3f} ms", seq, point.gate_ms);
+  log_info(fmt::format("aligned at {} with the gate closed for {:.3f} ms", seq, point.gate_ms));
   migration_.state->change([&](State& state) {
     state.alignment_marker = point.marker_id;
     state.alignment_seq = seq;
@@ -401,7 +401,7 @@ void Worker::replay(Way way) {
     replay_connected(way);
     retry_ns_ = kRetryNsMin;
   } catch (const odbc::Error& error) {
-    spdlog::warn("{}; next try in {} ms", error.what(), retry_ns_ / 1'000'000);
+    log_warning(fmt::format("{}; next try in {} ms", error.what(), retry_ns_ / 1'000'000));
     lost_target(way, error.what());
     pause(retry_ns_);
     retry_ns_ = std::min(2 * retry_ns_, kRetryNsMax);

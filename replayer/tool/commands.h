@@ -2,7 +2,9 @@
 // code goes to *exit_code. Errors leave as Failure or another exception, caught in main.
 #pragma once
 
-#include <CLI/CLI.hpp>
+namespace CLI {
+class App;
+}
 
 namespace understudy {
 

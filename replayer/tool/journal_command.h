@@ -1,7 +1,9 @@
 // `understudy journal dump|verify|stat DIR`.
 #pragma once
 
-#include <CLI/CLI.hpp>
+namespace CLI {
+class App;
+}
 
 namespace understudy {
 

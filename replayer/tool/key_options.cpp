@@ -1,5 +1,6 @@
 #include "replayer/tool/key_options.h"
 
+#include <CLI/CLI.hpp>
 #include <filesystem>
 #include <string>
 

@@ -1,10 +1,13 @@
 // The options that name the key of an encrypted journal.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <memory>
 
 #include "replayer/migration/key_source.h"
+
+namespace CLI {
+class App;
+}
 
 namespace understudy {
 

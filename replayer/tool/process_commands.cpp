@@ -1,8 +1,7 @@
 #include <fmt/format.h>
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
 #include <sys/stat.h>
 
+#include <CLI/CLI.hpp>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -13,6 +12,7 @@
 
 #include "journal/journald.h"
 #include "replayer/migration/failure.h"
+#include "replayer/migration/log.h"
 #include "replayer/migration/replayer_process.h"
 #include "replayer/migration/settings.h"
 #include "replayer/migration/state.h"
@@ -36,9 +36,7 @@ void begin_process(const char* what) {
   ::sigaction(SIGTERM, &action, nullptr);
   ::sigaction(SIGINT, &action, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
-  spdlog::set_default_logger(
-      std::make_shared<spdlog::logger>(what, std::make_shared<spdlog::sinks::stderr_sink_mt>()));
-  spdlog::flush_on(spdlog::level::info);
+  begin_log(what);
 }
 
 /// Sets stop_asked once the state file says that the migration has ended: the replayer and the tool
@@ -70,7 +68,7 @@ class EndWatch {
         const Phase phase = load_state(home).phase;
         if (phase == Phase::completed || phase == Phase::cancelled) stop_asked = true;
       } catch (const std::exception& error) {
-        spdlog::error("{}", error.what());
+        log_error(error.what());
       }
     }
   }
@@ -86,7 +84,7 @@ void run_journald_command(const std::string& name) {
   const auto keys = load_journal_keys(load_settings(home).journal_key);
   begin_process("journald");
   const EndWatch watch(home);
-  spdlog::info("journald of migration {} begins", home.name);
+  log_info(fmt::format("journald of migration {} begins", home.name));
   JournaldOptions options;
   options.home = home.root;
   options.migration = home.name;
@@ -94,7 +92,7 @@ void run_journald_command(const std::string& name) {
   const Status status = run_journald(options, stop_asked);
   if (status.code() == Code::full) throw Failure(kExitNo, status.message());
   require(status);
-  spdlog::info("journald of migration {} ends", home.name);
+  log_info(fmt::format("journald of migration {} ends", home.name));
 }
 
 }  // namespace

@@ -2,7 +2,9 @@
 // [--dry-run]`.
 #pragma once
 
-#include <CLI/CLI.hpp>
+namespace CLI {
+class App;
+}
 
 namespace understudy {
 
