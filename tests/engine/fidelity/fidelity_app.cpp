@@ -18,7 +18,7 @@
 #include <thread>
 #include <vector>
 
-#include "tests/engine/fidelity/schema.h"
+#include "tests/engine/fidelity/sender.h"
 #include "tests/support/plain_odbc.h"
 
 namespace {
@@ -73,29 +73,26 @@ class Writer {
   [[nodiscard]] const Figures& figures() const { return figures_; }
 
  private:
-  /// Whether the transaction can go on.
+  /// One statement, or several that belong together. Whether the transaction can go on.
   bool statement() {
-    const fidelity::Sql sql = fidelity::make_statement(schema_, random_);
-    try {
-      execute(sql);
-      if (!manual_) ++figures_.transactions;
-      return true;
-    } catch (const plain::Error& error) {
-      ++figures_.refused;
-      if (!error.retryable()) {
-        if (error.sqlstate().starts_with("08")) throw;
-        return true;
+    for (const fidelity::Sql& sql : fidelity::make_statements(schema_, random_)) {
+      try {
+        fidelity::send(connection_, schema_.engine, sql, random_);
+      } catch (const plain::Error& error) {
+        return goes_on(error);
       }
-      ++figures_.retries;
-      if (manual_) connection_.rollback();
-      return false;
     }
+    if (!manual_) ++figures_.transactions;
+    return true;
   }
 
-  void execute(const fidelity::Sql& sql) {
-    if (sql.values.empty()) return plain::run(connection_, sql.text);
-    plain::Statement prepared(connection_, sql.text);
-    prepared.execute(std::string_view(sql.values.at(0)), std::string_view(sql.values.at(1)));
+  bool goes_on(const plain::Error& error) {
+    ++figures_.refused;
+    if (error.sqlstate().starts_with("08")) throw error;
+    if (!error.retryable()) return true;
+    ++figures_.retries;
+    if (manual_) connection_.rollback();
+    return false;
   }
 
   void transaction() {

@@ -114,7 +114,7 @@ std::string table_ddl(Engine engine, const Table& table) {
     out += table.key_columns[i] + " " + key_type(engine, table.key) + " NOT NULL, ";
   }
   for (const Column& column : table.columns) {
-    out += column.name + " " + type_of(engine, column.kind);
+    out += column.name + " " + (column.type.empty() ? type_of(engine, column.kind) : column.type);
     if (!column.nullable) out += " NOT NULL";
     if (!column.fallback.empty()) out += " DEFAULT " + column.fallback;
     out += ", ";
@@ -130,8 +130,9 @@ std::string table_ddl(Engine engine, const Table& table) {
     out += "FOREIGN KEY (parent) REFERENCES " + table.parent + " (" + table.key_columns[0] +
            ") ON DELETE CASCADE, ";
   }
+  if (!table.rest.empty()) out += table.rest + ", ";
   out.resize(out.size() - 2);
-  return out + ")";
+  return out + ")" + table.tail;
 }
 
 /// All columns in another order.
@@ -169,11 +170,12 @@ Schema make_schema(Engine engine, std::uint64_t seed, bool plain) {
 }
 
 std::vector<std::string> Schema::ddl() const {
-  std::vector<std::string> out;
+  std::vector<std::string> out = before;
   for (const Table& table : tables) out.push_back(table_ddl(engine, table));
   for (const Table& table : tables) {
     if (!table.view.empty()) out.push_back(view_ddl(table));
   }
+  out.insert(out.end(), after.begin(), after.end());
   return out;
 }
 

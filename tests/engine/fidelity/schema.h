@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <random>
 #include <string>
 #include <string_view>
@@ -13,44 +14,6 @@ enum class Engine { postgresql, sqlite, mariadb };
 Engine engine_of(std::string_view name);  // throws std::invalid_argument
 
 enum class Kind { integer, big, real, numeric, text, bytes, moment, truth, json };
-
-/// How a table's rows are told apart.
-enum class Key { generated, chosen, text, pair, none };
-
-struct Column {
-  std::string name;  // quoted
-  Kind kind = Kind::text;
-  bool nullable = true;
-  std::string fallback;  // DEFAULT expression; empty: none
-};
-
-struct Table {
-  std::string name;  // quoted
-  Key key = Key::generated;
-  std::vector<std::string> key_columns;  // quoted
-  std::vector<Column> columns;           // those that are not of the key
-  std::string unique;                    // one integer column that is unique; empty: none
-  std::string parent;                    // the table whose `id` the column `parent` refers to
-
-  std::string view;  // PostgreSQL: through which it is written as well
-  [[nodiscard]] bool one_integer_key() const { return key == Key::generated || key == Key::chosen; }
-};
-
-struct Schema {
-  Engine engine = Engine::postgresql;
-  bool plain = false;
-  std::vector<Table> tables;
-
-  /// The statements that make it.
-  [[nodiscard]] std::vector<std::string> ddl() const;
-};
-
-/// `plain`: what an engine that is known by ODBC alone is exact with, see
-/// docs/reference/generic.md: chosen keys, types without a rest that a driver does not tell,
-/// statements of one table.
-Schema make_schema(Engine engine, std::uint64_t seed, bool plain = false);
-
-inline constexpr int kKeysMax = 40;  // chosen keys are drawn from so few that rows are hot
 
 class Random {
  public:
@@ -69,14 +32,62 @@ class Random {
   std::mt19937_64 engine_;
 };
 
-/// One statement: a text, and values for its markers as texts.
-struct Sql {
-  std::string text;
-  std::vector<std::string> values;
+/// How a table's rows are told apart.
+enum class Key { generated, chosen, text, pair, none };
+
+struct Column {
+  std::string name;  // quoted
+  Kind kind = Kind::text;
+  bool nullable = true;
+  std::string fallback;  // DEFAULT expression; empty: none
+
+  // Where the engine has more than the kinds: the type as it stands in the table, and what makes a
+  // literal of it.
+  std::string type;
+  std::string (*literal)(Random&) = nullptr;
 };
 
-/// A random statement that writes, and now and then one that only reads or fails.
-Sql make_statement(const Schema& schema, Random& random);
+struct Table {
+  std::string name;  // quoted
+  Key key = Key::generated;
+  std::vector<std::string> key_columns;  // quoted
+  std::vector<Column> columns;           // those that are not of the key
+  std::string unique;                    // one integer column that is unique; empty: none
+  std::string parent;                    // the table whose `id` the column `parent` refers to
+
+  std::string rest;  // of its definition: columns and constraints that statements do not name
+  std::string tail;  // behind its definition
+  std::string view;  // PostgreSQL: through which it is written as well
+  [[nodiscard]] bool one_integer_key() const { return key == Key::generated || key == Key::chosen; }
+};
+
+struct Schema {
+  Engine engine = Engine::postgresql;
+  bool plain = false;
+  std::vector<Table> tables;
+  std::vector<std::string> before;  // statements that the tables need
+  std::vector<std::string> after;   // and those that need the tables
+
+  /// The statements that make it.
+  [[nodiscard]] std::vector<std::string> ddl() const;
+};
+
+/// `plain`: what an engine that is known by ODBC alone is exact with, see
+/// docs/reference/generic.md: chosen keys, types without a rest that a driver does not tell,
+/// statements of one table.
+Schema make_schema(Engine engine, std::uint64_t seed, bool plain = false);
+
+inline constexpr int kKeysMax = 40;  // chosen keys are drawn from so few that rows are hot
+
+/// One statement: a text, and values for its markers as texts; nullopt is NULL.
+struct Sql {
+  std::string text;
+  std::vector<std::optional<std::string>> values;
+};
+
+/// A random statement that writes, and now and then one that only reads or fails; or several that
+/// belong together: those behind one that failed are not sent.
+std::vector<Sql> make_statements(const Schema& schema, Random& random);
 
 /// Rows to begin with.
 std::vector<Sql> first_rows(const Schema& schema, Random& random);

@@ -1,6 +1,4 @@
-#include <functional>
-
-#include "tests/engine/fidelity/schema.h"
+#include "tests/engine/fidelity/generator.h"
 
 namespace fidelity {
 namespace {
@@ -12,11 +10,15 @@ std::string hex(Random& random, int bytes) {
   return out;
 }
 
+}  // namespace
+
 std::string word(Random& random) {
   return random.pick({"", "a", "Ä", "it''s", "\xe2\x82\xac 5", "\xf0\x9f\x98\x80", "back\\slash",
                       "two\nlines", "percent % and _", "NULL", "  spaces  "}) +
          std::to_string(random.below(50));
 }
+
+namespace {
 
 std::string text_literal(Engine engine, Random& random) {
   std::string body = word(random);
@@ -38,10 +40,12 @@ std::string moment(Engine engine, Random& random) {
   return random.chance(5) ? random.pick({"'infinity'", "'-infinity'"}) : "'" + date + "+02'";
 }
 
-/// A literal, or an expression whose value only the server knows.
+}  // namespace
+
 std::string value(Engine engine, const Column& column, Random& random) {
   const bool pg = engine == Engine::postgresql;
   if (column.nullable && random.chance(10)) return "NULL";
+  if (column.literal != nullptr) return column.literal(random);
   switch (column.kind) {
     case Kind::integer:
       return std::to_string(random.below(2000) - 1000);
@@ -75,310 +79,296 @@ std::string key_value(const Table& table, Random& random) {
   return table.key == Key::text ? "'k" + std::to_string(number) + "'" : std::to_string(number);
 }
 
-class Generator {
- public:
-  Generator(const Schema& schema, Random& random)
-      : Generator(schema, random, random.of(schema.tables)) {}
-  Generator(const Schema& schema, Random& random, const Table& table)
-      : engine_(schema.engine),
-        schema_(schema),
-        random_(random),
-        table_(table),
-        name_(table.name) {}
-
-  Sql make() {
-    // The more often one stands here, the more often it is drawn.
-    using Make = Sql (Generator::*)();
-    static const std::vector<Make> plain = {&Generator::insert,        &Generator::insert,
-                                            &Generator::insert_many,   &Generator::update_by_key,
-                                            &Generator::update_by_key, &Generator::update_range,
-                                            &Generator::delete_by_key, &Generator::delete_range,
-                                            &Generator::move_one,      &Generator::read};
-    if (schema_.plain) return (this->*random_.of(plain))();
-    static const std::vector<Make> all = {&Generator::insert,        &Generator::insert,
-                                          &Generator::insert_many,   &Generator::insert_select,
-                                          &Generator::update_by_key, &Generator::update_by_key,
-                                          &Generator::update_range,  &Generator::update_subquery,
-                                          &Generator::delete_by_key, &Generator::delete_range,
-                                          &Generator::upsert,        &Generator::upsert,
-                                          &Generator::joined,        &Generator::read,
-                                          &Generator::update_key};
-    if (pg() && random_.chance(20)) return random_.chance(60) ? writing_with() : merge();
-    if (!table_.view.empty() && random_.chance(10)) return through_view();
-    return (this->*random_.of(all))();
-  }
-
-  Sql insert() { return {"INSERT INTO " + name_ + columns() + " VALUES " + row(), {}}; }
-
- private:
-  [[nodiscard]] bool pg() const { return engine_ == Engine::postgresql; }
-  [[nodiscard]] bool generates() const { return table_.key == Key::generated; }
-
-  /// "(a, b, c)" of an INSERT: always the same columns, the generated key left out.
-  std::string columns() {
-    std::string out;
-    if (!generates()) {
-      for (const auto& column : table_.key_columns) out += ", " + column;
-    }
-    for (const Column& column : table_.columns) {
-      if (given(column)) out += ", " + column.name;
-    }
-    if (!table_.unique.empty()) out += ", " + table_.unique;
-    if (!table_.parent.empty()) out += ", parent";
-    return " (" + out.substr(2) + ")";
-  }
-  [[nodiscard]] bool given(const Column& column) const {
-    return column.fallback.empty() || (&column - table_.columns.data()) % 2 == 0;
-  }
-  /// `key`: what stands for the first column of the key, or for the unique one; empty: a value.
-  std::string row(const std::string& key = {}) {
-    std::string out;
-    if (!generates()) {
-      for (std::size_t i = 0; i < table_.key_columns.size(); ++i) {
-        const std::string first = key.empty() ? key_value(table_, random_) : key;
-        out += ", " + (i == 0 ? first : std::to_string(random_.below(5)));
-      }
-    }
-    for (const Column& column : table_.columns) {
-      if (given(column)) out += ", " + given_value(column);
-    }
-    if (!table_.unique.empty()) {
-      out += ", " + (key.empty() ? std::to_string(random_.below(400)) : key);
-    }
-    if (!table_.parent.empty()) {
-      out += ", " + (random_.chance(20) ? "NULL" : std::to_string(1 + random_.below(kKeysMax)));
-    }
-    return "(" + out.substr(2) + ")";
-  }
-  std::string assignment() {
-    const Column& column = random_.of(table_.columns);
-    const bool counts = column.kind == Kind::integer && random_.chance(70);
-    return column.name + " = " +
-           (counts ? "(coalesce(" + column.name + ", 0) * 31 + " +
-                         std::to_string(random_.below(100)) + ") % 10007"
-                   : given_value(column));
-  }
-  /// Without what engines read differently, or drivers do not tell.
-  std::string given_value(const Column& column) {
-    std::string out = value(engine_, column, random_);
-    while (schema_.plain && out.find_first_of("\\y") != std::string::npos) {  // infinity
-      out = value(engine_, column, random_);
-    }
-    return out;
-  }
-  /// Picks one row by its key.
-  std::string by_key() {
-    std::string out = table_.key_columns[0] + " = " + key_value(table_, random_);
-    if (table_.key == Key::pair) {
-      out += " AND " + table_.key_columns[1] + " = " + std::to_string(random_.below(5));
-    }
-    return out;
-  }
-  /// The integer column that every table has first.
-  [[nodiscard]] const std::string& number() const { return table_.columns[0].name; }
-  std::string range() {
-    const int from = random_.below(2000) - 1000;
-    return number() + " BETWEEN " + std::to_string(from) + " AND " +
-           std::to_string(from + random_.below(120));
-  }
-
-  Sql insert_many() {
-    std::string out = "INSERT INTO " + name_ + columns() + " VALUES " + row();
-    for (int i = random_.below(4); i > 0; --i) out += ", " + row();
-    return {out, {}};
-  }
-  Sql insert_select() {
-    if (!generates()) return insert();
-    std::string names;
-    std::string picked;
-    for (const Column& column : table_.columns) {
-      names += ", " + column.name;
-      picked += ", " + column.name;
-    }
-    return {"INSERT INTO " + table_.name + " (" + names.substr(2) + ") SELECT " + picked.substr(2) +
-                " FROM " + table_.name + " WHERE " + range() + " LIMIT 3",
-            {}};
-  }
-  Sql update_key() {
-    if (!table_.one_integer_key()) return update_range();
-    const std::string& key = table_.key_columns[0];
-    const std::string start = "UPDATE " + table_.name + " SET " + key + " = ";
-    const std::string more = random_.chance(60) ? "" : ", " + assignment();
-    if (random_.chance(50)) {
-      return {start + key_value(table_, random_) + " WHERE " + by_key(), {}};
-    }
-    return {start + key + " + " + std::to_string(random_.below(9) - 4) + more + " WHERE " + range(),
-            {}};
-  }
-  Sql move_one() {
-    if (table_.key != Key::chosen) return update_by_key();
-    return {"UPDATE " + table_.name + " SET " + table_.key_columns[0] + " = " +
-                key_value(table_, random_) + " WHERE " + by_key(),
-            {}};
-  }
-  Sql update_by_key() {
-    if (table_.key == Key::none) return update_range();
-    if (!table_.one_integer_key() || random_.chance(50)) {
-      return {"UPDATE " + name_ + " SET " + assignment() + " WHERE " + by_key(), {}};
-    }
-    return {"UPDATE " + name_ + " SET " + number() + " = ? WHERE " + table_.key_columns[0] + " = ?",
-            {std::to_string(random_.below(2000)), std::to_string(1 + random_.below(kKeysMax))}};
-  }
-  Sql update_range() {
-    std::string out = "UPDATE " + name_ + " SET " + assignment() + " WHERE " + range();
-    if (engine_ == Engine::mariadb && random_.chance(30)) {
-      out += " ORDER BY " + number() + " LIMIT 2";
-    }
-    return {out, {}};
-  }
-  Sql update_subquery() {
-    if (table_.key == Key::none) return update_range();
-    const std::string& key = table_.key_columns[0];
-    if (engine_ == Engine::mariadb) {
-      const std::string inner = "SELECT MAX(" + number() + ") FROM " + schema_.tables[1].name +
-                                " WHERE " + schema_.tables[1].columns[0].name + " < " +
-                                std::to_string(random_.below(2000) - 1000);
-      return {"UPDATE " + table_.name + " SET " + assignment() + " WHERE " + number() + " = (" +
-                  inner + ")",
-              {}};
-    }
-    return {"UPDATE " + table_.name + " SET " + assignment() + " WHERE " + key + " IN (SELECT " +
-                key + " FROM " + table_.name + " WHERE " + range() + " LIMIT 2)",
-            {}};
-  }
-  Sql delete_by_key() {
-    if (table_.key == Key::none) return delete_range();
-    return {"DELETE FROM " + name_ + " WHERE " + by_key(), {}};
-  }
-  Sql delete_range() {
-    std::string out = "DELETE FROM " + name_ + " WHERE " + range();
-    if (engine_ == Engine::mariadb && random_.chance(40)) out += " LIMIT 2";
-    return {out, {}};
-  }
-  Sql upsert() {
-    const bool by_unique = !table_.unique.empty();
-    if (table_.key == Key::none || (!by_unique && generates())) return insert_many();
-    const std::string plain = "INSERT INTO " + name_ + columns() + " VALUES " + row();
-    if (engine_ == Engine::mariadb) {
-      if (random_.chance(30) && table_.name != schema_.tables[1].name) {
-        return {"REPLACE" + plain.substr(6), {}};
-      }
-      return {plain + " ON DUPLICATE KEY UPDATE " + assignment(), {}};
-    }
-    std::string target = by_unique ? table_.unique : table_.key_columns[0];
-    if (table_.key == Key::pair) target += ", " + table_.key_columns[1];
-    if (random_.chance(30)) return {plain + " ON CONFLICT DO NOTHING", {}};
-    const Column& column = random_.of(table_.columns);
-    return {plain + " ON CONFLICT (" + target + ") DO UPDATE SET " + column.name + " = " +
-                (given(column) ? "excluded." + column.name : value(engine_, column, random_)),
-            {}};
-  }
-  Sql joined() {
-    const Table& other = schema_.tables[1];
-    const std::string& id = other.key_columns[0];
-    if (&other == &table_ || !table_.one_integer_key()) return update_range();
-    const std::string& key = table_.key_columns[0];
-    const std::string match = "t." + key + " = o." + id + " AND o." + other.columns[0].name +
-                              " < " + std::to_string(random_.below(2000) - 1000);
-    const std::string taken = "o." + other.columns[0].name;
-    if (engine_ == Engine::mariadb && random_.chance(30)) {
-      return {"DELETE t FROM " + table_.name + " AS t JOIN " + other.name + " AS o ON " + match,
-              {}};
-    }
-    if (engine_ == Engine::mariadb) {
-      return {"UPDATE " + table_.name + " AS t JOIN " + other.name + " AS o SET t." + number() +
-                  " = " + taken + " WHERE " + match,
-              {}};
-    }
-    if (pg() && random_.chance(40)) {
-      return {"DELETE FROM " + table_.name + " AS t USING " + other.name + " AS o WHERE " + match,
-              {}};
-    }
-    return {"UPDATE " + table_.name + " AS t SET " + number() + " = " + taken + " FROM " +
-                other.name + " AS o WHERE " + match,
-            {}};
-  }
-  /// A statement without markers that may stand in a WITH. An UPDATE of a table without a key is
-  /// opaque there.
-  std::string part() {
-    using Make = Sql (Generator::*)();
-    static const std::vector<Make> all = {&Generator::insert, &Generator::insert_many,
-                                          &Generator::upsert, &Generator::delete_range,
-                                          &Generator::update_range};
-    const bool keyless = table_.key == Key::none;
-    return (this->*all[static_cast<std::size_t>(random_.below(keyless ? 4 : 5))])().text;
-  }
-  /// Rows that go and come in one table that others refer to are opaque.
-  [[nodiscard]] bool is_related() const {
-    return !table_.parent.empty() || &table_ == &schema_.tables[1];
-  }
-  Sql writing_with() {
-    const Table& other = random_.of(schema_.tables);
-    if (&other == &table_ && is_related()) return insert();
-    Generator second(schema_, random_, other);
-    if (random_.chance(30)) {
-      const std::string moved = "WITH d AS (DELETE FROM " + table_.name + " WHERE " + range() +
-                                " RETURNING *) INSERT INTO " + other.name + second.columns();
-      const std::string values = second.row();
-      if (&other == &table_ && random_.chance(50)) {
-        return {"WITH d AS (DELETE FROM " + table_.name + " WHERE " + range() +
-                    " RETURNING *) INSERT INTO " + table_.name + " SELECT * FROM d" +
-                    (random_.chance(50) ? " RETURNING *" : ""),
-                {}};
-      }
-      return {moved + " SELECT " + values.substr(1, values.size() - 2) + " FROM d LIMIT 1", {}};
-    }
-    const std::string with = "WITH a AS (" + part();
-    if (random_.chance(40)) return {with + " RETURNING *) SELECT * FROM a", {}};
-    return {with + ") " + second.part(), {}};
-  }
-  Sql through_view() {
-    using Make = Sql (Generator::*)();
-    static const std::vector<Make> all = {&Generator::insert,        &Generator::insert_many,
+Sql Generator::make() {
+  // The more often one stands here, the more often it is drawn.
+  using Make = Sql (Generator::*)();
+  static const std::vector<Make> plain = {&Generator::insert,        &Generator::insert,
+                                          &Generator::insert_many,   &Generator::update_by_key,
                                           &Generator::update_by_key, &Generator::update_range,
                                           &Generator::delete_by_key, &Generator::delete_range,
-                                          &Generator::upsert};
-    name_ = table_.view;
-    return (this->*random_.of(all))();
+                                          &Generator::move_one,      &Generator::read};
+  if (schema_.plain) return (this->*random_.of(plain))();
+  static const std::vector<Make> all = {&Generator::insert,        &Generator::insert,
+                                        &Generator::insert_many,   &Generator::insert_select,
+                                        &Generator::update_by_key, &Generator::update_by_key,
+                                        &Generator::update_range,  &Generator::update_subquery,
+                                        &Generator::delete_by_key, &Generator::delete_range,
+                                        &Generator::upsert,        &Generator::upsert,
+                                        &Generator::joined,        &Generator::read,
+                                        &Generator::update_key};
+  if (pg() && random_.chance(20)) return random_.chance(60) ? writing_with() : merge();
+  if (!table_.view.empty() && random_.chance(10)) return through_view();
+  return (this->*random_.of(all))();
+}
+
+std::string Generator::columns() {
+  std::string out;
+  if (!generates()) {
+    for (const auto& column : table_.key_columns) out += ", " + column;
   }
-  Sql merge() {
-    if (table_.key == Key::none) return insert();
-    const bool by_unique = !table_.unique.empty();
-    std::string keys;
-    for (int i = 1 + random_.below(4); i > 0; --i) {
-      keys += ", (" + (by_unique ? std::to_string(random_.below(400)) : key_value(table_, random_));
-      keys += ")";
-    }
-    std::string out = "MERGE INTO " + table_.name + " AS t USING (SELECT DISTINCT k FROM (VALUES " +
-                      keys.substr(2) + ") AS v (k)) AS s ON t." +
-                      (by_unique ? table_.unique : table_.key_columns[0]) + " = s.k";
-    const bool referred = &table_ == &schema_.tables[1];
-    const bool comes = table_.parent.empty() && random_.chance(70);
-    if (random_.chance(50) && !(referred && comes)) {
-      out += " WHEN MATCHED AND t." + number() + " % 2 = 0 THEN DELETE";
-    }
-    if (random_.chance(30)) out += " WHEN MATCHED AND " + range() + " THEN DO NOTHING";
-    if (!comes || random_.chance(80)) out += " WHEN MATCHED THEN UPDATE SET " + assignment();
-    if (comes) out += " WHEN NOT MATCHED THEN INSERT" + columns() + " VALUES " + row("s.k");
-    return {out, {}};
+  for (const Column& column : table_.columns) {
+    if (given(column)) out += ", " + column.name;
   }
-  Sql read() {
-    return {"SELECT * FROM " + table_.name + " WHERE " + range() +
-                (engine_ == Engine::sqlite || random_.chance(50) ? "" : " FOR UPDATE"),
+  if (!table_.unique.empty()) out += ", " + table_.unique;
+  if (!table_.parent.empty()) out += ", parent";
+  return " (" + out.substr(2) + ")";
+}
+
+bool Generator::given(const Column& column) const {
+  return column.fallback.empty() || (&column - table_.columns.data()) % 2 == 0;
+}
+
+std::string Generator::row(const std::string& key) {
+  std::string out;
+  if (!generates()) {
+    for (std::size_t i = 0; i < table_.key_columns.size(); ++i) {
+      const std::string first = key.empty() ? key_value(table_, random_) : key;
+      out += ", " + (i == 0 ? first : std::to_string(random_.below(5)));
+    }
+  }
+  for (const Column& column : table_.columns) {
+    if (given(column)) out += ", " + given_value(column);
+  }
+  if (!table_.unique.empty()) {
+    out += ", " + (key.empty() ? std::to_string(random_.below(400)) : key);
+  }
+  if (!table_.parent.empty()) {
+    out += ", " + (random_.chance(20) ? "NULL" : std::to_string(1 + random_.below(kKeysMax)));
+  }
+  return "(" + out.substr(2) + ")";
+}
+
+std::string Generator::assignment() {
+  const Column& column = random_.of(table_.columns);
+  const bool counts = column.kind == Kind::integer && random_.chance(70);
+  return column.name + " = " +
+         (counts ? "(coalesce(" + column.name + ", 0) * 31 + " +
+                       std::to_string(random_.below(100)) + ") % 10007"
+                 : given_value(column));
+}
+
+std::string Generator::given_value(const Column& column) {
+  std::string out = value(engine_, column, random_);
+  while (schema_.plain && out.find_first_of("\\y") != std::string::npos) {  // infinity
+    out = value(engine_, column, random_);
+  }
+  return out;
+}
+
+std::string Generator::by_key() {
+  std::string out = table_.key_columns[0] + " = " + key_value(table_, random_);
+  if (table_.key == Key::pair) {
+    out += " AND " + table_.key_columns[1] + " = " + std::to_string(random_.below(5));
+  }
+  return out;
+}
+
+std::string Generator::range() {
+  const int from = random_.below(2000) - 1000;
+  return number() + " BETWEEN " + std::to_string(from) + " AND " +
+         std::to_string(from + random_.below(120));
+}
+
+Sql Generator::insert_many() {
+  std::string out = "INSERT INTO " + name_ + columns() + " VALUES " + row();
+  for (int i = random_.below(4); i > 0; --i) out += ", " + row();
+  return {out, {}};
+}
+
+Sql Generator::insert_select() {
+  if (!generates()) return insert();
+  std::string names;
+  std::string picked;
+  for (const Column& column : table_.columns) {
+    names += ", " + column.name;
+    picked += ", " + column.name;
+  }
+  return {"INSERT INTO " + table_.name + " (" + names.substr(2) + ") SELECT " + picked.substr(2) +
+              " FROM " + table_.name + " WHERE " + range() + " LIMIT 3",
+          {}};
+}
+
+Sql Generator::update_key() {
+  if (!table_.one_integer_key()) return update_range();
+  const std::string& key = table_.key_columns[0];
+  const std::string start = "UPDATE " + table_.name + " SET " + key + " = ";
+  const std::string more = random_.chance(60) ? "" : ", " + assignment();
+  if (random_.chance(50)) {
+    return {start + key_value(table_, random_) + " WHERE " + by_key(), {}};
+  }
+  return {start + key + " + " + std::to_string(random_.below(9) - 4) + more + " WHERE " + range(),
+          {}};
+}
+
+Sql Generator::move_one() {
+  if (table_.key != Key::chosen) return update_by_key();
+  return {"UPDATE " + table_.name + " SET " + table_.key_columns[0] + " = " +
+              key_value(table_, random_) + " WHERE " + by_key(),
+          {}};
+}
+
+Sql Generator::update_by_key() {
+  if (table_.key == Key::none) return update_range();
+  if (!table_.one_integer_key() || random_.chance(50)) {
+    return {"UPDATE " + name_ + " SET " + assignment() + " WHERE " + by_key(), {}};
+  }
+  return {"UPDATE " + name_ + " SET " + number() + " = ? WHERE " + table_.key_columns[0] + " = ?",
+          {std::to_string(random_.below(2000)), std::to_string(1 + random_.below(kKeysMax))}};
+}
+
+Sql Generator::update_range() {
+  std::string out = "UPDATE " + name_ + " SET " + assignment() + " WHERE " + range();
+  if (engine_ == Engine::mariadb && random_.chance(30)) {
+    out += " ORDER BY " + number() + " LIMIT 2";
+  }
+  return {out, {}};
+}
+
+Sql Generator::update_subquery() {
+  if (table_.key == Key::none) return update_range();
+  const std::string& key = table_.key_columns[0];
+  if (engine_ == Engine::mariadb) {
+    const std::string inner = "SELECT MAX(" + number() + ") FROM " + schema_.tables[1].name +
+                              " WHERE " + schema_.tables[1].columns[0].name + " < " +
+                              std::to_string(random_.below(2000) - 1000);
+    return {"UPDATE " + table_.name + " SET " + assignment() + " WHERE " + number() + " = (" +
+                inner + ")",
             {}};
   }
+  return {"UPDATE " + table_.name + " SET " + assignment() + " WHERE " + key + " IN (SELECT " +
+              key + " FROM " + table_.name + " WHERE " + range() + " LIMIT 2)",
+          {}};
+}
 
-  const Engine engine_;
-  const Schema& schema_;
-  Random& random_;
-  const Table& table_;
-  std::string name_;  // under which it is written
-};
+Sql Generator::delete_by_key() {
+  if (table_.key == Key::none) return delete_range();
+  return {"DELETE FROM " + name_ + " WHERE " + by_key(), {}};
+}
 
-}  // namespace
+Sql Generator::delete_range() {
+  std::string out = "DELETE FROM " + name_ + " WHERE " + range();
+  if (engine_ == Engine::mariadb && random_.chance(40)) out += " LIMIT 2";
+  return {out, {}};
+}
 
-Sql make_statement(const Schema& schema, Random& random) {
-  return Generator(schema, random).make();
+Sql Generator::upsert() {
+  const bool by_unique = !table_.unique.empty();
+  if (table_.key == Key::none || (!by_unique && generates())) return insert_many();
+  const std::string plain = "INSERT INTO " + name_ + columns() + " VALUES " + row();
+  if (engine_ == Engine::mariadb) {
+    if (random_.chance(30) && table_.name != schema_.tables[1].name) {
+      return {"REPLACE" + plain.substr(6), {}};
+    }
+    return {plain + " ON DUPLICATE KEY UPDATE " + assignment(), {}};
+  }
+  std::string target = by_unique ? table_.unique : table_.key_columns[0];
+  if (table_.key == Key::pair) target += ", " + table_.key_columns[1];
+  if (random_.chance(30)) return {plain + " ON CONFLICT DO NOTHING", {}};
+  const Column& column = random_.of(table_.columns);
+  return {plain + " ON CONFLICT (" + target + ") DO UPDATE SET " + column.name + " = " +
+              (given(column) ? "excluded." + column.name : value(engine_, column, random_)),
+          {}};
+}
+
+Sql Generator::joined() {
+  const Table& other = schema_.tables[1];
+  const std::string& id = other.key_columns[0];
+  if (&other == &table_ || !table_.one_integer_key()) return update_range();
+  const std::string& key = table_.key_columns[0];
+  const std::string match = "t." + key + " = o." + id + " AND o." + other.columns[0].name + " < " +
+                            std::to_string(random_.below(2000) - 1000);
+  const std::string taken = "o." + other.columns[0].name;
+  if (engine_ == Engine::mariadb && random_.chance(30)) {
+    return {"DELETE t FROM " + table_.name + " AS t JOIN " + other.name + " AS o ON " + match, {}};
+  }
+  if (engine_ == Engine::mariadb) {
+    return {"UPDATE " + table_.name + " AS t JOIN " + other.name + " AS o SET t." + number() +
+                " = " + taken + " WHERE " + match,
+            {}};
+  }
+  if (pg() && random_.chance(40)) {
+    return {"DELETE FROM " + table_.name + " AS t USING " + other.name + " AS o WHERE " + match,
+            {}};
+  }
+  return {"UPDATE " + table_.name + " AS t SET " + number() + " = " + taken + " FROM " +
+              other.name + " AS o WHERE " + match,
+          {}};
+}
+
+std::string Generator::part() {
+  using Make = Sql (Generator::*)();
+  static const std::vector<Make> all = {&Generator::insert, &Generator::insert_many,
+                                        &Generator::upsert, &Generator::delete_range,
+                                        &Generator::update_range};
+  const bool keyless = table_.key == Key::none;
+  return (this->*all[static_cast<std::size_t>(random_.below(keyless ? 4 : 5))])().text;
+}
+
+bool Generator::is_related() const {
+  return !table_.parent.empty() || &table_ == &schema_.tables[1];
+}
+
+Sql Generator::writing_with() {
+  const Table& other = random_.of(schema_.tables);
+  if (&other == &table_ && is_related()) return insert();
+  Generator second(schema_, random_, other);
+  if (random_.chance(30)) {
+    const std::string moved = "WITH d AS (DELETE FROM " + table_.name + " WHERE " + range() +
+                              " RETURNING *) INSERT INTO " + other.name + second.columns();
+    const std::string values = second.row();
+    if (&other == &table_ && random_.chance(50)) {
+      return {"WITH d AS (DELETE FROM " + table_.name + " WHERE " + range() +
+                  " RETURNING *) INSERT INTO " + table_.name + " SELECT * FROM d" +
+                  (random_.chance(50) ? " RETURNING *" : ""),
+              {}};
+    }
+    return {moved + " SELECT " + values.substr(1, values.size() - 2) + " FROM d LIMIT 1", {}};
+  }
+  const std::string with = "WITH a AS (" + part();
+  if (random_.chance(40)) return {with + " RETURNING *) SELECT * FROM a", {}};
+  return {with + ") " + second.part(), {}};
+}
+
+Sql Generator::through_view() {
+  using Make = Sql (Generator::*)();
+  static const std::vector<Make> all = {&Generator::insert,        &Generator::insert_many,
+                                        &Generator::update_by_key, &Generator::update_range,
+                                        &Generator::delete_by_key, &Generator::delete_range,
+                                        &Generator::upsert};
+  name_ = table_.view;
+  return (this->*random_.of(all))();
+}
+
+Sql Generator::merge() {
+  if (table_.key == Key::none) return insert();
+  const bool by_unique = !table_.unique.empty();
+  std::string keys;
+  for (int i = 1 + random_.below(4); i > 0; --i) {
+    keys += ", (" + (by_unique ? std::to_string(random_.below(400)) : key_value(table_, random_));
+    keys += ")";
+  }
+  std::string out = "MERGE INTO " + table_.name + " AS t USING (SELECT DISTINCT k FROM (VALUES " +
+                    keys.substr(2) + ") AS v (k)) AS s ON t." +
+                    (by_unique ? table_.unique : table_.key_columns[0]) + " = s.k";
+  const bool referred = &table_ == &schema_.tables[1];
+  const bool comes = table_.parent.empty() && random_.chance(70);
+  if (random_.chance(50) && !(referred && comes)) {
+    out += " WHEN MATCHED AND t." + number() + " % 2 = 0 THEN DELETE";
+  }
+  if (random_.chance(30)) out += " WHEN MATCHED AND " + range() + " THEN DO NOTHING";
+  if (!comes || random_.chance(80)) out += " WHEN MATCHED THEN UPDATE SET " + assignment();
+  if (comes) out += " WHEN NOT MATCHED THEN INSERT" + columns() + " VALUES " + row("s.k");
+  return {out, {}};
+}
+
+Sql Generator::read() {
+  return {"SELECT * FROM " + table_.name + " WHERE " + range() +
+              (engine_ == Engine::sqlite || random_.chance(50) ? "" : " FOR UPDATE"),
+          {}};
+}
+
+std::vector<Sql> make_statements(const Schema& schema, Random& random) {
+  return {Generator(schema, random).make()};
 }
 
 std::vector<Sql> first_rows(const Schema& schema, Random& random) {
