@@ -17,7 +17,7 @@ export TSAN_OPTIONS="suppressions=$here/threads.txt:die_after_fork=0:history_siz
 build() {
   local directory="$1" sanitizers="$2" programs="$3"
   cmake -S "$root" -B "$directory" -G Ninja -DCMAKE_BUILD_TYPE=Debug \
-    -DCMAKE_CXX_FLAGS_DEBUG='-O1 -g1' -DUNDERSTUDY_SANITIZE="$sanitizers" >/dev/null
+    -DCMAKE_CXX_FLAGS_DEBUG='-O0 -g1' -DUNDERSTUDY_SANITIZE="$sanitizers" >/dev/null
   # shellcheck disable=SC2086
   cmake --build "$directory" -j "$(nproc)" --target $programs
 }
@@ -52,12 +52,10 @@ case "${2:-all}" in
     ;;
 esac
 
-for one in "${chosen[@]}"; do
-  build "$prefix-$one" "$(flags "$one")" "unit_tests driver_tests"
-done
-# The tests wait more than they compute: all at once.
+# The tests wait more than they compute: the next build goes on beside them.
 declare -A running
 for one in "${chosen[@]}"; do
+  build "$prefix-$one" "$(flags "$one")" "unit_tests driver_tests"
   run_programs "$prefix-$one" &
   running[$one]=$!
 done
