@@ -56,6 +56,11 @@ namespace {
 
 constexpr mode_t kSwitched = S_IXOTH;  // means nothing else for shared memory
 
+mode_t mode_of_side(SideInUse side) {
+  if (side == SideInUse::production) return 0;
+  return side == SideInUse::shadow ? S_ISVTX : S_ISVTX | S_ISUID;
+}
+
 std::string path_of(const std::string& home, const std::string& migration) {
   return "/dev/shm" + segment_name(home, migration);
 }
@@ -96,11 +101,42 @@ Status tell_switched(const std::string& home, const std::string& migration, bool
 }
 
 bool may_not_open(const std::string& home, const std::string& migration) {
+  const auto refused = [](const std::string& path, int how) {
+    return ::faccessat(AT_FDCWD, path.c_str(), how, AT_EACCESS) != 0 && errno == EACCES;
+  };
   const std::string path = path_of(home, migration);
-  return ::faccessat(AT_FDCWD, path.c_str(), R_OK | W_OK, AT_EACCESS) != 0 && errno == EACCES;
+  if (::access(path.c_str(), F_OK) != 0) return refused(home + "/" + migration, X_OK);
+  return refused(path, R_OK | W_OK);
+}
+
+Status tell_side_in_use(const std::string& home, const std::string& migration, SideInUse side) {
+  const std::string path = home + "/" + migration;
+  const int folder = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  struct stat info {};
+  bool told = folder >= 0 && ::fstat(folder, &info) == 0;
+  if (told && mode_of_side(side) != (info.st_mode & (S_ISVTX | S_ISUID))) {
+    const mode_t rest = info.st_mode & 07777 & ~static_cast<mode_t>(S_ISVTX | S_ISUID);
+    told = ::fchmod(folder, rest | mode_of_side(side)) == 0 && ::fsync(folder) == 0;
+  }
+  const int error = errno;
+  if (folder >= 0) ::close(folder);
+  if (told) return {};
+  return {Code::io,
+          "cannot note at folder " + path + " which database is in use: " + std::strerror(error)};
+}
+
+SideInUse side_in_use(const std::string& home, const std::string& migration) {
+  struct stat info {};
+  if (::stat((home + "/" + migration).c_str(), &info) != 0 || (info.st_mode & S_ISVTX) == 0) {
+    return SideInUse::production;
+  }
+  const bool trusted = info.st_uid == 0 || info.st_uid == ::geteuid() || owns(home, info.st_uid);
+  if (!trusted) return SideInUse::production;
+  return (info.st_mode & S_ISUID) != 0 ? SideInUse::undecided : SideInUse::shadow;
 }
 
 bool switched(const std::string& home, const std::string& migration) {
+  if (side_in_use(home, migration) == SideInUse::shadow) return true;
   struct stat info {};
   const std::string path = path_of(home, migration);
   if (::lstat(path.c_str(), &info) != 0 || (info.st_mode & kSwitched) == 0) return false;

@@ -34,11 +34,23 @@ Status share_segment(const std::string& home, const std::string& migration);
 /// Says by the segment's mode, which anybody can see, that the shadow is in use, or no longer: what
 /// a program still writes to production is lost then. Its owner and root only; Code::io otherwise.
 Status tell_switched(const std::string& home, const std::string& migration, bool now);
-/// Whether there is a segment that this process may not open.
+/// Whether this process may not open the segment, or where there is none, may not make one: its
+/// folder is there and closed to this process.
 bool may_not_open(const std::string& home, const std::string& migration);
-/// Whether the segment says that the shadow is in use. Believed only of a segment of root, of
-/// this user, or of the owner of the home or of the migration's folder.
+/// Whether the segment, or side_in_use, says that the shadow is in use. A segment is believed only
+/// when it is of root, of this user, or of the owner of the home or of the migration's folder.
 bool switched(const std::string& home, const std::string& migration);
+
+/// Which database is in use, for whoever finds no shared memory, as after a restart of the host.
+/// The state file decides; this follows it, and is `undecided` while that is being written.
+enum class SideInUse { production, undecided, shadow };
+
+/// By the mode of the migration's folder (sticky: not production; setuid, which means nothing for a
+/// folder: undecided), on disk when it returns. Its owner and root only; Code::io otherwise.
+Status tell_side_in_use(const std::string& home, const std::string& migration, SideInUse side);
+/// `production` where there is no folder, or one that is not of root, this user or the home's
+/// owner.
+SideInUse side_in_use(const std::string& home, const std::string& migration);
 /// Whether a folder is there and this user's.
 bool owns(const std::string& folder, uid_t user);
 

@@ -253,7 +253,7 @@ void read_boot_id(char* out, std::size_t size) {
 
 /// The same bytes whoever writes them: two copies of this code in one process may both believe to
 /// be the creator, because a process never conflicts with its own byte-range locks.
-void fill_header(ControlHeader& header, std::uint64_t ring_bytes) {
+void fill_header(ControlHeader& header, std::uint64_t ring_bytes, SideInUse side) {
   std::memcpy(header.magic, kControlMagic, sizeof(header.magic));
   header.version = kControlVersion;
   header.layout_hash = layout_hash();
@@ -263,6 +263,12 @@ void fill_header(ControlHeader& header, std::uint64_t ring_bytes) {
   header.ring_bytes = ring_bytes;
   header.slot_count = kSlotCount;
   read_boot_id(header.boot_id, sizeof(header.boot_id));
+  if (side == SideInUse::shadow) {
+    header.mode_word.store(mode_word(Mode::one_way, 1));
+    static_assert(kNewSharedMemory.size() < kReasonBytes);
+    kNewSharedMemory.copy(header.reason, kNewSharedMemory.size());
+    header.reason_state.store(2);
+  }
   header.ready.store(1, std::memory_order_release);
 }
 
@@ -363,7 +369,8 @@ Status reserve_pages(int fd, const std::string& name, std::uint64_t bytes) {
 
 /// Under kLockCreate. Pages of header and slots are reserved now, those of the ring by
 /// SegmentMap::reserve_ring when there is something to record.
-Status initialise(int fd, const Access& access, const std::string& name, std::uint64_t ring_bytes) {
+Status initialise(int fd, const Access& access, const std::string& name, std::uint64_t ring_bytes,
+                  SideInUse side) {
   const std::uint64_t bytes = kRingOffset + ring_bytes;
   // Where it has no length yet others of the group wait, see open_entry. Only a member of the group
   // may give the file to it; it stays private otherwise.
@@ -376,14 +383,14 @@ Status initialise(int fd, const Access& access, const std::string& name, std::ui
     return Status(Code::io, system_error("sizing", name));
   const Mapping page = Mapping::of(fd, sizeof(ControlHeader));
   if (!page.base()) return Status(Code::io, system_error("mapping", name));
-  fill_header(page.header(), ring_bytes);
+  fill_header(page.header(), ring_bytes, side);
   return {};
 }
 
 /// Whoever holds kLockCreate while the header is not ready is the creator. There is nothing to
 /// sleep on (the file may be empty and a lock wait has no deadline), so a live creator is polled.
 Status make_ready(int fd, const Access& access, const std::string& name, bool create,
-                  std::uint64_t ring_bytes) {
+                  std::uint64_t ring_bytes, SideInUse side) {
   const std::uint64_t deadline = monotonic_ns() + kCreatorWaitNs;
   while (!is_ready(fd)) {
     if (!create && probe_byte(fd, kLockCreate) == LockResult::taken && !is_ready(fd))
@@ -391,7 +398,7 @@ Status make_ready(int fd, const Access& access, const std::string& name, bool cr
     const LockResult lock = create ? take_byte(fd, kLockCreate) : LockResult::busy;
     if (lock == LockResult::failed) return Status(Code::io, system_error("locking", name));
     if (lock == LockResult::taken) {
-      const Status made = is_ready(fd) ? Status() : initialise(fd, access, name, ring_bytes);
+      const Status made = is_ready(fd) ? Status() : initialise(fd, access, name, ring_bytes, side);
       give_byte(fd, kLockCreate);
       return made;
     }
@@ -521,14 +528,19 @@ Result<std::shared_ptr<SegmentMap>> SegmentMap::attach(const std::string& home,
   const auto present = named_file(name);
   if (!present && !create)
     return Status(Code::not_found, fmt::format("there is no shared memory {}", name));
+  if (!present && may_not_open(home, migration))
+    return Status(Code::io,
+                  fmt::format("this user may not make the shared memory {}: the folder of "
+                              "its migration is closed to it",
+                              name));
   const bool known = present && *present == entry.file;
   if (known && (live = entry.map.lock())) return live;
   if (!known || !refers_to(entry.fd, entry.file)) {
     if (Status opened = open_entry(entry, name, create); !opened.ok()) return opened;
   }
   if (Status trusted = check_owner(entry.fd, home, migration, name); !trusted.ok()) return trusted;
-  if (Status ready =
-          make_ready(entry.fd, access_of_migration(home, migration), name, create, ring_bytes);
+  if (Status ready = make_ready(entry.fd, access_of_migration(home, migration), name, create,
+                                ring_bytes, side_in_use(home, migration));
       !ready.ok())
     return ready;
 

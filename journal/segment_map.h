@@ -22,6 +22,10 @@ enum class Liveness { alive, dead };
 inline constexpr std::uint64_t kCreatorWaitNs =
     2'000'000'000;  // for a creator that is still writing
 
+/// Why recording has ended in a segment that is made while the shadow is in use.
+inline constexpr std::string_view kNewSharedMemory =
+    "the shared memory is new, as after a restart of the host";
+
 /// One mapping of one migration's segment. One per process and migration: a second open returns the
 /// same mapping. Closing any descriptor of a file drops all of the process's byte-range locks on
 /// it, also those of another copy of this code in the same process (the two driver libraries), so
@@ -30,9 +34,10 @@ inline constexpr std::uint64_t kCreatorWaitNs =
 class SegmentMap {
  public:
   /// Opens the segment, or creates it (owner, group and mode: access.h) with a ring of
-  /// `ring_bytes` (power of two). Bounds, magic, version and layout hash are checked before use.
-  /// Waits at most 2 s for a creator that is still writing the header; a creator that died is
-  /// replaced under the lock kLockCreate.
+  /// `ring_bytes` (power of two). A new one is idle, or in mode one_way with the reason
+  /// kNewSharedMemory where the shadow was in use when shared memory was lost (side_in_use). Bounds,
+  /// magic, version and layout hash are checked before use. Waits at most 2 s for a creator that is
+  /// still writing the header; a creator that died is replaced under the lock kLockCreate.
   static Result<std::shared_ptr<SegmentMap>> open_or_create(
       const std::string& home, const std::string& migration,
       std::uint64_t ring_bytes = kRingBytesDefault);

@@ -309,36 +309,62 @@ SQLRETURN run_direct(Statement& stmt, Session& session, const RunsUnchanged& unc
 
 }  // namespace
 
+namespace {
+
+// The host went down while the decision between both sides was being written, and the replayer has
+// not begun anew since.
+bool is_undecided(const std::string& name) {
+  if (side_in_use(understudy_home(), name) != SideInUse::undecided) return false;
+  const auto map = SegmentMap::open(understudy_home(), name);
+  return !map.ok() || mode_of((*map)->header().mode_word.load()) == Mode::idle;
+}
+
+}  // namespace
+
 bool shut_out(Handle& handle, const Connection& dbc, const char* sqlstate) {
   if (dbc.session != nullptr) [[likely]]
     return false;
   const std::string& name = dbc.settings.migration;
-  if (name.empty() || std::getenv("UNDERSTUDY_BYPASS") != nullptr ||
-      !switched(understudy_home(), name) ||
+  if (name.empty() || std::getenv("UNDERSTUDY_BYPASS") != nullptr) return false;
+  if (!dbc.connected && valid_migration_name(name) && is_undecided(name)) {
+    tell_operator("a program is refused until `understudy start` has run", name);
+    handle.fail(sqlstate, "the host went down while migration " + name +
+                              " was being switched, and which database is in use is known to its "
+                              "state file only; run `understudy start " +
+                              name + "`");
+    return true;
+  }
+  if (!switched(understudy_home(), name) ||
       (!dbc.connected && !may_not_open(understudy_home(), name)))
     return false;
-  tell_operator("a program of a user that may not take part in a migration is refused", name);
-  handle.fail(sqlstate, "migration " + name +
-                            " was switched to the shadow and this user may not take part in it, so "
-                            "that what it writes to production would be lost; run the program as a "
-                            "member of the migration's group (understudy create --group)");
+  tell_operator("a program that cannot take part in a migration is refused", name);
+  handle.fail(
+      sqlstate,
+      "migration " + name +
+          " was switched to the shadow and this program cannot take part in it, so that what "
+          "it writes to production would be lost; run it as a member of the migration's group "
+          "(understudy create --group), or see the system's log for what keeps it out");
   return true;
 }
 
 void connected(Connection& dbc) {
   dbc.session = Session::join(dbc);
-  // Whatever else keeps it from being recorded has been told, and is no reason to refuse it.
+  // Whatever else keeps it from being recorded has been told, and is no reason to refuse it unless
+  // the shadow is in use.
   std::string& name = dbc.settings.migration;
   if (dbc.session == nullptr && valid_migration_name(name) &&
-      !may_not_open(understudy_home(), name))
+      !may_not_open(understudy_home(), name) && !switched(understudy_home(), name))
     name.clear();
 }
 
 bool connected_elsewhere(Connection& dbc) {
   if (!valid_migration_name(dbc.settings.migration)) return false;
   // Looked at before anything is made: most refused connections have nothing to do with a switch.
-  const auto map = SegmentMap::open(understudy_home(), dbc.settings.migration);
-  if (!map.ok() || !shadow_in_use(mode_of((*map)->header().mode_word.load()))) return false;
+  const std::string& name = dbc.settings.migration;
+  const auto map = SegmentMap::open(understudy_home(), name);
+  const bool elsewhere = map.ok() ? shadow_in_use(mode_of((*map)->header().mode_word.load()))
+                                  : side_in_use(understudy_home(), name) == SideInUse::shadow;
+  if (!elsewhere) return false;
   std::unique_ptr<Session> session = Session::join(dbc, false);
   if (session == nullptr || !route::begin_on_shadow(*session)) return false;
   dbc.session = std::move(session);

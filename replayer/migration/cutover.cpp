@@ -164,6 +164,13 @@ void print_plan(const Migration& migration, const Turn& turn, const CutoverOptio
   say(fmt::format("6. sessions move to {} at their next transaction", target));
 }
 
+/// What the state file says, to programs that find no shared memory.
+void tell_after_restart(const Migration& migration, bool shadow_in_use) {
+  const Status told = tell_side_in_use(migration.home.root, migration.home.name,
+                                       shadow_in_use ? SideInUse::shadow : SideInUse::production);
+  if (!told.ok()) log_warning(told.message());
+}
+
 void back_to_production(Migration& migration, const std::string& why) {
   migration.state->change([&](State& state) {
     if (state.phase != Phase::holding && state.phase != Phase::switching &&
@@ -171,6 +178,7 @@ void back_to_production(Migration& migration, const std::string& why) {
       return;
     state.enter(state.phase_in_production(), "cutover given up: " + why);
   });
+  tell_after_restart(migration, false);
 }
 
 void back_to_shadow(Migration& migration, const std::string& why) {
@@ -178,6 +186,7 @@ void back_to_shadow(Migration& migration, const std::string& why) {
     if (state.phase >= Phase::completed) return;
     state.enter(Phase::switched, "reverse given up, the shadow stays in use: " + why);
   });
+  tell_after_restart(migration, true);
 }
 
 void decide(State& state, const Turn& turn) {
@@ -285,11 +294,13 @@ void hold_and_switch(Migration& migration, Worker& worker, const Turn& turn,
   const auto switching = hold.finish(*undo.held, turn.decision);
   require_time(turn, switching.status());
   undo.switching = *switching;
+  require(tell_side_in_use(migration.home.root, migration.home.name, SideInUse::undecided));
   migration.state->change([&](State& state) {
     decide(state, turn);
     state.turn(seq, migration.header().uncaptured.load());
   });
   undo.decided = true;
+  tell_after_restart(migration, turn.way == Way::there);
   timeline.add("decision on disk");
   migration.header().prepare_route.store(0);  // else it would be about the way back
   if (turn.way == Way::there) tell_others(migration, true);
@@ -382,7 +393,7 @@ void settle_on_shadow(Migration& migration) {
   // New shared memory, as after a restart of the host: sessions must not begin on production, and
   // what they did before this was seen is not recorded.
   if (migration.change_mode(Mode::idle, Mode::switched))
-    migration.map->invalidate("the shared memory is new, as after a restart of the host");
+    migration.map->invalidate(kNewSharedMemory);
   // Only a cutover that was taken back leaves `record`: its undoing could not be written down.
   migration.change_mode(Mode::hold, Mode::record);
   if (migration.mode() == Mode::record)
@@ -414,6 +425,7 @@ void settle_interrupted_cutover(Migration& migration) {
     settle_on_production(migration);
   }
   tell_others(migration, shadow_in_use(migration.mode()));
+  tell_after_restart(migration, shadow_in_use(migration.mode()));
 }
 
 }  // namespace understudy
