@@ -35,9 +35,9 @@ class SegmentMap {
  public:
   /// Opens the segment, or creates it (owner, group and mode: access.h) with a ring of
   /// `ring_bytes` (power of two). A new one is idle, or in mode one_way with the reason
-  /// kNewSharedMemory where the shadow was in use when shared memory was lost (side_in_use). Bounds,
-  /// magic, version and layout hash are checked before use. Waits at most 2 s for a creator that is
-  /// still writing the header; a creator that died is replaced under the lock kLockCreate.
+  /// kNewSharedMemory where the shadow was in use when shared memory was lost (side_in_use).
+  /// Bounds, magic, version and layout hash are checked before use. Waits at most 2 s for a creator
+  /// that is still writing the header; a creator that died is replaced under the lock kLockCreate.
   static Result<std::shared_ptr<SegmentMap>> open_or_create(
       const std::string& home, const std::string& migration,
       std::uint64_t ring_bytes = kRingBytesDefault);
