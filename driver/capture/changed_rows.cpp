@@ -210,7 +210,8 @@ ChangedRows::Found ChangedRows::read_before(std::size_t set) {
 
 bool ChangedRows::append_after(std::size_t set, SQLLEN count, EntryWriter& entries,
                                const BeginsEntry& begin) {
-  if (count == 0) return true;
+  const auto fires = [&](const Rows& rows) { return fires_unchanged(rows); };
+  if (count == 0 && std::none_of(rows_.begin(), rows_.end(), fires)) return true;
   if (!analysis_.after.empty()) return append_found(set, count, entries, begin);
   SQLLEN matched = 0;
   SQLLEN changed = 0;
@@ -226,8 +227,9 @@ bool ChangedRows::append_after(std::size_t set, SQLLEN count, EntryWriter& entri
       entries.cancel_statement();
       return false;
     }
-    if (here == 0) entries.cancel_statement();
-    if (here != 0) entries.end_statement(here);
+    const bool nothing = here == 0 && !fires_unchanged(rows);
+    if (nothing) entries.cancel_statement();
+    if (!nothing) entries.end_statement(here);
     changed += here;
   }
   if (changed == count) return true;
@@ -302,6 +304,12 @@ SQLLEN ChangedRows::append_removed(const Rows& rows, EntryWriter& entries) {
   return static_cast<SQLLEN>(rows.before.size());
 }
 
+// MariaDB: triggers fire for rows that an UPDATE has met and left as they were.
+bool ChangedRows::fires_unchanged(const Rows& rows) const {
+  return stmt_.connection.session->dialect == Dialect::mariadb && analysis_.verb == Verb::update &&
+         !rows.query->table->triggers.empty();
+}
+
 // -1: they cannot be read, or one is no longer where it was.
 SQLLEN ChangedRows::append_changed(const Rows& rows, EntryWriter& entries) {
   SQLLEN changed = 0;
@@ -324,9 +332,11 @@ SQLLEN ChangedRows::append_changed(const Rows& rows, EntryWriter& entries) {
       const auto found = std::lower_bound(
           begin, last, *key, [](const Row& row, const auto& wanted) { return row.key < wanted; });
       if (found == last || found->key != *key) return -1;
-      if (found->values == digest(values)) continue;
-      entries.add_row(Verb::update, values);
-      ++changed;
+      const bool same = found->values == digest(values);
+      if (same && !fires_unchanged(rows)) continue;
+      // What may count no row on the shadow either is put there.
+      entries.add_row(same ? Verb::put : Verb::update, values);
+      if (!same) ++changed;
     }
     own_.close();
     if (seen != size) return -1;

@@ -72,6 +72,7 @@ class ChangedRows {
   bool fetch_old_keys(const sql::RowsQuery& query);
   SQLLEN append_removed(const Rows& rows, EntryWriter& entries);
   SQLLEN append_changed(const Rows& rows, EntryWriter& entries);
+  [[nodiscard]] bool fires_unchanged(const Rows& rows) const;
   bool append_found(std::size_t set, SQLLEN count, EntryWriter& entries, const BeginsEntry& begin);
 
   Statement& stmt_;

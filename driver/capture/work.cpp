@@ -42,9 +42,9 @@ std::optional<std::string> rows_written(Statement& stmt, Session& session) {
 }
 
 bool perhaps_in_part(const Statement& stmt, const Session& session) {
-  // Of the server, which has begun nothing: unknown words, no such procedure, other arguments, no
-  // right to call it.
-  constexpr std::array<SQLINTEGER, 4> kNothingRan = {1064, 1305, 1318, 1370};
+  // Of the server, which has begun nothing: unknown words, what it does not prepare, no such
+  // procedure, other arguments, no right to call it.
+  constexpr std::array<SQLINTEGER, 5> kNothingRan = {1064, 1295, 1305, 1318, 1370};
   constexpr SQLINTEGER kClientErrors = 2000;
   if (!may_be_several(stmt, session) || session.autocommitting()) return false;
   Handle seen(HandleKind::statement);

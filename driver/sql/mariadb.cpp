@@ -185,15 +185,34 @@ class MariadbAnalyzer : private Recogniser {
     if (cursor_.peek().is_word("PARTITION") || out_.own_returning) return refuse("replace");
     if (!insert_columns(&columns)) return refuse("unknown-column");
     std::vector<std::vector<Span>> rows;
+    // Where nothing can collide it is an INSERT, whose row count is that of its rows.
+    if (table_->key.empty() && table_->unique_keys.empty()) {
+      effects(Verb::insert);
+      return;
+    }
     if (!balanced() || !accept_values() ||
         !value_rows(text_.tokens.size(), columns, kUpsertRowsMax, &rows)) {
       return refuse("replace");
+    }
+    if (std::all_of(rows.begin(), rows.end(), [&](const auto& row) { return is_new(row); })) {
+      effects(Verb::insert);
+      return;
     }
     finds_rows(rows, true, Verb::replace);
     // Nothing decides what it does but the rows with its unique values, which it writes.
     if (may_be_keyed() && rows.size() == 1 && all_values(rows[0])) {
       keyed_put(key_of_row(rows[0]));
     }
+  }
+
+  /// The server makes its key, and it has no other unique values: it collides with nothing.
+  [[nodiscard]] bool is_new(const std::vector<Span>& row) const {
+    if (table_->key.size() != 1 || !table_->columns[table_->key.front()].identity ||
+        row[table_->key.front()].second != 0) {
+      return false;
+    }
+    return std::all_of(table_->unique_keys.begin(), table_->unique_keys.end(),
+                       [&](const auto& unique) { return is_null(unique, row); });
   }
 
   void upsert(const std::vector<std::uint32_t>& columns, std::size_t conflict, bool ignore) {
@@ -447,6 +466,9 @@ class MariadbAnalyzer : private Recogniser {
       });
       if (!values) return;
     } else {
+      // Triggers fire for rows that it has met and left as they were, but not for those that it
+      // skips.
+      if (ignore && !table_->triggers.empty()) return refuse("ignore-with-triggers");
       reads_before({source}, from, set, tail, false);
       // Rows that it keeps leave the server's warnings as they are; the question is for too many.
       keep_rows(from, set, tail, assigned, ignore);

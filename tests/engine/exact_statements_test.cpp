@@ -149,6 +149,39 @@ TEST_F(ExactMariadb, KeysThatChange) {
   expect_equal(0);
 }
 
+TEST_F(ExactMariadb, AReplaceThatCollidesWithNothingIsAnInsert) {
+  begin({"CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY, v INT, r DOUBLE DEFAULT (RAND()))",
+         "CREATE TABLE u (id INT AUTO_INCREMENT PRIMARY KEY, v INT UNIQUE, w INT)",
+         "CREATE TABLE k (v INT, r DOUBLE DEFAULT (RAND()))"});
+  send({"REPLACE INTO t (v) VALUES (1), (2)", "REPLACE INTO t (v) VALUES (3)",
+        "REPLACE INTO u (w) VALUES (1), (2)", "REPLACE INTO u (v, w) VALUES (NULL, 1), (NULL, 2)",
+        "REPLACE INTO u (v, w) VALUES (5, 1), (6, 2)",
+        "REPLACE INTO u (v, w) VALUES (5, 7), (6, 8)", "REPLACE INTO k (v) VALUES (1), (1)",
+        "REPLACE INTO k (v) SELECT v FROM t"});
+  app_->autocommit(false);
+  {
+    raw::Statement count(*app_);
+    EXPECT_EQ(count.run("REPLACE INTO t (v) VALUES (8), (9), (10)"), SQL_SUCCESS);
+    SQLLEN rows = 0;
+    EXPECT_EQ(SQLRowCount(count.handle, &rows), SQL_SUCCESS);
+    EXPECT_EQ(rows, 3);
+  }
+  EXPECT_EQ(app_->commit(), SQL_SUCCESS);
+  expect_equal(0);
+}
+
+TEST_F(ExactMariadb, TriggersFireForRowsThatAnUpdateHasLeftAsTheyWere) {
+  begin({"CREATE TABLE t (id INT PRIMARY KEY, v INT)", "CREATE TABLE o (id INT PRIMARY KEY, v INT)",
+         "CREATE TABLE log (id INT PRIMARY KEY, n INT)",
+         "CREATE TRIGGER counts AFTER UPDATE ON t FOR EACH ROW INSERT INTO log VALUES (NEW.id, 1)"
+         " ON DUPLICATE KEY UPDATE n = n + 1",
+         "INSERT INTO t VALUES (1, 5), (2, 6), (3, 7)", "INSERT INTO o VALUES (1, 5), (2, 9)"});
+  send({"UPDATE t SET v = 5", "UPDATE t SET v = 5", "UPDATE t SET v = 6 WHERE id = 2",
+        "UPDATE t SET v = 6 WHERE id = 2", "UPDATE t SET v = 8 WHERE id = 99",
+        "UPDATE t JOIN o ON t.id = o.id SET t.v = o.v, o.v = o.v"});
+  expect_equal(0);
+}
+
 TEST_F(ExactMariadb, TheCheckNamesTriggersAndCascades) {
   begin({"CREATE TABLE a (id INT PRIMARY KEY)",
          "CREATE TABLE kid (id INT PRIMARY KEY, a INT, FOREIGN KEY (a) REFERENCES a (id)"

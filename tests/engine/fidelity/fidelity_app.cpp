@@ -6,7 +6,8 @@
 //
 // Writes until it is asked to end by SIGTERM. Each thread has a connection; some commit by hand,
 // with savepoints and rollbacks, some use autocommit. Statements that fail are part of it. Prints
-// "transactions N", "refused N", "retries N"; exit code 1 when a connection failed for good.
+// "transactions N", "refused N", "retries N", and before them what was refused, where
+// UNDERSTUDY_FIDELITY_ERRORS is set; exit code 1 when a connection failed for good.
 #include <signal.h>
 
 #include <atomic>
@@ -75,15 +76,22 @@ class Writer {
  private:
   /// One statement, or several that belong together. Whether the transaction can go on.
   bool statement() {
+    bool failed = false;
+    bool going_on = true;
     for (const fidelity::Sql& sql : fidelity::make_statements(schema_, random_)) {
+      if (failed && !sql.always) continue;
       try {
         fidelity::send(connection_, schema_.engine, sql, random_);
       } catch (const plain::Error& error) {
-        return goes_on(error);
+        failed = true;
+        if (const char* tell = std::getenv("UNDERSTUDY_FIDELITY_ERRORS"); tell != nullptr) {
+          std::fprintf(stderr, "refused: %s: %s\n", error.what(), sql.text.c_str());
+        }
+        going_on = goes_on(error) && going_on;
       }
     }
-    if (!manual_) ++figures_.transactions;
-    return true;
+    if (!manual_ && !failed) ++figures_.transactions;
+    return going_on;
   }
 
   bool goes_on(const plain::Error& error) {

@@ -30,7 +30,7 @@ class Generator {
 
   Sql insert() { return {"INSERT INTO " + name_ + columns() + " VALUES " + row(), {}}; }
 
- private:
+ protected:
   [[nodiscard]] bool pg() const { return engine_ == Engine::postgresql; }
   [[nodiscard]] bool generates() const { return table_.key == Key::generated; }
 
@@ -75,5 +75,9 @@ class Generator {
   const Table& table_;
   std::string name_;  // under which it is written
 };
+
+/// Of so many statements of a hundred only one engine has the form.
+inline constexpr int kOwnPercent = 30;
+std::vector<Sql> mariadb_statements(const Schema& schema, Random& random);
 
 }  // namespace fidelity

@@ -111,7 +111,9 @@ void make_plain(Engine engine, Table* table) {
 std::string table_ddl(Engine engine, const Table& table) {
   std::string out = "CREATE TABLE " + table.name + " (";
   for (std::size_t i = 0; i < table.key_columns.size(); ++i) {
-    out += table.key_columns[i] + " " + key_type(engine, table.key) + " NOT NULL, ";
+    const bool own = i == 0 && !table.key_type.empty();
+    out += table.key_columns[i] + " " + (own ? table.key_type : key_type(engine, table.key)) +
+           " NOT NULL, ";
   }
   for (const Column& column : table.columns) {
     out += column.name + " " + (column.type.empty() ? type_of(engine, column.kind) : column.type);
@@ -127,8 +129,8 @@ std::string table_ddl(Engine engine, const Table& table) {
     out += "), ";
   }
   if (!table.parent.empty()) {
-    out += "FOREIGN KEY (parent) REFERENCES " + table.parent + " (" + table.key_columns[0] +
-           ") ON DELETE CASCADE, ";
+    out += "FOREIGN KEY (parent) REFERENCES " + table.parent + " (" + table.key_columns[0] + ") " +
+           table.parent_rule + ", ";
   }
   if (!table.rest.empty()) out += table.rest + ", ";
   out.resize(out.size() - 2);
@@ -166,6 +168,7 @@ Schema make_schema(Engine engine, std::uint64_t seed, bool plain) {
     out.tables.push_back(make_table(engine, i, random));
     if (plain) make_plain(engine, &out.tables.back());
   }
+  if (!plain && engine == Engine::mariadb) widen_mariadb(&out, random);
   return out;
 }
 

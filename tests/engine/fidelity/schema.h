@@ -54,6 +54,12 @@ struct Table {
   std::vector<Column> columns;           // those that are not of the key
   std::string unique;                    // one integer column that is unique; empty: none
   std::string parent;                    // the table whose `id` the column `parent` refers to
+  std::string parent_rule = "ON DELETE CASCADE";
+  bool opaque_moves = false;  // an UPDATE of its keys by a range is opaque
+
+  // Where the first column of the key is of a type of the engine's own.
+  std::string key_type;
+  std::string (*key_literal)(Random&) = nullptr;
 
   std::string rest;  // of its definition: columns and constraints that statements do not name
   std::string tail;  // behind its definition
@@ -77,16 +83,20 @@ struct Schema {
 /// statements of one table.
 Schema make_schema(Engine engine, std::uint64_t seed, bool plain = false);
 
+/// What only one engine has. The tables that were there stay as they are.
+void widen_mariadb(Schema* schema, Random& random);
+
 inline constexpr int kKeysMax = 40;  // chosen keys are drawn from so few that rows are hot
 
 /// One statement: a text, and values for its markers as texts; nullopt is NULL.
 struct Sql {
   std::string text;
   std::vector<std::optional<std::string>> values;
+  bool always = false;  // sent even where one before it failed
 };
 
 /// A random statement that writes, and now and then one that only reads or fails; or several that
-/// belong together: those behind one that failed are not sent.
+/// belong together: those behind one that failed are not sent, but where they are sent always.
 std::vector<Sql> make_statements(const Schema& schema, Random& random);
 
 /// Rows to begin with.

@@ -130,7 +130,7 @@ class Sending {
 
 void send(plain::Connection& connection, Engine engine, const Sql& sql, Random& random) {
   Sending one(connection);
-  const bool at_once = engine == Engine::postgresql && random.chance(30);
+  const bool at_once = engine != Engine::sqlite && random.chance(30);
   if (!at_once) one.prepare(sql.text);
   for (const auto& value : sql.values) one.bind(value, engine, random);
   if (at_once) {

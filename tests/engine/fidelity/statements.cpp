@@ -75,6 +75,7 @@ std::string value(Engine engine, const Column& column, Random& random) {
 }
 
 std::string key_value(const Table& table, Random& random) {
+  if (table.key_literal != nullptr) return table.key_literal(random);
   const int number = 1 + random.below(kKeysMax);
   return table.key == Key::text ? "'k" + std::to_string(number) + "'" : std::to_string(number);
 }
@@ -189,7 +190,7 @@ Sql Generator::insert_select() {
 }
 
 Sql Generator::update_key() {
-  if (!table_.one_integer_key()) return update_range();
+  if (!table_.one_integer_key() || table_.opaque_moves) return update_range();
   const std::string& key = table_.key_columns[0];
   const std::string start = "UPDATE " + table_.name + " SET " + key + " = ";
   const std::string more = random_.chance(60) ? "" : ", " + assignment();
@@ -368,6 +369,9 @@ Sql Generator::read() {
 }
 
 std::vector<Sql> make_statements(const Schema& schema, Random& random) {
+  if (schema.engine == Engine::mariadb && !schema.plain && random.chance(kOwnPercent)) {
+    return mariadb_statements(schema, random);
+  }
   return {Generator(schema, random).make()};
 }
 
