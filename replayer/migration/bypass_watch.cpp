@@ -12,12 +12,15 @@
 namespace understudy {
 namespace {
 
-bool watched(Phase phase) {
-  return phase == Phase::copying || phase == Phase::replaying || phase == Phase::ready;
+bool comparable(Phase phase) {
+  return phase == Phase::replaying || phase == Phase::ready || phase == Phase::switched;
 }
 
-bool comparable(Phase phase) {
-  return phase == Phase::replaying || phase == Phase::ready;
+bool watched(Migration& migration, const State& state) {
+  if (state.phase == Phase::copying) return true;
+  if (!comparable(state.phase)) return false;
+  return way_of(state.phase) != Way::back ||
+         (migration.mode() == Mode::switched && state.production_reachable);
 }
 
 }  // namespace
@@ -59,12 +62,16 @@ void BypassWatch::run() {
   while (rest(kBypassLookNs)) {
     try {
       const State state = migration_.state->get();
-      // While the shadow is in use the replayer writes in production, and production may be gone.
-      if (way_of(state.phase) == Way::back) production_.reset();
-      if (watched(state.phase)) look(state.direction_at_us);
+      if (watched(migration_, state)) {
+        look(state);
+        told_ = false;
+      } else if (way_of(state.phase) == Way::back) {
+        production_.reset();  // which may be shut down now
+      }
     } catch (const std::exception& error) {
       // The worker tells of a production or shadow that cannot be reached; here it is tried again.
-      log_warning(fmt::format("looking for writers past the driver: {}", error.what()));
+      if (!told_) log_warning(fmt::format("looking for writers past the driver: {}", error.what()));
+      told_ = true;
       production_.reset();
     }
   }
@@ -81,17 +88,18 @@ bool BypassWatch::replayed_past(std::uint64_t ring_position) {
   }
 }
 
-void BypassWatch::look(std::int64_t direction_at_us) {
-  // What production counted meanwhile was written by the replayer.
-  if (direction_at_us != direction_at_us_) accounts_ = {};
-  direction_at_us_ = direction_at_us;
+void BypassWatch::look(const State& state) {
+  // What production counts from here on was written by somebody else: the application or the
+  // replayer.
+  if (state.direction_at_us != direction_at_us_) accounts_ = {};
+  direction_at_us_ = state.direction_at_us;
   if (!production_) production_ = open_production(migration_.settings);
   const auto counted = production_->sql().table_writes(production_->db());
   // Whoever committed before that was in the ring before that.
   const std::uint64_t position = migration_.header().tail.load();
   // While copying nothing is replayed, and nothing recorded is counted: the first look opens the
   // accounts, others wait.
-  const bool copying = migration_.state->get().phase == Phase::copying;
+  const bool copying = state.phase == Phase::copying;
   if (copying && !accounts_.empty()) return;
   if (!copying && !replayed_past(position)) return;
   const auto suspected = accounts_.look(counted, worker_.recorded());

@@ -1,6 +1,6 @@
-// The thread that looks for writers that go past the driver, while the migration is replaying to
-// the shadow. While the shadow is in use it rests; when production is in use again its accounts
-// begin anew.
+// The thread that looks for writers that go past the driver and write to production: beside the
+// application while the migration is replaying to the shadow, beside the replayer while the shadow
+// is in use and there is a way back. Its accounts begin anew at each turn.
 //
 // Every kBypassLookNs it reads what production counts as written (one query on a connection of its
 // own), waits until the journal has been replayed past that moment, and compares the tables in
@@ -10,7 +10,8 @@
 //
 // What it cannot see: writes between two looks to a table that was written through the driver in
 // between, on engines that tell only that something was written (docs/reference/status.md); writes
-// while it did not run. `verify` finds those.
+// while it did not run, or while production cannot be reached. `verify` finds those. Without a way
+// back the sides have nothing in common that could be compared.
 #pragma once
 
 #include <atomic>
@@ -57,7 +58,7 @@ class BypassWatch {
 
  private:
   void run();
-  void look(std::int64_t direction_at_us);
+  void look(const State& state);
   bool replayed_past(std::uint64_t ring_position);
   void compare(const std::vector<BypassAccounts::Suspicion>& suspected);
   bool rest(std::uint64_t ns);
@@ -67,6 +68,7 @@ class BypassWatch {
   BypassAccounts accounts_;
   std::int64_t direction_at_us_ = 0;  // State's, of the accounts
   std::optional<Database> production_;
+  bool told_ = false;  // that looking fails, since it last went well
   std::uint64_t compare_after_ns_ = 0;
   std::uint64_t pause_ns_ = 0;
 

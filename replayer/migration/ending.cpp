@@ -66,8 +66,13 @@ void drop_positions(Migration& migration, const Say& say) {
   if (completed) drop_position(migration, Way::there, say);
   if (state.direction_at_us != 0) drop_position(migration, Way::back, say);
   if (!completed) return;
-  say("point the data source at the new database before the host restarts: until then its drivers "
-      "are led there by shared memory");
+  for (const BypassedTable& one : state.bypassed)
+    say(fmt::format(
+        "{} rows of {} differ since they were written past the driver; what was written "
+        "to the old production is only there",
+        one.rows, one.table));
+  say("point the data source at the new database; as long as the migration's folder is there its "
+      "drivers are led to it");
 }
 
 void cancel_migration(Migration& migration, const Say& say) {

@@ -51,6 +51,22 @@ class Bypass : public testing::Test {
     const Finished refused = LiveMigration::tool({"cutover", migration.name()});
     EXPECT_EQ(refused.exit_code, 1);
   }
+  /// Of a program that nobody has told of the switch.
+  static void expect_found_behind_the_switch(LiveMigration& migration, const std::string& table) {
+    make_tables(migration);
+    migration.create_and_start();
+    odbc::Connection application(migration.application());
+    migration.expect_tool({"verify"});
+    migration.expect_tool({"cutover"});
+    application.run("UPDATE orders SET val = 1 WHERE id = 1");
+    migration.expect_tool({"verify"});
+    EXPECT_EQ(migration.status()["uncaptured_writes"], 0);
+    const nlohmann::json status = write_past(migration);
+    EXPECT_GT(status["uncaptured_writes"], 0) << status;
+    ASSERT_EQ(status["uncaptured_report"].size(), 1u) << status;
+    EXPECT_EQ(status["uncaptured_report"][0]["table"], table);
+    EXPECT_EQ(LiveMigration::tool({"reverse", migration.name()}).exit_code, 1);
+  }
 };
 
 TEST_F(Bypass, IsFoundOnPostgresqlWithItsTable) {
@@ -62,11 +78,23 @@ TEST_F(Bypass, IsFoundOnPostgresqlWithItsTable) {
   EXPECT_EQ(migration.status()["uncaptured_writes"], 0);
 }
 
+TEST_F(Bypass, IsFoundOnPostgresqlWhileTheShadowIsInUse) {
+  LiveMigration migration;
+  expect_found_behind_the_switch(migration, "public.quiet");
+}
+
 TEST_F(Bypass, IsFoundOnMariadbWithItsTable) {
   MariaDbServer& server = MariaDbServer::shared();
   LiveMigration migration("Understudy Unicode", "MariaDB Unicode", server.new_database(),
                           server.new_database());
   expect_found(migration, "quiet");
+}
+
+TEST_F(Bypass, IsFoundOnMariadbWhileTheShadowIsInUse) {
+  MariaDbServer& server = MariaDbServer::shared();
+  LiveMigration migration("Understudy Unicode", "MariaDB Unicode", server.new_database(),
+                          server.new_database());
+  expect_found_behind_the_switch(migration, "quiet");
 }
 
 TEST_F(Bypass, IsFoundOnSqliteWithItsTable) {
@@ -77,6 +105,16 @@ TEST_F(Bypass, IsFoundOnSqliteWithItsTable) {
   for (const std::string& side : {migration.production(), migration.shadow()})
     odbc::Connection(side).scalar("PRAGMA journal_mode = WAL");
   expect_found(migration, "quiet");
+}
+
+TEST_F(Bypass, IsFoundOnSqliteWhileTheShadowIsInUse) {
+  const TempDir folder;
+  const std::string path = "Database=" + std::string(folder.path());
+  LiveMigration migration("Understudy ANSI", "SQLite3", path + "/production.db;",
+                          path + "/shadow.db;");
+  for (const std::string& side : {migration.production(), migration.shadow()})
+    odbc::Connection(side).scalar("PRAGMA journal_mode = WAL");
+  expect_found_behind_the_switch(migration, "quiet");
 }
 
 TEST_F(Bypass, IsNotWhatTheApplicationTookBack) {
