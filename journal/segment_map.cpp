@@ -24,6 +24,7 @@
 
 #include "journal/access.h"
 #include "journal/mode.h"
+#include "journal/process.h"
 
 namespace understudy {
 namespace {
@@ -35,78 +36,6 @@ constexpr std::uint64_t kPollNs = 1'000'000;  // while a creator writes the head
 
 std::string system_error(std::string_view what, std::string_view name) {
   return fmt::format("{} of shared memory {} failed: {}", what, name, std::strerror(errno));
-}
-
-// --- this process, and what /proc says of others ---
-
-struct ProcessStat {
-  std::uint64_t start_time = 0;
-  bool zombie = false;
-};
-
-/// Fields of a /proc stat line, counted as proc(5) does; the second may hold spaces and
-/// parentheses.
-std::optional<ProcessStat> parse_stat(std::string_view line) {
-  const std::size_t name_end = line.rfind(')');
-  if (name_end == std::string_view::npos || name_end + 2 >= line.size()) return std::nullopt;
-  line.remove_prefix(name_end + 2);
-  ProcessStat out;
-  const bool ended = line[0] == 'Z' || line[0] == 'X';
-  std::uint64_t threads = 0;
-  for (int field = 3; field <= 22; ++field) {
-    const std::size_t space = line.find(' ');
-    const std::string_view text = line.substr(0, space);
-    std::uint64_t* target = field == 20 ? &threads : field == 22 ? &out.start_time : nullptr;
-    if (target &&
-        std::from_chars(text.data(), text.data() + text.size(), *target).ec != std::errc())
-      return std::nullopt;
-    if (space == std::string_view::npos && field < 22) return std::nullopt;
-    if (space != std::string_view::npos) line.remove_prefix(space + 1);
-  }
-  // A program whose first thread has ended while others run shows as a zombie with many threads.
-  out.zombie = ended && threads <= 1;
-  return out;
-}
-
-std::optional<ProcessStat> read_stat(const char* path) {
-  const int fd = ::open(path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return std::nullopt;
-  char buffer[1024];
-  const ssize_t got = ::read(fd, buffer, sizeof(buffer));
-  ::close(fd);
-  if (got <= 0) return std::nullopt;
-  return parse_stat(std::string_view(buffer, static_cast<std::size_t>(got)));
-}
-
-struct Identity {
-  pid_t pid = 0;
-  std::uint64_t start_time = 0;
-  std::uint64_t pid_namespace = 0;
-};
-
-const Identity& self() {
-  thread_local Identity identity;
-  const pid_t pid = ::getpid();
-  if (identity.pid != pid) {
-    const auto stat_line = read_stat("/proc/self/stat");
-    struct stat info {};
-    identity.start_time = stat_line ? stat_line->start_time : 0;
-    identity.pid_namespace = ::stat("/proc/self/ns/pid", &info) == 0 ? info.st_ino : 0;
-    identity.pid = pid;
-  }
-  return identity;
-}
-
-/// Inside the own pid namespace only. What cannot be found out counts as existing.
-bool process_exists(pid_t pid, std::uint64_t start_time) {
-  if (pid <= 0) return false;
-  if (::kill(pid, 0) != 0 && errno == ESRCH) return false;
-  char path[32];
-  *fmt::format_to(path, "/proc/{}/stat", pid) = '\0';
-  const auto found = read_stat(path);
-  if (!found) return ::kill(pid, 0) == 0 || errno != ESRCH;  // hidden from this user, or just gone
-  if (found->zombie) return false;
-  return start_time == 0 || found->start_time == start_time;
 }
 
 // --- the segment's file ---
@@ -652,7 +581,7 @@ void clear_slot(Slot& slot) {
 }
 
 bool is_self(const Slot& slot) {
-  const Identity& me = self();
+  const ProcessIdentity& me = this_process();
   return slot.pid.load() == static_cast<std::uint32_t>(me.pid) &&
          slot.start_time.load() == me.start_time && slot.pid_namespace.load() == me.pid_namespace;
 }
@@ -675,7 +604,7 @@ Result<std::uint32_t> SegmentMap::register_session() {
     if (!candidate.state.compare_exchange_strong(expected,
                                                  static_cast<uint32_t>(SlotState::claimed)))
       continue;
-    const Identity& me = self();
+    const ProcessIdentity& me = this_process();
     candidate.pid.store(static_cast<std::uint32_t>(me.pid));
     candidate.start_time.store(me.start_time);
     candidate.pid_namespace.store(me.pid_namespace);
@@ -720,7 +649,7 @@ Liveness slot_liveness(const Slot& slot, std::uint32_t index, int fd) {
   const std::uint64_t pid_namespace = slot.pid_namespace.load();
   const LockResult probe = fd < 0 ? LockResult::failed : probe_byte(fd, kLockSlot0 + index);
   if (probe == LockResult::busy) return Liveness::alive;
-  if (pid_namespace != 0 && pid_namespace == self().pid_namespace)
+  if (pid_namespace != 0 && pid_namespace == this_process().pid_namespace)
     return process_exists(pid, start_time) ? Liveness::alive : Liveness::dead;
   return probe == LockResult::failed ? Liveness::alive : Liveness::dead;
 }

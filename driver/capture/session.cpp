@@ -6,6 +6,8 @@
 #include <cstring>
 
 #include "driver/real/wide.h"
+#include "journal/access.h"
+#include "journal/unrecorded.h"
 
 namespace understudy::capture {
 namespace {
@@ -58,6 +60,7 @@ std::unique_ptr<Session> Session::join(Connection& dbc, bool up) {
   Result<std::shared_ptr<SegmentMap>> map = SegmentMap::open_or_create(home, name);
   if (!map.ok()) {
     tell_operator("a connection is not recorded", map.status().message());
+    if (!may_not_open(home, name)) leave_unrecorded_word(home, name, map.status().message());
     return nullptr;
   }
   Result<std::uint32_t> slot = (*map)->register_session();

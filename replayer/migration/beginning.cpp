@@ -1,8 +1,11 @@
 #include "replayer/migration/beginning.h"
 
+#include <fmt/format.h>
+
 #include <vector>
 
 #include "journal/mode.h"
+#include "journal/unrecorded.h"
 #include "replayer/migration/failure.h"
 
 namespace understudy {
@@ -68,6 +71,26 @@ void renew_segment(SegmentMap& map) {
                        &header.hold_wait_ns_max, &header.applied_seq, &header.applied})
     figure->store(0);
   futex_wake_all(header.mode_word);
+}
+
+namespace {
+
+void require_no_word(const Home& home, Unrecorded which) {
+  const auto word = find_unrecorded_word(home.root, home.name, which);
+  if (!word) return;
+  throw Failure(kExitNo,
+                fmt::format("a program cannot be recorded, {}; end it, then try again", *word));
+}
+
+}  // namespace
+
+void require_all_recorded(const Home& home) {
+  require_no_word(home, Unrecorded::alive);
+  forget_ended_words(home.root, home.name);
+}
+
+void require_all_were_recorded(const Home& home) {
+  require_no_word(home, Unrecorded::any);
 }
 
 }  // namespace understudy

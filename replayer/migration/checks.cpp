@@ -9,6 +9,7 @@
 
 #include "journal/segment.h"
 #include "journal/segment_map.h"
+#include "journal/unrecorded.h"
 #include "replayer/dialect/counterpart.h"
 #include "replayer/mapping/resolve.h"
 #include "replayer/migration/across.h"
@@ -375,6 +376,13 @@ Check check_shared_memory(const Home& home, const Settings& settings) {
           "enlarge /dev/shm, or create the migration with a smaller --ring-bytes", false};
 }
 
+Check check_programs(const Home& home) {
+  const auto word = find_unrecorded_word(home.root, home.name, Unrecorded::alive);
+  if (!word) return passed("every program that is connected can be recorded");
+  return {"", CheckVerdict::fail, "a program cannot be recorded, " + *word,
+          "remove the cause and start the program again", false};
+}
+
 Check check_sequences(const Sides& sides) {
   if (sides.production->sql().kind() == Dialect::generic) {
     std::vector<std::string> made;
@@ -433,6 +441,7 @@ const std::vector<std::string>& check_names() {
                                                   "journal_key",
                                                   "disk_room",
                                                   "shared_memory_room",
+                                                  "programs",
                                                   "sequences",
                                                   "reverse_position"};
   return kNames;
@@ -485,6 +494,8 @@ std::vector<Check> run_checks(const Home& home, const Settings& settings, const 
   run("disk_room", [&] { return check_disk(home, sides); });
   report.run("shared_memory_room", "see that /dev/shm is mounted",
              [&] { return check_shared_memory(home, settings); });
+  report.run("programs", "see the reason, then run the check again",
+             [&] { return check_programs(home); });
   run("sequences", [&] { return check_sequences(sides); });
   run("reverse_position", [&] { return check_reverse_position(sides); });
   return report.checks;

@@ -8,6 +8,7 @@
 #include "journal/gate.h"
 #include "replayer/mapping/resolve.h"
 #include "replayer/migration/across.h"
+#include "replayer/migration/beginning.h"
 #include "replayer/migration/databases.h"
 #include "replayer/migration/failure.h"
 #include "replayer/migration/log.h"
@@ -294,6 +295,8 @@ void hold_and_switch(Migration& migration, Worker& worker, const Turn& turn,
   const auto switching = hold.finish(*undo.held, turn.decision);
   require_time(turn, switching.status());
   undo.switching = *switching;
+  turn.way == Way::there ? require_all_were_recorded(migration.home)
+                         : require_all_recorded(migration.home);
   require(tell_side_in_use(migration.home.root, migration.home.name, SideInUse::undecided));
   migration.state->change([&](State& state) {
     decide(state, turn);

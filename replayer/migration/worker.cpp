@@ -7,9 +7,11 @@
 
 #include "journal/gate.h"
 #include "journal/segment.h"
+#include "journal/unrecorded.h"
 #include "replayer/copy/copy.h"
 #include "replayer/mapping/resolve.h"
 #include "replayer/migration/alignment.h"
+#include "replayer/migration/beginning.h"
 #include "replayer/migration/checks.h"
 #include "replayer/migration/failure.h"
 #include "replayer/migration/log.h"
@@ -249,6 +251,7 @@ void Worker::record() {
   require(migration_.map->reserve_ring());
   header.durability_power.store(migration_.settings.durability == "power" ? 1 : 0);
   header.catalog_generation.fetch_add(1);
+  require_all_recorded(migration_.home);
   if (!migration_.change_mode(Mode::idle, Mode::record) && migration_.mode() != Mode::record)
     check_mode();
   Hold hold(*migration_.map);
@@ -336,6 +339,13 @@ void Worker::align_and_copy() {
 }
 
 void Worker::check_mode() {
+  if (monotonic_ns() - words_looked_ns_ > kWordsLookNs) {
+    words_looked_ns_ = monotonic_ns();
+    const auto word =
+        find_unrecorded_word(migration_.home.root, migration_.home.name, Unrecorded::any);
+    if (word && records(migration_.mode()))
+      migration_.map->invalidate("a program was not recorded: " + *word);
+  }
   const Mode mode = migration_.mode();
   if (mode != Mode::invalid && mode != Mode::idle) return;
   if (migration_.state->get().phase >= Phase::completed) return;

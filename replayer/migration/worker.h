@@ -22,8 +22,9 @@
 
 namespace understudy {
 
-inline constexpr std::uint64_t kIdleLookNs = 20'000'000;   // at the journal when nothing is new
-inline constexpr std::uint64_t kRetryNsMin = 100'000'000;  // of a lost shadow
+inline constexpr std::uint64_t kIdleLookNs = 20'000'000;  // at the journal when nothing is new
+inline constexpr std::uint64_t kWordsLookNs = kNsPerSecond / 4;  // for programs that cannot join
+inline constexpr std::uint64_t kRetryNsMin = 100'000'000;        // of a lost shadow
 inline constexpr std::uint64_t kRetryNsMax = 5 * kNsPerSecond;
 inline constexpr std::uint64_t kHaltNs = 10 * kNsPerSecond;
 inline constexpr std::uint64_t kJournaldStartNs = 10 * kNsPerSecond;
@@ -103,6 +104,7 @@ class Worker {
   std::uint64_t reached_ = 0;
   std::uint64_t reached_seq_ = 0;
   std::uint64_t retry_ns_ = kRetryNsMin;
+  std::uint64_t words_looked_ns_ = 0;  // of the worker's own thread
 };
 
 /// Whether the worker acts in this phase without being told.
