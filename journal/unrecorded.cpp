@@ -18,7 +18,8 @@
 namespace understudy {
 namespace {
 
-// A symbolic link that leads nowhere: its target is the word, "PID START-TIME REASON".
+// A symbolic link that leads nowhere: its target is the word, "PID START-TIME PID-NAMESPACE
+// REASON".
 
 std::string path_of(const std::string& home, const std::string& migration, unsigned number) {
   return fmt::format("/dev/shm{}.unrecorded-{}", segment_name(home, migration), number);
@@ -27,8 +28,14 @@ std::string path_of(const std::string& home, const std::string& migration, unsig
 struct Word {
   pid_t pid = 0;
   std::uint64_t start_time = 0;
+  std::uint64_t pid_namespace = 0;
   std::string reason;
   uid_t owner = 0;
+
+  /// Of a process in another namespace nothing can be found out.
+  [[nodiscard]] bool lives() const {
+    return pid_namespace != this_process().pid_namespace || process_exists(pid, start_time);
+  }
 };
 
 std::optional<Word> read_word(const std::string& path) {
@@ -40,11 +47,17 @@ std::optional<Word> read_word(const std::string& path) {
   Word out;
   out.owner = info.st_uid;
   const char* end = text.data() + length;
-  const auto pid = std::from_chars(text.data(), end, out.pid);
-  if (pid.ec != std::errc() || pid.ptr == end || *pid.ptr != ' ') return std::nullopt;
-  const auto start = std::from_chars(pid.ptr + 1, end, out.start_time);
-  if (start.ec != std::errc()) return std::nullopt;
-  for (const char* at = start.ptr; at != end; ++at) {
+  const char* at = text.data();
+  const auto number = [&](auto* value) {
+    while (at != end && *at == ' ') ++at;
+    const auto read = std::from_chars(at, end, *value);
+    at = read.ptr;
+    return read.ec == std::errc();
+  };
+  if (!number(&out.pid) || !number(&out.start_time) || !number(&out.pid_namespace)) {
+    return std::nullopt;
+  }
+  for (; at != end; ++at) {
     out.reason += static_cast<unsigned char>(*at) < 0x20 ? ' ' : *at;
   }
   return out;
@@ -79,12 +92,12 @@ void leave_unrecorded_word(const std::string& home, const std::string& migration
   const ProcessIdentity& me = this_process();
   const std::string path =
       path_of(home, migration, static_cast<unsigned>(me.pid) % kUnrecordedWordsMax);
-  const std::string text =
-      fmt::format("{} {} {}", me.pid, me.start_time, reason.substr(0, kUnrecordedReasonMax));
+  const std::string text = fmt::format("{} {} {} {}", me.pid, me.start_time, me.pid_namespace,
+                                       reason.substr(0, kUnrecordedReasonMax));
   if (::symlink(text.c_str(), path.c_str()) == 0 || errno != EEXIST) return;
   // Another's, which is as good as long as it lives.
   const std::optional<Word> there = read_word(path);
-  if (there && process_exists(there->pid, there->start_time)) return;
+  if (there && there->lives()) return;
   ::unlink(path.c_str());
   (void)!::symlink(text.c_str(), path.c_str());
 }
@@ -94,7 +107,7 @@ std::optional<std::string> find_unrecorded_word(const std::string& home,
   for (unsigned number = 0; number < kUnrecordedWordsMax; ++number) {
     const std::optional<Word> word = read_word(path_of(home, migration, number));
     if (!word) continue;
-    if (which == Unrecorded::alive && !process_exists(word->pid, word->start_time)) continue;
+    if (which == Unrecorded::alive && !word->lives()) continue;
     if (!is_believed(*word, access_of_migration(home, migration))) continue;
     return fmt::format("process {}:{}", word->pid, word->reason);
   }
@@ -105,7 +118,7 @@ void forget_ended_words(const std::string& home, const std::string& migration) {
   for (unsigned number = 0; number < kUnrecordedWordsMax; ++number) {
     const std::string path = path_of(home, migration, number);
     const std::optional<Word> word = read_word(path);
-    if (word && !process_exists(word->pid, word->start_time)) ::unlink(path.c_str());
+    if (word && !word->lives()) ::unlink(path.c_str());
   }
 }
 

@@ -24,7 +24,8 @@ enum class Unrecorded { alive, any };
 /// shared.
 std::optional<std::string> find_unrecorded_word(const std::string& home,
                                                 const std::string& migration, Unrecorded which);
-/// Removes those of programs that have ended.
+/// Removes those of programs that have ended; of those in another pid namespace that is not known,
+/// and who knows it removes the link.
 void forget_ended_words(const std::string& home, const std::string& migration);
 
 }  // namespace understudy
