@@ -158,7 +158,10 @@ void Session::add_context(std::string statement) {
     }
   }
   settings_changed();
-  if (transaction.recorded) transaction.entries.add_context(context);
+  if (!transaction.recorded) return;
+  const bool nothing = transaction.nothing_yet();
+  transaction.entries.add_context(context);
+  if (nothing) transaction.first_statement = transaction.entries.entries();
 }
 
 void Session::record_settings() {

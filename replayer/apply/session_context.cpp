@@ -57,6 +57,38 @@ bool sets_characters(std::string_view statement) {
          words.starts_with("SET CHARSET");
 }
 
+// What follows SET, and SESSION or LOCAL behind it, up to the first character that is of no name, in
+// small letters.
+std::string name_set(std::string_view statement) {
+  const auto word = [&statement] {
+    std::string out;
+    const auto in_word = [](unsigned char c) { return std::isalpha(c) != 0 || c == '_'; };
+    while (!statement.empty() && std::isspace(static_cast<unsigned char>(statement[0])) != 0) {
+      statement.remove_prefix(1);
+    }
+    while (!statement.empty() && in_word(static_cast<unsigned char>(statement[0]))) {
+      out += static_cast<char>(std::tolower(static_cast<unsigned char>(statement[0])));
+      statement.remove_prefix(1);
+    }
+    return out;
+  };
+  if (word() != "set") return {};
+  std::string name = word();
+  if (name == "session" || name == "local") name = word();
+  return name;
+}
+
+// PostgreSQL: how long something may take, and what transactions may do and see. Here they wait for
+// nobody, are joined with others, and do what production's have done.
+bool sets_transactions(const std::string& name) {
+  static constexpr std::string_view kNames[] = {"transaction",       "characteristics",
+                                                "statement_timeout", "lock_timeout",
+                                                "deadlock_timeout",  "idle_session_timeout"};
+  return std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames) ||
+         name.starts_with("transaction_") || name.starts_with("default_transaction_") ||
+         name.starts_with("idle_in_transaction_");
+}
+
 }  // namespace
 
 SessionContext::SessionContext(odbc::Connection& shadow, Dialect dialect)
@@ -123,11 +155,13 @@ void SessionContext::apply(const std::vector<std::string>& statements) {
       // Names mean the shadow's tables: what means others there was not recorded.
       if (beginning(statement).starts_with("USE")) continue;
     }
-    if (refused(statement) != nullptr) continue;
+    const std::string name = dialect_ == Dialect::postgresql ? name_set(statement) : "";
+    if (sets_transactions(name) || refused(statement) != nullptr) continue;
     touched_ = true;
     prepared_ = prepared_ || beginning(statement).starts_with("PREPARE");
     try {
-      shadow_.run(statement);
+      // Rows are put one after the other that a statement has changed at once.
+      shadow_.run(name == "constraints" ? "SET CONSTRAINTS ALL DEFERRED" : statement);
     } catch (const odbc::Error& error) {
       if (!error.connection_lost()) {
         // What is refused once more is remembered once more.

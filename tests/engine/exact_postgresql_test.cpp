@@ -49,6 +49,60 @@ TEST_F(ExactPostgresql, KeysThatAreInSeveralTablesByInheritance) {
   expect_equal(3);
 }
 
+// How long a statement may take, and what a transaction may do, is production's affair; what is
+// checked at the end of a statement there may hold only at the end of several here.
+TEST_F(ExactPostgresql, WhatASessionSetsOfItsTransactionsIsNotTheShadows) {
+  begin(
+      {"CREATE TABLE t (id int PRIMARY KEY, v int)",
+       "CREATE TABLE kid (id int PRIMARY KEY, t int REFERENCES t DEFERRABLE INITIALLY DEFERRED)"});
+  app_->autocommit(false);
+  const auto transaction = [&](const StatementTexts& statements) {
+    send(statements);
+    EXPECT_TRUE(SQL_SUCCEEDED(app_->commit()));
+  };
+  // Many, so that some are applied together.
+  for (int i = 100; i < 200; ++i) {
+    const std::string insert = "INSERT INTO t VALUES (" + std::to_string(i) + ", 1)";
+    send({"SET TRANSACTION READ ONLY"});
+    EXPECT_EQ(run(*app_, insert), SQL_ERROR);
+    EXPECT_TRUE(SQL_SUCCEEDED(app_->commit()));
+    transaction({insert});
+  }
+  transaction({"SET TRANSACTION ISOLATION LEVEL SERIALIZABLE", "INSERT INTO t VALUES (1, 1)",
+               "SET TRANSACTION READ ONLY"});
+  transaction({"INSERT INTO t VALUES (2, 2)", "SET TIME ZONE 'Asia/Tokyo'",
+               "SET SESSION default_transaction_read_only = on"});
+  transaction({"SET default_transaction_read_only TO off"});
+  transaction({"SET LOCAL transaction_read_only = off", "UPDATE t SET v = v + 1 WHERE id < 9",
+               "SET LOCAL transaction_read_only = on"});
+  transaction({"SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+               "INSERT INTO t VALUES (3, 3)"});
+  transaction({"SET CONSTRAINTS ALL IMMEDIATE",
+               "WITH k AS (INSERT INTO kid VALUES (1, 4)) INSERT INTO t VALUES (4, 4)"});
+  expect_equal(0);
+}
+
+TEST_F(ExactPostgresql, RangesThatAreMadeByFunctions) {
+  begin({"CREATE TABLE t (id serial PRIMARY KEY, r int4range, at tstzrange)"});
+  send({"INSERT INTO t (r, at) VALUES (int4range(2, 9), tstzrange(now(), NULL))",
+        "UPDATE t SET r = r * int4range(3, 5) WHERE r && int4range(1, 3)"});
+  expect_equal(0);
+}
+
+TEST_F(ExactPostgresql, ASettingThatOnlyCommitMakesLast) {
+  begin({"CREATE TABLE t (id int PRIMARY KEY, at timestamptz)"});
+  app_->autocommit(false);
+  send({"SET TIME ZONE 'Asia/Tokyo'"});
+  EXPECT_TRUE(SQL_SUCCEEDED(app_->rollback()));
+  send({"INSERT INTO t VALUES (1, '2026-01-01 00:00')"});
+  EXPECT_TRUE(SQL_SUCCEEDED(app_->commit()));
+  send({"INSERT INTO t VALUES (2, '2026-01-01 00:00')", "SET TIME ZONE 'UTC'"});
+  EXPECT_TRUE(SQL_SUCCEEDED(app_->rollback()));
+  send({"INSERT INTO t VALUES (3, '2026-01-01 00:00')"});
+  EXPECT_TRUE(SQL_SUCCEEDED(app_->commit()));
+  expect_equal(0);
+}
+
 constexpr std::string_view kQueue =
     "CREATE TABLE queue (id serial PRIMARY KEY, v text, at timestamptz DEFAULT clock_timestamp())";
 constexpr std::string_view kArchive =
