@@ -159,8 +159,9 @@ SQLRETURN use_descriptor(Statement& stmt, SQLINTEGER attribute, SQLPOINTER value
     return stmt.fail("HY017", "an implicit descriptor belongs to one statement");
   }
   SQLPOINTER real = desc == nullptr ? SQL_NULL_HDESC : desc->real;
-  const SQLRETURN ret = api::forward(stmt, api::entries(stmt).SetStmtAttr, stmt.real, attribute,
-                                     real, SQLINTEGER{SQL_IS_POINTER});
+  const SQLRETURN ret =
+      api::told(stmt, api::forward(stmt, api::entries(stmt).SetStmtAttr, stmt.real, attribute, real,
+                                   SQLINTEGER{SQL_IS_POINTER}));
   if (SQL_SUCCEEDED(ret)) user_descriptor(stmt, attribute) = desc;
   return ret;
 }
@@ -208,7 +209,7 @@ SQLRETURN set_on_statement(Statement& stmt, SQLINTEGER attribute, SQLPOINTER val
   if (fn.SetStmtAttr == nullptr && fn.SetStmtAttrW == nullptr && fn.SetStmtOption == nullptr) {
     return api::missing(stmt);
   }
-  const SQLRETURN ret = set_on_real(*stmt.library, stmt.real, *copy, how);
+  const SQLRETURN ret = api::told(stmt, set_on_real(*stmt.library, stmt.real, *copy, how));
   if (!SQL_SUCCEEDED(ret)) return ret;
   if (SQLHSTMT clone = capture::clone(stmt); clone != SQL_NULL_HSTMT) {
     set_on_real(*stmt.library, clone, *copy, how);
@@ -228,13 +229,15 @@ SQLRETURN get_from_statement(Statement& stmt, SQLINTEGER attribute, SQLPOINTER v
   if (is_descriptor(attribute)) return get_descriptor(stmt, attribute, value);
   const real::Entries& fn = api::entries(stmt);
   const SQLHSTMT owner = owner_of(stmt, attribute);
+  SQLRETURN ret = SQL_ERROR;
   if (wide && fn.GetStmtAttrW != nullptr) {
-    return fn.GetStmtAttrW(owner, attribute, value, capacity, length);
+    ret = fn.GetStmtAttrW(owner, attribute, value, capacity, length);
+  } else if (fn.GetStmtAttr == nullptr && fn.GetStmtOption != nullptr) {
+    ret = fn.GetStmtOption(owner, static_cast<SQLUSMALLINT>(attribute), value);
+  } else {
+    ret = api::forward(stmt, fn.GetStmtAttr, owner, attribute, value, capacity, length);
   }
-  if (fn.GetStmtAttr == nullptr && fn.GetStmtOption != nullptr) {
-    return fn.GetStmtOption(owner, static_cast<SQLUSMALLINT>(attribute), value);
-  }
-  return api::forward(stmt, fn.GetStmtAttr, owner, attribute, value, capacity, length);
+  return owner == stmt.real ? api::told(stmt, ret) : ret;
 }
 
 // ---- environments ----

@@ -31,7 +31,7 @@ Source source_of(SQLSMALLINT type, SQLHANDLE handle) {
   if (type == SQL_HANDLE_STMT) {
     auto* stmt = api::as<Statement>(handle);
     if (stmt == nullptr) return {};
-    return {stmt, stmt->library, api::current(*stmt)};
+    return {stmt, stmt->library, stmt->told_by_real ? stmt->real : api::current(*stmt)};
   }
   auto* desc = type == SQL_HANDLE_DESC ? api::as<Descriptor>(handle) : nullptr;
   if (desc == nullptr) return {};

@@ -54,7 +54,10 @@ SQLRETURN on(SQLHANDLE given, Work work) noexcept {
   if (handle == nullptr) return SQL_INVALID_HANDLE;
   if (!handle->diagnostics.empty()) [[unlikely]]
     handle->diagnostics.clear();
-  if constexpr (kind_of<T> == HandleKind::statement) ++handle->calls;
+  if constexpr (kind_of<T> == HandleKind::statement) {
+    ++handle->calls;
+    handle->told_by_real = false;
+  }
   return run(*handle, work);
 }
 
@@ -90,6 +93,12 @@ inline const real::Library& library_of(const Descriptor& desc) {
 }
 inline const real::Entries& entries(const Descriptor& desc) {
   return library_of(desc).fn;
+}
+
+/// Of a call on `stmt.real`: its diagnostics are the call's.
+inline SQLRETURN told(Statement& stmt, SQLRETURN ret) {
+  stmt.told_by_real = ret != SQL_SUCCESS;
+  return ret;
 }
 
 /// The real statement whose execution the application sees.

@@ -41,7 +41,7 @@ SQLRETURN bind_short(Statement& stmt, Entry entry, SQLUSMALLINT number, Paramete
                        binding.buffer_length, binding.indicator);
   }
   if (SQL_SUCCEEDED(ret)) keep_parameter(stmt, number, binding);
-  return ret;
+  return api::told(stmt, ret);
 }
 
 }  // namespace
@@ -59,7 +59,7 @@ UNDERSTUDY_ENTRY_POINT SQLBindParameter(SQLHSTMT handle, SQLUSMALLINT number, SQ
           stmt, number,
           {true, io_type, c_type, sql_type, column_size, digits, value, buffer_length, indicator});
     }
-    return ret;
+    return api::told(stmt, ret);
   });
 }
 
@@ -94,7 +94,7 @@ UNDERSTUDY_ENTRY_POINT SQLBindCol(SQLHSTMT handle, SQLUSMALLINT number, SQLSMALL
       bind(clone, shown, c_type, value, buffer_length, indicator);
     }
     if (SQL_SUCCEEDED(ret)) keep_column(stmt, number, {c_type, value, buffer_length, indicator});
-    return ret;
+    return api::told(stmt, ret);
   });
 }
 
@@ -115,8 +115,8 @@ UNDERSTUDY_ENTRY_POINT SQLDescribeParam(SQLHSTMT handle, SQLUSMALLINT number, SQ
 UNDERSTUDY_ENTRY_POINT SQLSetScrollOptions(SQLHSTMT handle, SQLUSMALLINT concurrency, SQLLEN keyset,
                                            SQLUSMALLINT rowset) {
   return api::on<Statement>(handle, [&](Statement& stmt) {
-    return api::forward(stmt, api::entries(stmt).SetScrollOptions, stmt.real, concurrency, keyset,
-                        rowset);
+    return api::told(stmt, api::forward(stmt, api::entries(stmt).SetScrollOptions, stmt.real,
+                                        concurrency, keyset, rowset));
   });
 }
 
@@ -129,7 +129,7 @@ UNDERSTUDY_ENTRY_POINT SQLSetCursorName(SQLHSTMT handle, SQLCHAR* name, SQLSMALL
       stmt.cursor_name =
           length < 0 ? std::string(bytes) : std::string(bytes, static_cast<std::size_t>(length));
     }
-    return ret;
+    return api::told(stmt, ret);
   });
 }
 
@@ -143,7 +143,7 @@ UNDERSTUDY_ENTRY_POINT SQLSetCursorNameW(SQLHSTMT handle, SQLWCHAR* name, SQLSMA
             ? fn.SetCursorNameW(stmt.real, name, length)
             : api::forward(stmt, fn.SetCursorName, stmt.real, text.data(), text.short_length());
     if (SQL_SUCCEEDED(ret)) stmt.cursor_name = text.text();
-    return ret;
+    return api::told(stmt, ret);
   });
 }
 

@@ -14,6 +14,7 @@
 #include "driver/capture/positioned.h"
 #include "driver/capture/row_counts.h"
 #include "driver/capture/session.h"
+#include "driver/capture/two_phase.h"
 #include "driver/capture/write.h"
 #include "driver/handle/attributes.h"
 #include "driver/real/configuration.h"
@@ -240,13 +241,15 @@ SQLRETURN run_by_class(Statement& stmt, Session& session, bool direct,
     const std::lock_guard lock(session.dbc.write_mutex);
     abandon_pending(stmt, session);
   }
-  if (session.dialect == Dialect::mariadb) {
+  const bool two_phase = execution.classification().two_phase != sql::TwoPhase::none;
+  if (session.dialect == Dialect::mariadb && !two_phase) {
     if (const auto ret = run_implicit_commit(stmt, session, unchanged)) return *ret;
   }
   if (session.left_autocommit) {
     const std::lock_guard lock(session.dbc.write_mutex);
     if (const auto ret = run_if_still_outside(stmt, session, unchanged)) return *ret;
   }
+  if (two_phase) return run_two_phase(stmt, session, unchanged);
   if (execution.classification().controls) return run_controlling_batch(stmt, session, unchanged);
   if (const char* kind = execution.classification().uncaptured) {
     // As a setting its function would run on the shadow with every transaction.
@@ -389,6 +392,8 @@ void disconnected(Connection& dbc) {
   if (dbc.session == nullptr) return;
   {
     const std::lock_guard lock(dbc.write_mutex);
+    const Transaction& left = dbc.session->transaction;
+    if (left.prepared && left.recorded) dbc.session->note_uncaptured(sql::kTwoPhase);
     dbc.session->lost();
     route::close(*dbc.session);
   }

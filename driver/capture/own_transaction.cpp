@@ -11,8 +11,24 @@ bool leave_autocommit(Session& session) {
   return true;
 }
 
+namespace {
+
+// SQLite has undone the transaction by itself (SQLCancel, a full disk, OR ROLLBACK), which
+// libsqliteodbc does not notice: it refuses to end what is not there any more.
+bool ended_by_itself(Session& session) {
+  if (session.dialect != Dialect::sqlite || !SQL_SUCCEEDED(session.send_aside("BEGIN"))) {
+    return false;
+  }
+  return SQL_SUCCEEDED(real_end_tran(session.dbc, SQL_ROLLBACK));
+}
+
+}  // namespace
+
 void return_to_autocommit(Session& session) {
   session.left_autocommit = !SQL_SUCCEEDED(real_set_autocommit(session.dbc, true));
+  if (session.left_autocommit && ended_by_itself(session)) {
+    session.left_autocommit = !SQL_SUCCEEDED(real_set_autocommit(session.dbc, true));
+  }
   if (session.left_autocommit && !session.connection_lost()) {
     tell_operator("the real driver refuses to return to autocommit", session.migration);
   }

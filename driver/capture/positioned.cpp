@@ -420,7 +420,10 @@ SQLRETURN run_set_pos(Statement& stmt, Session& session, SQLSETPOSIROW row, SQLU
   if (!buffers.known()) return run_uncaptured(stmt, session, kKind, unchanged);
   const std::size_t rows = operation == SQL_ADD ? buffers.rows() : cursor->rowset.size();
   for (std::size_t i = 0; i < rows; ++i) {
-    if (row != 0 ? row != i + 1 : buffers.ignored(i)) continue;
+    // Connector/ODBC does not look at what is to be ignored. What a row has become is read
+    // afterwards.
+    const bool left_out = operation == SQL_ADD && buffers.ignored(i);
+    if (row != 0 ? row != i + 1 : left_out) continue;
     Touched one;
     one.row = i;
     if (operation != SQL_ADD) one.key = cursor->rowset[i];

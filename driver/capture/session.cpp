@@ -70,7 +70,9 @@ std::unique_ptr<Session> Session::join(Connection& dbc, bool up) {
     return nullptr;
   }
   std::unique_ptr<Session> session(new Session(dbc, home, std::move(*map), *slot));
-  if (up) session->dialect = session->own_dialect_ = dialect_of(dbc);
+  if (!up) return session;
+  session->dialect = session->own_dialect_ = dialect_of(dbc);
+  session->learn_settings();
   return session;
 }
 

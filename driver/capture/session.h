@@ -128,6 +128,8 @@ class Session {
   /// query timeout (0: none); `timed_out` says that it passed while the migration held writers.
   BeginWrite begin_write(std::uint64_t deadline_ns, bool* timed_out);
   // --- what the session has set; see context.cpp ---
+  /// What the connection string, the role or the environment has set: as if texts had.
+  void learn_settings();
   /// A statement about the session's settings has succeeded: what follows depends on it.
   void add_context(std::string statement);
   /// Whether quotes and backslashes of a text mean what they mean by default.

@@ -31,6 +31,7 @@ struct Transaction {
   bool unread = false;                // as tainted, since rows that changed could not be read
   bool poisoned = false;              // the server will roll it back whatever COMMIT answers
   bool schema_changed = false;
+  bool prepared = false;  // MariaDB, XA PREPARE: it outlives its session
   bool anchored = false;  // generic: the savepoint kAnchor is the innermost
   bool failed_in_part =
       false;               // MariaDB: a procedure failed, perhaps after it had written something

@@ -43,6 +43,8 @@ class Statement : public Handle {
   /// A statement of ours that runs a part of this one's text: what it runs on SQLCancel of this one
   /// has to reach.
   Statement* whole = nullptr;
+  /// The call before has asked `real`, whichever ran last, and it had something to say.
+  bool told_by_real = false;
   /// From now on `real`, or one of the capture's own, is the one that runs.
   void run_on(SQLHSTMT statement);
 

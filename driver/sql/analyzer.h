@@ -33,6 +33,21 @@ enum class StatementClass : std::uint8_t {
   empty,     // nothing but comments
 };
 
+/// What a statement does to a transaction in two phases: PostgreSQL's PREPARE TRANSACTION and
+/// COMMIT PREPARED, MariaDB's XA. What is prepared outlives its session.
+enum class TwoPhase : std::uint8_t {
+  none,
+  begins,         // XA START
+  goes_on,        // XA END, XA RECOVER
+  prepares,       // PREPARE TRANSACTION, XA PREPARE
+  commits,        // COMMIT PREPARED, XA COMMIT: of any session's
+  commits_alone,  // XA COMMIT ... ONE PHASE: nothing was prepared
+  rolls_back,     // ROLLBACK PREPARED, XA ROLLBACK
+};
+
+/// The kind under which what is prepared, and what is committed then, is counted.
+inline constexpr char kTwoPhase[] = "two-phase-transaction";
+
 struct Classification {
   StatementClass cls = StatementClass::opaque;
   bool chained = false;            // COMMIT AND CHAIN, ROLLBACK AND CHAIN
@@ -48,6 +63,7 @@ struct Classification {
   /// It runs a function that may write where its text is not replayed: it is counted under this
   /// name.
   const char* uncaptured = nullptr;
+  TwoPhase two_phase = TwoPhase::none;  // of one statement alone
 };
 
 Classification classify(std::string_view text, Dialect dialect);

@@ -177,12 +177,30 @@ Classification explain(const Features& f, Dialect dialect) {
   return of(harmless ? query_class(f) : StatementClass::opaque);
 }
 
+Classification two_phase(TwoPhase phase) {
+  Classification out = of(StatementClass::opaque);
+  out.two_phase = phase;
+  out.uncaptured = kTwoPhase;
+  return out;
+}
+
+Classification xa(const Features& f) {
+  if (f.any(1, {"START", "BEGIN"})) return two_phase(TwoPhase::begins);
+  if (f.any(1, {"END", "RECOVER"})) return two_phase(TwoPhase::goes_on);
+  if (f.word(1, "PREPARE")) return two_phase(TwoPhase::prepares);
+  if (f.word(1, "ROLLBACK")) return two_phase(TwoPhase::rolls_back);
+  const bool alone = f.last[1].is_word("ONE") && f.last[2].is_word("PHASE");
+  return two_phase(alone ? TwoPhase::commits_alone : TwoPhase::commits);
+}
+
 bool chained(const Features& f) {
   return f.last[2].is_word("CHAIN") && f.last[1].is_word("AND");
 }
 
 Classification end_of_transaction(StatementClass cls, const Features& f) {
-  if (f.early("PREPARED")) return of(StatementClass::opaque);
+  if (f.early("PREPARED")) {
+    return two_phase(cls == StatementClass::commit ? TwoPhase::commits : TwoPhase::rolls_back);
+  }
   Classification out = of(cls);
   out.chained = chained(f);
   return out;
@@ -192,6 +210,10 @@ Classification savepoint(StatementClass cls, const Features& f, std::size_t at, 
   if (at >= f.count || at >= kHeadTokens) return of(StatementClass::opaque);
   Classification out = of(cls);
   out.savepoint = identifier(f.head[at], dialect);
+  // Compared without regard to case, quoted or not.
+  if (dialect == Dialect::sqlite || dialect == Dialect::mariadb) {
+    out.savepoint = ascii_lower(out.savepoint);
+  }
   return out;
 }
 
@@ -228,6 +250,9 @@ Classification alter_or_drop(const Features& f, Dialect dialect) {
       (f.any(1, {"DATABASE", "TABLESPACE", "SYSTEM", "SUBSCRIPTION"}) || f.concurrently)) {
     return of(StatementClass::no_block);
   }
+  if (dialect == Dialect::mariadb && f.word(0, "DROP") && f.word(1, "PREPARE")) {
+    return of(StatementClass::context);
+  }
   return of(StatementClass::ddl);
 }
 
@@ -263,7 +288,7 @@ Classification postgresql_only(const Features& f) {
   // A cursor runs its query when it is read.
   if (f.word(0, "DECLARE")) return counted(query_class(f), f.unknown_call, "cursor-by-function");
   if (f.word(0, "PREPARE")) {
-    return of(f.word(1, "TRANSACTION") ? StatementClass::opaque : StatementClass::context);
+    return f.word(1, "TRANSACTION") ? two_phase(TwoPhase::prepares) : of(StatementClass::context);
   }
   if (f.word(0, "LOCK")) return of(StatementClass::locking_read);
   if (f.word(0, "REINDEX")) {
@@ -286,6 +311,7 @@ Classification mariadb_only(const Features& f) {
     return of(StatementClass::read);
   if (f.word(0, "LOCK")) return of(StatementClass::locking_read);
   if (f.word(0, "PREPARE")) return of(StatementClass::context);
+  if (f.word(0, "XA")) return xa(f);
   if (f.any(0, {"REVOKE", "RENAME", "OPTIMIZE", "REPAIR", "FLUSH", "INSTALL", "UNINSTALL"}) ||
       (f.word(0, "ANALYZE") && f.any(1, {"TABLE", "LOCAL", "NO_WRITE_TO_BINLOG"}))) {
     return of(StatementClass::ddl);
@@ -405,6 +431,7 @@ Classification classify(std::string_view text, Dialect dialect) {
   if (statements > 1 && !all_read)
     first = counted(StatementClass::opaque, cursor != nullptr, cursor);
   first.statements = statements;
+  if (statements > 1) first.two_phase = TwoPhase::none;
   first.controls = statements > 1 && controls;
   first.leaves_open = statements > 1 && leaves_open;
   first.sets = statements > 1 && sets;

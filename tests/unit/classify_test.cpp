@@ -88,6 +88,38 @@ TEST(Classify, TakesWhatMayWriteForOpaque) {
              Dialect::postgresql);
 }
 
+TEST(Classify, KnowsTransactionsInTwoPhases) {
+  const auto phase = [](const char* text, Dialect dialect) {
+    return classify(text, dialect).two_phase;
+  };
+  constexpr Dialect kPg = Dialect::postgresql;
+  constexpr Dialect kMy = Dialect::mariadb;
+  EXPECT_EQ(phase("PREPARE TRANSACTION 'x'", kPg), TwoPhase::prepares);
+  EXPECT_EQ(phase("COMMIT PREPARED 'x'", kPg), TwoPhase::commits);
+  EXPECT_EQ(phase("ROLLBACK PREPARED 'x'", kPg), TwoPhase::rolls_back);
+  EXPECT_EQ(phase("PREPARE x AS SELECT 1", kPg), TwoPhase::none);
+  EXPECT_EQ(phase("xa begin 'x'", kMy), TwoPhase::begins);
+  EXPECT_EQ(phase("XA END 'x'", kMy), TwoPhase::goes_on);
+  EXPECT_EQ(phase("XA PREPARE 'x'", kMy), TwoPhase::prepares);
+  EXPECT_EQ(phase("XA COMMIT 'x'", kMy), TwoPhase::commits);
+  EXPECT_EQ(phase("XA COMMIT 'x' ONE PHASE", kMy), TwoPhase::commits_alone);
+  EXPECT_EQ(phase("XA ROLLBACK 'x'", kMy), TwoPhase::rolls_back);
+  const Classification several = classify("INSERT INTO t VALUES (1); XA PREPARE 'x'", kMy);
+  EXPECT_EQ(several.two_phase, TwoPhase::none);
+  EXPECT_STREQ(several.uncaptured, kTwoPhase);
+}
+
+TEST(Classify, DropsWhatWasPreparedWithoutChangingTheSchema) {
+  expect_all({{"DROP PREPARE p", C::context}, {"DROP TABLE prepare", C::ddl}}, Dialect::mariadb);
+}
+
+TEST(Classify, KnowsSavepointsByTheirNamesWithoutRegardToCase) {
+  for (const Dialect dialect : {Dialect::sqlite, Dialect::mariadb}) {
+    EXPECT_EQ(classify("SAVEPOINT Abc", dialect).savepoint,
+              classify("RELEASE SAVEPOINT aBC", dialect).savepoint);
+  }
+}
+
 TEST(Classify, KnowsSchemaChanges) {
   expect_all({{"CREATE TABLE t (a int)", C::ddl},
               {"ALTER TABLE t ADD b int", C::ddl},

@@ -34,11 +34,13 @@ const std::vector<Target>& targets() {
       {"PostgresUnicodeOdbc38", kPostgres, "PostgreSQL Unicode", "Understudy Unicode", kOdbc38},
       {"PostgresUnicodeOdbc2", kPostgres, "PostgreSQL Unicode", "Understudy Unicode", kOdbc2},
       {"PostgresAnsiNarrow", kPostgres, "PostgreSQL ANSI", "Understudy ANSI", kNarrow},
+      {"PostgresAnsiOdbc2", kPostgres, "PostgreSQL ANSI", "Understudy ANSI", kOdbc2},
       {"SqliteNarrow", kSqlite, "SQLite3", "Understudy ANSI", kNarrow},
       {"SqliteWide", kSqlite, "SQLite3", "Understudy ANSI", kWide},
       {"SqliteOdbc2", kSqlite, "SQLite3", "Understudy ANSI", kOdbc2},
       {"MariaWide", kMaria, "MariaDB Unicode", "Understudy Unicode", kWide},
       {"MariaNarrow", kMaria, "MariaDB Unicode", "Understudy Unicode", kNarrow},
+      {"MariaOdbc2", kMaria, "MariaDB Unicode", "Understudy Unicode", kOdbc2},
   };
   return all;
 }
@@ -52,6 +54,8 @@ const Cases& cases() {
     add_result_cases(list);
     add_type_cases(list);
     add_parameter_cases(list);
+    add_path_cases(list);
+    add_control_cases(list);
     add_count_cases(list);
     add_cursor_cases(list);
     add_transaction_cases(list);

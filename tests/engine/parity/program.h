@@ -45,7 +45,7 @@ class Program {
   [[nodiscard]] const std::string& dsn() const { return way_.dsn; }
   [[nodiscard]] const std::string& table() const { return table_; }
 
-  /// Replaces $T by the case's table, $serial, $blob, $bool, $double, $stamp, $long by the
+  /// Replaces $T by the case's table, $serial, $blob, $bool, $double, $stamp, $text by the
   /// engine's types.
   [[nodiscard]] std::string expand(std::string sql) const;
   [[nodiscard]] static std::string expand(std::string sql, Engines engine,

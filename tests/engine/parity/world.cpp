@@ -1,6 +1,7 @@
 #include "tests/engine/parity/world.h"
 
 #include <algorithm>
+#include <sstream>
 #include <stdexcept>
 
 #include "journal/mode.h"
@@ -153,6 +154,10 @@ void World::add_data_source(const char* way) {
             {"Port", std::to_string(PostgresServer::shared().port())},
             {"Username", "postgres"},
             {"Database", database(way)}};
+  }
+  std::istringstream more(target_.keys);
+  for (std::string one; std::getline(more, one, ';');) {
+    keys[one.substr(0, one.find('='))] = one.substr(one.find('=') + 1);
   }
   const bool bare = std::string(way) == "bare";
   keys["Driver"] = bare ? target_.real_driver : target_.shim;

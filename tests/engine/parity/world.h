@@ -24,6 +24,8 @@ struct Target {
   const char* real_driver;
   const char* shim;
   Style style;
+  /// Of the data source, besides the usual ones: "Key=value;Key=value". May be empty.
+  std::string keys = {};
 };
 
 class World {

@@ -1,0 +1,86 @@
+// What a session has been given before the application's first statement: by its connection string,
+// its role or its database. No text of the application's tells of it.
+#include <algorithm>
+#include <string>
+#include <string_view>
+
+#include "driver/capture/session.h"
+#include "driver/real/configuration.h"
+#include "driver/sql/batch.h"
+
+namespace understudy::capture {
+namespace {
+
+constexpr std::size_t kAnswerBytesMax = 64u << 10;
+constexpr char kSeparator = '\n';
+
+// Left out: what concerns the client alone, and what would make the replayer give up or take other
+// locks. As hexadecimal digits, which every driver gives alike; of the search path what it means.
+constexpr const char* kAskPostgresql =
+    "SELECT encode(convert_to(string_agg(one, E'\\n'), 'UTF8'), 'hex') FROM ("
+    "SELECT 'SET ' || quote_ident(name) || ' TO ' || CASE WHEN name = 'search_path' THEN "
+    "coalesce((SELECT string_agg(quote_ident(s), ', ') FROM unnest(current_schemas(false)) s), "
+    "'''''') ELSE quote_literal(setting) END AS one FROM pg_catalog.pg_settings WHERE "
+    "(source IN ('client', 'user', 'database', 'database user') OR (source = 'session' AND setting "
+    "<> reset_val)) AND context IN ('user', 'superuser') AND name NOT IN ('client_encoding', "
+    "'extra_float_digits', 'application_name', 'client_min_messages') AND name !~ "
+    "'(_timeout$|transaction_|^log_)' "
+    "UNION ALL SELECT 'SET ROLE ' || quote_ident(current_setting('role')) WHERE "
+    "current_setting('role') <> 'none') settings";
+
+int digit_of(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+std::string from_hexadecimal(std::string_view digits) {
+  std::string out;
+  for (std::size_t i = 0; i + 1 < digits.size(); i += 2) {
+    const int high = digit_of(digits[i]);
+    const int low = digit_of(digits[i + 1]);
+    if (high < 0 || low < 0) return {};
+    out += static_cast<char>(high * 16 + low);
+  }
+  return out;
+}
+
+// The first column of the only row; nothing when there is none, or more than is read.
+std::string answer(const Session& session, SQLHSTMT statement) {
+  const real::Entries& fn = session.dbc.library->fn;
+  if (!SQL_SUCCEEDED(
+          real_exec_direct(*session.dbc.library, statement, kAskPostgresql, session.dbc.wide)) ||
+      fn.Fetch == nullptr || fn.GetData == nullptr || !SQL_SUCCEEDED(fn.Fetch(statement))) {
+    return {};
+  }
+  std::string text(kAnswerBytesMax, '\0');
+  SQLLEN length = 0;
+  const SQLRETURN ret =
+      fn.GetData(statement, 1, SQL_C_CHAR, text.data(), static_cast<SQLLEN>(text.size()), &length);
+  if (ret != SQL_SUCCESS || length < 0) return {};
+  text.resize(static_cast<std::size_t>(length));
+  return text;
+}
+
+}  // namespace
+
+void Session::learn_settings() {
+  if (dialect == Dialect::mariadb) {
+    const std::string given = real::connect_key(dbc.connect_text, dbc.settings.dsn, "INITSTMT");
+    if (!given.empty()) add_settings_of_batch(given);
+    return;
+  }
+  if (dialect != Dialect::postgresql) return;
+  SQLHSTMT statement = question();
+  if (statement == SQL_NULL_HSTMT) return;
+  const std::string all = from_hexadecimal(answer(*this, statement));
+  drop_question();
+  if (!dbc.autocommit) real_end_tran(dbc, SQL_ROLLBACK);
+  for (std::size_t at = 0; at < all.size();) {
+    const std::size_t end = std::min(all.find(kSeparator, at), all.size());
+    add_context(all.substr(at, end - at));
+    at = end + 1;
+  }
+  transaction.settings_before.reset();
+}
+
+}  // namespace understudy::capture
