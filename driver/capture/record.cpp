@@ -200,12 +200,32 @@ SQLRETURN record_or_throw(const Work& work, Slice slice, const RunsSlice& run) {
   return ret;
 }
 
+// Connector/ODBC: an error whose SQLSTATE begins with 01, as that of a value which is cut off, is
+// SQL_ERROR, but a success without columns where the text has a RETURNING.
+bool refused_as_success(const Work& work, SQLRETURN ret) {
+  const Plan& plan = work.plan;
+  if (work.session.dialect != Dialect::mariadb || ret != SQL_SUCCESS_WITH_INFO) return false;
+  const bool own_returning = plan.analysis != nullptr && plan.analysis->own_returning;
+  const bool returns = plan.columns != 0 || (plan.keeps && plan.verb == Verb::put);
+  if (!own_returning && !(returns && on_own(work))) return false;
+  constexpr SQLINTEGER kServerErrors = 1000;  // and above; of a warning only the driver says so
+  Handle seen(HandleKind::statement);
+  take_diagnostics(*work.stmt.library, SQL_HANDLE_STMT, work.stmt.current.load(),
+                   work.stmt.connection.wide, seen);
+  return !seen.diagnostics.empty() && seen.diagnostics.front().native >= kServerErrors;
+}
+
 }  // namespace
 
 SQLRETURN record(const Work& work, Slice slice, const RunsSlice& run) {
   std::optional<SQLRETURN> answered;
+  SQLRETURN refused = SQL_ERROR;  // what the bare driver says of an error
   const RunsSlice keeping = [&](Slice part) {
     answered = run(part);
+    if (refused_as_success(work, *answered)) {
+      if (work.plan.analysis->own_returning) refused = *answered;
+      return *(answered = static_cast<SQLRETURN>(SQL_ERROR));
+    }
     const sql::Analysis* analysis = work.plan.analysis;
     // A procedure in a transaction of ours has no query.
     if (work.session.autocommitting() && sql::called_procedure(work.execution().text())) {
@@ -216,7 +236,8 @@ SQLRETURN record(const Work& work, Slice slice, const RunsSlice& run) {
     return *answered;
   };
   try {
-    return record_or_throw(work, slice, keeping);
+    const SQLRETURN ret = record_or_throw(work, slice, keeping);
+    return ret == SQL_ERROR ? refused : ret;
   } catch (const std::bad_alloc&) {
     work.entries().cancel_statement();
     work.session.map->invalidate("no memory was left to record a statement");

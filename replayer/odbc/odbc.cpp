@@ -342,10 +342,17 @@ void Statement::bind(const std::vector<Bind>& parameters) {
   }
 }
 
+// Connector/ODBC calls an error whose SQLSTATE begins with 01 a success, here and there.
+bool Statement::succeeded(short answer) const {
+  constexpr SQLINTEGER kServerErrors = 1000;  // and above; of a warning only the driver says so
+  if (answer != SQL_SUCCESS_WITH_INFO || !connection_.bytes_) return SQL_SUCCEEDED(answer);
+  return wide_diagnostic(SQL_HANDLE_STMT, handle_).native < kServerErrors;
+}
+
 void Statement::execute() {
   close();
   const auto answer = SQLExecute(handle_);
-  if (SQL_SUCCEEDED(answer) || answer == SQL_NO_DATA) return;
+  if (succeeded(answer) || answer == SQL_NO_DATA) return;
   raise(SQL_HANDLE_STMT, handle_, connection_.dbc_, connection_.wide_, "executing a statement");
 }
 
@@ -359,7 +366,7 @@ void Statement::execute_direct(std::string_view sql) {
     auto* bytes = reinterpret_cast<SQLCHAR*>(const_cast<char*>(sql.data()));
     answer = SQLExecDirect(handle_, bytes, static_cast<SQLINTEGER>(sql.size()));
   }
-  if (SQL_SUCCEEDED(answer) || answer == SQL_NO_DATA) return;
+  if (succeeded(answer) || answer == SQL_NO_DATA) return;
   raise(SQL_HANDLE_STMT, handle_, connection_.dbc_, connection_.wide_, "executing a statement");
 }
 
@@ -383,7 +390,7 @@ bool Statement::next_result() {
   types_.clear();
   const auto answer = SQLMoreResults(handle_);
   if (answer == SQL_NO_DATA) return false;
-  if (SQL_SUCCEEDED(answer)) return true;
+  if (succeeded(answer)) return true;
   raise(SQL_HANDLE_STMT, handle_, connection_.dbc_, connection_.wide_, "executing a statement");
 }
 

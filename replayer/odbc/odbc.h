@@ -98,6 +98,7 @@ class Statement {
   std::string buffer_;           // of text(), kept for the next column
   enum class Known : std::uint8_t { no_answer_yet, text, bytes };
   bool as_bytes(int column);
+  [[nodiscard]] bool succeeded(short answer) const;
   std::vector<Known> as_bytes_;  // by column, of the present result
   long type_of(int column);
   std::vector<long> types_;  // by column, 0: not asked yet

@@ -170,6 +170,64 @@ TEST_F(ExactMariadb, AReplaceThatCollidesWithNothingIsAnInsert) {
   expect_equal(0);
 }
 
+TEST_F(ExactMariadb, AnErrorThatIsAWarningByItsStateIsToldAsTheBareDriverTellsIt) {
+  begin({"CREATE TABLE t (id INT PRIMARY KEY, e ENUM('a','b'), v INT)",
+         "CREATE TABLE g (id INT AUTO_INCREMENT PRIMARY KEY, e ENUM('a','b'), u INT UNIQUE)",
+         "INSERT INTO t VALUES (1, 'a', 1), (2, 'b', 2)"});
+  const StatementTexts refused = {
+      "INSERT INTO t VALUES (3, 'none such', 3)",
+      "INSERT INTO g (e) VALUES ('a'), ('none such')",
+      "INSERT INTO g (e) VALUES ('none such') RETURNING id",
+      "UPDATE t SET e = 'none such'",
+      "INSERT INTO g (e) VALUES ('a'), ('none such') RETURNING id",
+      "UPDATE t SET v = 7, e = 'none such' WHERE id = 1",
+      "REPLACE INTO t VALUES (1, 'z', 3)",
+      "REPLACE INTO g (e) VALUES ('none such')",
+      "INSERT INTO g (u) VALUES (1) ON DUPLICATE KEY UPDATE e = 'none such', u = u + 1",
+      "INSERT INTO g (e) VALUES ('z') ON DUPLICATE KEY UPDATE e = 'none such', u = u + 1",
+      "INSERT INTO t VALUES (1, 'a', 3) ON DUPLICATE KEY UPDATE e = 'none such'"};
+  Application bare(migration_->production());
+  bare.autocommit(false);
+  send({"INSERT INTO g (u) VALUES (1)"});
+  for (const bool autocommit : {true, false}) {
+    app_->autocommit(autocommit);
+    for (const std::string_view one : refused) {
+      raw::Statement expected(bare);
+      raw::Statement stmt(*app_);
+      const SQLRETURN ret = expected.run(std::string(one));
+      const std::string problems = expected.problems();
+      EXPECT_EQ(bare.rollback(), SQL_SUCCESS);
+      EXPECT_EQ(stmt.run(std::string(one)), ret) << one;
+      EXPECT_EQ(stmt.problems(), problems) << one;
+      send({"UPDATE t SET v = v + 1 WHERE id = 2"});
+      if (!autocommit) {
+        EXPECT_EQ(app_->commit(), SQL_SUCCESS);
+      }
+    }
+  }
+  expect_equal(0);
+}
+
+TEST_F(ExactMariadb, ValuesThatAModeWithoutStrictnessMakesFit) {
+  begin({"CREATE TABLE t (id INT PRIMARY KEY, n TINYINT, c CHAR(3), d DATE)",
+         "CREATE TABLE k (s SET('x','y'), n TINYINT)"});
+  send({"SET sql_mode = ''", "INSERT INTO t VALUES (1, 300, 'too long', 'x')",
+        "INSERT INTO t VALUES (2, 1, 'c', NULL), (3, -300, 'd', '2024-02-31')",
+        "INSERT INTO k VALUES ('x,q', 300)", "UPDATE t SET n = 999 WHERE n > 0"});
+  expect_equal(0);
+}
+
+TEST_F(ExactMariadb, AnEnumThatIsNoneOfItsValuesIsToldAsADivergence) {
+  begin({"CREATE TABLE t (id INT PRIMARY KEY, e ENUM('a','b'))"});
+  send({"SET sql_mode = ''", "INSERT INTO t VALUES (1, 'none'), (2, 'a')"});
+  app_.reset();
+  LiveMigration::tool({"verify", migration_->name()});
+  const auto status = migration_->status();
+  EXPECT_EQ(status["divergences"], 1) << status.dump(1);
+  EXPECT_EQ(status["rows_different"], 2) << status.dump(1);
+  migration_->expect_tool({"cancel"});
+}
+
 TEST_F(ExactMariadb, TriggersFireForRowsThatAnUpdateHasLeftAsTheyWere) {
   begin({"CREATE TABLE t (id INT PRIMARY KEY, v INT)", "CREATE TABLE o (id INT PRIMARY KEY, v INT)",
          "CREATE TABLE log (id INT PRIMARY KEY, n INT)",
