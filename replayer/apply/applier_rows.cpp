@@ -52,7 +52,10 @@ long long Applier::Impl::run_row(ShapePlan& plan, Verb verb, const RowEffect& ro
   if (verb == Verb::replace) {
     run(plan.sql(Verb::remove), plan.bind(Verb::remove, row));
     for (const auto& [text, key] : plan.removals(row)) run(text, key);
-    return run(plan.sql(Verb::insert), plan.bind(Verb::insert, row));
+    // SQLite: it may collide by an index over an expression or of some rows alone, too.
+    std::string insert = plan.sql(Verb::insert);
+    if (dialect.kind() == Dialect::sqlite) insert.replace(0, 6, "INSERT OR REPLACE");
+    return run(insert, plan.bind(Verb::insert, row));
   }
   const Verb first = verb == Verb::put ? Verb::update : verb;
   const auto rows = run(plan.sql(first), plan.bind(first, row));

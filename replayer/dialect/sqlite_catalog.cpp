@@ -1,7 +1,9 @@
 #include "replayer/dialect/sqlite_catalog.h"
 
+#include <algorithm>
 #include <cctype>
 #include <map>
+#include <numeric>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -28,9 +30,9 @@ WHERE l.schema = 'main' AND x.hidden <> 1
 ORDER BY l.name, x.cid)";
 
 constexpr std::string_view kUniqueKeys = R"(
-SELECT l.name, i.name, i.origin, k.name
+SELECT l.name, i.name, i.origin, k.name, i.partial
 FROM pragma_table_list l JOIN pragma_index_list(l.name) i JOIN pragma_index_info(i.name) k
-WHERE l.schema = 'main' AND i."unique" = 1 AND i.partial = 0
+WHERE l.schema = 'main' AND i."unique" = 1
 ORDER BY l.name, i.name, k.seqno)";
 
 constexpr std::string_view kForeignKeys = R"(
@@ -101,7 +103,9 @@ class Reader {
     }
   }
 
-  // A key over an expression has no column names: nothing that a row could be found by.
+  // A key over an expression has no column names, and one of some rows alone is none of the others:
+  // nothing that a row could be found by. All columns stand for it, so that it is known that rows
+  // collide by more than the primary key.
   void read_unique_keys() {
     std::map<std::pair<std::string, std::string>, std::vector<odbc::OptionalText>> keys;
     for (const auto& row : read_rows(db_, kUniqueKeys)) {
@@ -110,7 +114,7 @@ class Reader {
       if (row[2] == "pk") {
         key_indexed_[index_of(*table)] = true;
       } else {
-        keys[{*row[0], *row[1]}].push_back(row[3]);
+        keys[{*row[0], *row[1]}].push_back(row[4] == "0" ? row[3] : std::nullopt);
       }
     }
     for (const auto& [place, names] : keys) {
@@ -120,7 +124,14 @@ class Reader {
         const auto ordinal = name ? table->column(*name) : std::nullopt;
         if (ordinal) ordinals.push_back(*ordinal);
       }
-      if (ordinals.size() == names.size()) table->unique_keys.push_back(std::move(ordinals));
+      if (ordinals.size() != names.size()) {
+        ordinals.resize(table->columns.size());
+        std::iota(ordinals.begin(), ordinals.end(), std::uint32_t{0});
+      }
+      auto& all = table->unique_keys;
+      if (std::find(all.begin(), all.end(), ordinals) == all.end()) {
+        all.push_back(std::move(ordinals));
+      }
     }
   }
 

@@ -89,6 +89,20 @@ TEST_F(ExactSqlite, WhatBecomesOfCollisions) {
   expect_equal(2);
 }
 
+TEST_F(ExactSqlite, CollisionsByIndexesOverExpressionsAndOfSomeRows) {
+  begin({"CREATE TABLE t (id INTEGER PRIMARY KEY, v INT, w TEXT)",
+         "CREATE TABLE s (k TEXT COLLATE NOCASE PRIMARY KEY NOT NULL, v INT) WITHOUT ROWID",
+         "CREATE UNIQUE INDEX t_w ON t (lower(w))", "CREATE UNIQUE INDEX s_v ON s (v) WHERE v > 10",
+         "INSERT INTO t VALUES (1, 1, 'a'), (2, 2, 'b'), (3, 3, 'c')",
+         "INSERT INTO s VALUES ('x', 11), ('y', 12), ('z', 5)"});
+  send({"INSERT OR REPLACE INTO t VALUES (4, 4, 'A')", "REPLACE INTO t VALUES (2, 5, 'C')",
+        "INSERT OR IGNORE INTO t VALUES (9, 9, 'C'), (8, 8, 'd')",
+        "REPLACE INTO s VALUES ('X', 12)", "REPLACE INTO s VALUES ('w', 5), ('v', 5)",
+        "UPDATE OR REPLACE s SET v = 12 WHERE v = 5 AND k = 'w'",
+        "INSERT INTO s VALUES ('W', 3) ON CONFLICT (k) DO UPDATE SET v = v + 1"});
+  expect_equal(0);
+}
+
 TEST_F(ExactSqlite, GeneratedColumnsAndKeysAndReturning) {
   begin(
       {"CREATE TABLE g (id INTEGER PRIMARY KEY AUTOINCREMENT, a INT, b INT AS (a * 2) STORED,"

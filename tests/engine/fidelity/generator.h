@@ -79,5 +79,6 @@ class Generator {
 /// Of so many statements of a hundred only one engine has the form.
 inline constexpr int kOwnPercent = 30;
 std::vector<Sql> mariadb_statements(const Schema& schema, Random& random);
+std::vector<Sql> sqlite_statements(const Schema& schema, Random& random);
 
 }  // namespace fidelity

@@ -123,7 +123,7 @@ std::string table_ddl(Engine engine, const Table& table) {
   }
   if (!table.unique.empty()) out += table.unique + " INTEGER UNIQUE, ";
   if (!table.parent.empty()) out += "parent INTEGER, ";
-  if (table.key != Key::none) {
+  if (table.key != Key::none && table.key_type.find("PRIMARY KEY") == std::string::npos) {
     out += "PRIMARY KEY (" + table.key_columns[0];
     if (table.key == Key::pair) out += ", " + table.key_columns[1];
     out += "), ";
@@ -169,6 +169,7 @@ Schema make_schema(Engine engine, std::uint64_t seed, bool plain) {
     if (plain) make_plain(engine, &out.tables.back());
   }
   if (!plain && engine == Engine::mariadb) widen_mariadb(&out, random);
+  if (!plain && engine == Engine::sqlite) widen_sqlite(&out, random);
   return out;
 }
 

@@ -85,6 +85,7 @@ Schema make_schema(Engine engine, std::uint64_t seed, bool plain = false);
 
 /// What only one engine has. The tables that were there stay as they are.
 void widen_mariadb(Schema* schema, Random& random);
+void widen_sqlite(Schema* schema, Random& random);
 
 inline constexpr int kKeysMax = 40;  // chosen keys are drawn from so few that rows are hot
 

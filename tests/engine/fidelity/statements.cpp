@@ -369,8 +369,10 @@ Sql Generator::read() {
 }
 
 std::vector<Sql> make_statements(const Schema& schema, Random& random) {
-  if (schema.engine == Engine::mariadb && !schema.plain && random.chance(kOwnPercent)) {
-    return mariadb_statements(schema, random);
+  const bool own = !schema.plain && schema.engine != Engine::postgresql;
+  if (own && random.chance(kOwnPercent)) {
+    return schema.engine == Engine::mariadb ? mariadb_statements(schema, random)
+                                            : sqlite_statements(schema, random);
   }
   return {Generator(schema, random).make()};
 }
