@@ -1,6 +1,7 @@
 // What a session has been given before the application's first statement: by its connection string,
 // its role or its database. No text of the application's tells of it.
 #include <algorithm>
+#include <cstdlib>
 #include <string>
 #include <string_view>
 
@@ -27,6 +28,14 @@ constexpr const char* kAskPostgresql =
     "'(_timeout$|transaction_|^log_)' "
     "UNION ALL SELECT 'SET ROLE ' || quote_ident(current_setting('role')) WHERE "
     "current_setting('role') <> 'none') settings";
+
+constexpr unsigned long kReconnectOption = 1ul << 22;  // of Connector/ODBC
+
+// As libsqliteodbc and Connector/ODBC read their switches.
+bool is_yes(std::string_view value) {
+  return !value.empty() &&
+         std::string_view("YyTt123456789").find(value.front()) != std::string_view::npos;
+}
 
 int digit_of(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -64,9 +73,15 @@ std::string answer(const Session& session, SQLHSTMT statement) {
 }  // namespace
 
 void Session::learn_settings() {
+  const auto key = [&](const char* name) {
+    return real::connect_key(dbc.connect_text, dbc.settings.dsn, name);
+  };
+  if (dialect == Dialect::sqlite) makes_none = is_yes(key("NoTXN"));
   if (dialect == Dialect::mariadb) {
-    const std::string given = real::connect_key(dbc.connect_text, dbc.settings.dsn, "INITSTMT");
+    const std::string given = key("INITSTMT");
     if (!given.empty()) add_settings_of_batch(given);
+    connects_anew = is_yes(key("AUTO_RECONNECT")) ||
+                    (std::strtoul(key("OPTION").c_str(), nullptr, 10) & kReconnectOption) != 0;
     return;
   }
   if (dialect != Dialect::postgresql) return;

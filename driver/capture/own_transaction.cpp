@@ -6,7 +6,7 @@
 
 namespace understudy::capture {
 bool leave_autocommit(Session& session) {
-  if (!SQL_SUCCEEDED(real_set_autocommit(session.dbc, false))) return false;
+  if (session.makes_none || !SQL_SUCCEEDED(real_set_autocommit(session.dbc, false))) return false;
   session.transaction.flags |= kTransactionAutocommit;
   return true;
 }

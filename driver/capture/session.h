@@ -120,7 +120,14 @@ class Session {
     return on_shadow ? kShadowSchemaChanged : kSchemaChanged;
   }
   /// Whether each statement is a transaction of its own on the server.
-  [[nodiscard]] bool autocommitting() const { return dbc.autocommit && !transaction.by_text; }
+  [[nodiscard]] bool autocommitting() const {
+    return (dbc.autocommit || makes_none) && !transaction.by_text;
+  }
+  /// SQLite, NoTXN: the real driver makes no transaction, whatever it answers.
+  bool makes_none = false;
+  /// MariaDB, AUTO_RECONNECT: the real driver connects anew without a word, and the server then
+  /// commits each statement although the application has turned that off.
+  bool connects_anew = false;
 
   /// A forked child has no slot of its own yet: registers anew. Cheap otherwise.
   void check_process();
@@ -150,6 +157,9 @@ class Session {
   void keep_mark(bool idle);
   void release_mark();
 
+  /// After a write in a transaction of the application's, where the connection may have been made
+  /// anew: what was recorded of a transaction that is not there is given up, and counted.
+  void look_for_transaction();
   /// Runs `commit` in the exact order of the protocol: asks the server about a tainted transaction,
   /// seals what was recorded, commits, records the outcome.
   /// `goes_on`: another transaction follows at once, which has written already or is going to: the

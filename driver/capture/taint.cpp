@@ -177,6 +177,20 @@ void Session::settle_taint() {
   transaction.txn_id = new_transaction_id();  // the server's transaction is another one
 }
 
+// Of what was written before, nothing is left; the last write stands, however the application ends
+// what it takes for its transaction.
+void Session::look_for_transaction() {
+  const bool ask = connects_anew && transaction.recorded && !transaction.poisoned &&
+                   !transaction.prepared && !autocommitting() && !transaction.nothing_yet();
+  if (!ask || asks_open_transaction()) return;
+  if (transaction.chunks != 0) publish_abandon();
+  transaction.forget_entries();
+  transaction.chunks = 0;
+  transaction.txn_id = new_transaction_id();
+  record_settings();
+  note_uncaptured("connection-renewed");
+}
+
 // Connector/ODBC says HY001 of it, with the client library's code.
 bool Session::connection_lost() const {
   constexpr std::string_view kConnectionException = "08";

@@ -336,6 +336,7 @@ SQLRETURN run_write(Statement& stmt, Session& session, bool direct,
   const SQLRETURN ret = run_write_here(stmt, session, direct, unchanged, &opaque, &recorded);
   const Execution& execution = *stmt.execution;
   if (recorded && ret != SQL_NEED_DATA) session.keep_row_count(stmt, ret);
+  if (recorded && done(ret)) session.look_for_transaction();
   if (opaque) session.after_opaque(execution.classification(), execution.text(), done(ret));
   if (done(ret) && execution.classification().holds) session.held_changed(execution.text());
   return ret;

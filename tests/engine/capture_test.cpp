@@ -614,6 +614,21 @@ TEST_P(CapturedValue, ArrivesAsNull) {
 
 // --- PostgreSQL alone ---
 
+// With NoTXN libsqliteodbc makes none, and commits each statement whatever the application has set.
+TEST(CaptureSqlite, ADriverThatMakesNoTransactionsEndsRecording) {
+  Production production(Dialect::sqlite);
+  production.define({"CREATE TABLE items (id INTEGER PRIMARY KEY)"});
+  production.record();
+  Application app(production.through() + "NoTXN=1;");
+  app.autocommit(false);
+  RUN(app, "SELECT id FROM items");
+  EXPECT_EQ(production.mode(), Mode::record);
+  RUN(app, "INSERT INTO items VALUES (1)");
+  EXPECT_TRUE(SQL_SUCCEEDED(app.rollback()));
+  EXPECT_EQ(production.scalar("SELECT count(*) FROM items"), "1");
+  EXPECT_EQ(production.mode(), Mode::invalid);
+}
+
 TEST(CapturePostgresql, ATransactionCarriesTheServersId) {
   Production production(Dialect::postgresql);
   production.define(

@@ -64,9 +64,11 @@ class HandlesTest : public testing::TestWithParam<Dialect> {
 };
 
 INSTANTIATE_TEST_SUITE_P(Engines, HandlesTest,
-                         testing::Values(Dialect::postgresql, Dialect::sqlite),
+                         testing::Values(Dialect::postgresql, Dialect::sqlite, Dialect::mariadb),
                          [](const auto& one) {
-                           return one.param == Dialect::sqlite ? "Sqlite" : "Postgres";
+                           return one.param == Dialect::sqlite    ? "Sqlite"
+                                  : one.param == Dialect::mariadb ? "Mariadb"
+                                                                  : "Postgres";
                          });
 
 std::string insert(int id) {
@@ -152,9 +154,14 @@ TEST(Handles, AnEndOnTheEnvironmentEndsAllItsConnections) {
   for (const auto& one : seen.transactions) EXPECT_EQ(one.outcome, Outcome::committed);
 }
 
-TEST(Handles, TwoRealDriversLiveInOneEnvironment) {
+/// The second of two real drivers, beside psqlodbc.
+class TwoDrivers : public testing::TestWithParam<Dialect> {};
+
+INSTANTIATE_TEST_SUITE_P(Handles, TwoDrivers, testing::Values(Dialect::sqlite, Dialect::mariadb));
+
+TEST_P(TwoDrivers, LiveInOneEnvironment) {
   Production left(Dialect::postgresql);
-  Production right(Dialect::sqlite);
+  Production right(GetParam());
   for (Production* one : {&left, &right}) {
     one->define({"CREATE TABLE items (id integer PRIMARY KEY, v integer)"});
     one->record();
@@ -170,10 +177,10 @@ TEST(Handles, TwoRealDriversLiveInOneEnvironment) {
   EXPECT_EQ(right.drain().texts(), std::vector<std::string>{insert(2)});
 }
 
-TEST(Handles, AnEndOnTheEnvironmentEndsTheTransactionsOfTwoRealDrivers) {
+TEST_P(TwoDrivers, AnEndOnTheEnvironmentEndsTheTransactionsOfBoth) {
   for (const SQLSMALLINT completion : {SQL_COMMIT, SQL_ROLLBACK}) {
     Production left(Dialect::postgresql);
-    Production right(Dialect::sqlite);
+    Production right(GetParam());
     for (Production* one : {&left, &right}) {
       one->define({"CREATE TABLE items (id integer PRIMARY KEY, v integer)"});
       one->record();
@@ -672,9 +679,13 @@ std::string section_with(const std::string& key, const std::string& value) {
   return name;
 }
 
-TEST(Handles, EachThreadingLevelOfTheDriverManagerRecordsAll) {
+class Threads : public testing::TestWithParam<Dialect> {};
+
+INSTANTIATE_TEST_SUITE_P(Handles, Threads, testing::Values(Dialect::postgresql, Dialect::mariadb));
+
+TEST_P(Threads, AreRecordedAtEachLevelOfTheDriverManager) {
   for (const char* level : {"0", "1", "2", "3"}) {
-    Production production(Dialect::postgresql, {{"Driver", section_with("Threading", level)}});
+    Production production(GetParam(), {{"Driver", section_with("Threading", level)}});
     production.define({"CREATE TABLE items (id integer PRIMARY KEY, v integer)"});
     production.record();
     Application app(production.through());

@@ -165,7 +165,7 @@ void add_connection_cases(Cases& all) {
   add("DisconnectsWithStatementsAlive", disconnects_with_statements_alive);
   add("DisconnectsWithAnOpenTransaction", disconnects_with_an_open_transaction);
   add("CancelsFromAnotherThread", cancels_from_another_thread, kPostgres);
-  add("ThreadsShareAConnection", threads_share_a_connection, kPostgres);
+  add("ThreadsShareAConnection", threads_share_a_connection);
 }
 
 }  // namespace understudy::parity

@@ -247,6 +247,26 @@ void connection_lost_under_autocommit(Program& p) {
   lose_between_statements(p, true);
 }
 
+// Connector/ODBC connects anew by itself, and the server commits each statement then.
+void connection_made_anew(Program& p) {
+  if (!p.connect("OPTION=4194304;")) return;
+  SQLHDBC lost = p.alloc_dbc();
+  p.driver_connect(lost, "DSN=" + p.dsn() + ";OPTION=4194304");
+  p.set_connect_attr(lost, SQL_ATTR_AUTOCOMMIT, SQL_AUTOCOMMIT_OFF);
+  SQLHSTMT h = p.stmt(lost);
+  p.exec(h, "INSERT INTO $T (id, name, price) VALUES (1, 'lost', 1)");
+  end_session(p, lost, p.dbc);
+  p.end_tran(SQL_HANDLE_DBC, lost, SQL_COMMIT);
+  p.exec(h, "INSERT INTO $T (id, name, price) VALUES (2, 'kept', 1)");
+  p.end_tran(SQL_HANDLE_DBC, lost, SQL_ROLLBACK);
+  p.exec(h, "INSERT INTO $T (id, name, price) VALUES (3, 'kept', 1)");
+  p.end_tran(SQL_HANDLE_DBC, lost, SQL_COMMIT);
+  p.drop(h);
+  p.disconnect(lost);
+  p.free_dbc(lost);
+  p.query("SELECT id, name, price FROM $T ORDER BY id");
+}
+
 void busy_database(Program& p) {
   if (!p.connect("Timeout=50;")) return;
   const auto [other, a, b] = begin_two(p, ";Timeout=50;");
@@ -293,6 +313,7 @@ void add_error_cases(Cases& all) {
   add("ConnectionLostBeforeCommit", connection_lost_before_commit, kPostgres | kMaria);
   add("ConnectionLostBeforeStatement", connection_lost_before_statement, kPostgres | kMaria);
   add("ConnectionLostUnderAutocommit", connection_lost_under_autocommit, kPostgres | kMaria);
+  add("ConnectionMadeAnew", connection_made_anew, kMaria, true);
   add("BusyDatabase", busy_database, kSqlite, true);
   all.push_back(
       {"Errors",

@@ -37,6 +37,9 @@ constexpr Known kRemainders[] = {
     {"Maria", "mariabatchesnottoldapart", Compared::nothing,
      "data at execution of several statements in one text is counted: Connector/ODBC runs those "
      "before the one that waits, and runs them again when the data is there"},
+    {"Maria", "connectionmadeanew", Compared::nothing,
+     "where Connector/ODBC connects anew by itself (AUTO_RECONNECT) in a transaction, what of it "
+     "was lost and what the server has committed is not known, and counted"},
     {"Postgres", "callsthatcommit", Compared::nothing,
      "a procedure that ends transactions is counted, not recorded"},
     {"Postgres", "batchesnottoldapart", Compared::nothing,
