@@ -58,7 +58,9 @@ std::optional<SQLRETURN> record_kept(const Work& work, Slice slice, const RunsSl
   const SQLLEN count = rows_changed(work, ret);
   begin_entry(work, slice.first);
   const SQLLEN rows = append_kept(work.stmt, work.session, *work.plan.analysis);
-  if (rows == count || (rows >= 0 && counts_found_rows(work.stmt))) {
+  // Where the server counts what it has found, too, the rows are asked for when some have not
+  // changed.
+  if (rows == count) {
     settle_entry(work, ret, rows);
     return settle_own(work, slice, ret, count);
   }

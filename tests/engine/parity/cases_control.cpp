@@ -399,6 +399,8 @@ void found_rows_as_counts(Program& p) {
     p.run("UPDATE $T SET note = 'one' WHERE id <= 2");
     p.run("UPDATE $T SET note = 'one' WHERE id <= 2");
     p.run("UPDATE $T SET note = note");
+    p.run("UPDATE $T SET note = {fn CONCAT('b', note)} WHERE id = 4");
+    p.run("UPDATE $T SET note = {fn UCASE(note)} WHERE note = 'bfour'");
     p.run("INSERT INTO $T (id, note) VALUES (1, 'one') ON DUPLICATE KEY UPDATE note = 'one'");
     p.run("INSERT INTO $T (id, note) VALUES (1, 'one') ON DUPLICATE KEY UPDATE note = 'two'");
     p.query("SELECT ROW_COUNT()");
