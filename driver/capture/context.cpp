@@ -54,6 +54,31 @@ sql::SearchPath path_after(const std::vector<std::string>& context, Dialect dial
   return another_role && path.kind == sql::SearchPath::Kind::usual ? unknown : path;
 }
 
+// MariaDB: SET sql_mode = '...', which leaves texts with quotes and backslashes as they are.
+bool sets_mode_without_quotes(std::string_view statement) {
+  sql::Lexer lexer(statement, Dialect::mariadb);
+  if (!lexer.next().is_word("SET")) return false;
+  sql::Token token = lexer.next();
+  if (token.is_word("SESSION") || token.is_word("LOCAL")) token = lexer.next();
+  if (!token.is_word("SQL_MODE") || !lexer.next().is('=')) return false;
+  token = lexer.next();
+  const bool literal = token.text.size() >= 2 && token.text.front() == '\'';
+  if (!literal || lexer.next().kind != sql::TokenKind::end) return false;
+  const std::string modes = sql::ascii_upper(token.text.substr(1, token.text.size() - 2));
+  for (std::size_t at = 0; at <= modes.size();) {
+    const std::size_t end = std::min(modes.find(',', at), modes.size());
+    const std::string_view mode = std::string_view(modes).substr(at, end - at);
+    const bool known = mode.empty() || mode.starts_with("STRICT_") ||
+                       mode.starts_with("NO_ZERO_") || mode.starts_with("NO_AUTO_") ||
+                       mode == "NO_ENGINE_SUBSTITUTION" || mode == "ERROR_FOR_DIVISION_BY_ZERO" ||
+                       mode == "ONLY_FULL_GROUP_BY" || mode == "ALLOW_INVALID_DATES" ||
+                       mode == "TRADITIONAL";
+    if (!known) return false;
+    at = end + 1;
+  }
+  return true;
+}
+
 bool is_prepare(std::string_view statement) {
   return sql::prepared_name(statement).has_value();
 }
@@ -214,7 +239,11 @@ void Session::settings_changed() {
   };
   anything_changed_ = dialect == Dialect::generic &&
                       std::any_of(context.begin(), context.end(), sets_more_than_isolation);
-  mode_changed_ = changed("SQL_MODE");
+  mode_changed_ =
+      dialect == Dialect::mariadb &&
+      std::any_of(context.begin(), context.end(), [](const auto& one) {
+        return mentions(one, Dialect::mariadb, {"SQL_MODE"}) && !sets_mode_without_quotes(one);
+      });
   zone_changed_ = changed("TIME_ZONE");
 }
 

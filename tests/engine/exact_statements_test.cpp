@@ -222,6 +222,22 @@ TEST_F(ExactMariadb, AnErrorThatIsAWarningByItsStateIsToldAsTheBareDriverTellsIt
   expect_equal(0);
 }
 
+TEST_F(ExactMariadb, ModesThatDoNotTouchQuotesLeaveEveryTextAsItIs) {
+  begin({"CREATE TABLE k (a VARCHAR(40), r DOUBLE)"});
+  send({"SET sql_mode = 'STRICT_TRANS_TABLES,NO_ZERO_DATE,NO_ENGINE_SUBSTITUTION'",
+        "INSERT INTO k VALUES ('{\"a\": [1, \\\\]}', RAND())",
+        "SET SESSION sql_mode = 'TRADITIONAL'", "UPDATE k SET a = CONCAT(a, '[\"]')",
+        "SET sql_mode = ''", "INSERT INTO k SELECT a, RAND() FROM k WHERE a <> '\"'"});
+  expect_equal(0);
+}
+
+TEST_F(ExactMariadb, QuotesThatAModeReadsDifferentlyAreOpaque) {
+  begin({"CREATE TABLE k (a VARCHAR(40), b INT)"});
+  send({"SET sql_mode = 'STRICT_ALL_TABLES,ANSI_QUOTES'", "INSERT INTO k (\"a\") VALUES ('x')",
+        "SET sql_mode = 'NO_BACKSLASH_ESCAPES'", "INSERT INTO k (a) VALUES ('\\')"});
+  expect_equal(2);
+}
+
 TEST_F(ExactMariadb, ValuesThatAModeWithoutStrictnessMakesFit) {
   begin({"CREATE TABLE t (id INT PRIMARY KEY, n TINYINT, c CHAR(3), d DATE)",
          "CREATE TABLE k (s SET('x','y'), n TINYINT)"});

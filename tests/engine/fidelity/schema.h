@@ -55,7 +55,8 @@ struct Table {
   std::string unique;                    // one integer column that is unique; empty: none
   std::string parent;                    // the table whose `id` the column `parent` refers to
   std::string parent_rule = "ON DELETE CASCADE";
-  bool opaque_moves = false;  // an UPDATE of its keys by a range is opaque
+  // An UPDATE of its keys by a range is opaque, and what stays so of one with ORDER BY and LIMIT.
+  bool opaque_moves = false;
 
   // Where the first column of the key is of a type of the engine's own.
   std::string key_type;

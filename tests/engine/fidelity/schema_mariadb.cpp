@@ -128,7 +128,7 @@ const std::vector<Type>& types() {
        },
        "('t')"},
       {"MEDIUMBLOB", [](Random& r) {
-         return r.pick({"x'00'", "''", "REPEAT(x'00ff', 999)"});
+         return r.pick({"x'00'", "''", "REPEAT(x'00ff', 99)"});
        }}};
   return all;
 }
