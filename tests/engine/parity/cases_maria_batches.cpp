@@ -476,6 +476,11 @@ void calls_with_results(Program& p) {
             "SELECT ROW_COUNT()");
 }
 
+// NO_CACHE and FORWARD_ONLY: Connector/ODBC leaves rows with the server until they are fetched.
+void calls_with_rows_left_there(Program& p) {
+  if (p.connect("OPTION=3145728;")) calls_with_results(p);
+}
+
 /// A program that looks at the first of them, or at none, and goes on.
 void calls_with_results_left_unread(Program& p) {
   for (const bool on : {true, false}) {
@@ -597,6 +602,12 @@ void add_maria_batch_cases(Cases& all) {
                  kMaria,
                  {std::begin(kSending), std::end(kSending)},
                  calls_with_results});
+  all.push_back({"Maria",
+                 "CallsWithRowsLeftThere",
+                 kMaria,
+                 {std::begin(kSending), std::end(kSending)},
+                 calls_with_rows_left_there,
+                 true});
   all.push_back({"Maria",
                  "CallsWithResultsLeftUnread",
                  kMaria,
