@@ -57,8 +57,8 @@ bool sets_characters(std::string_view statement) {
          words.starts_with("SET CHARSET");
 }
 
-// What follows SET, and SESSION or LOCAL behind it, up to the first character that is of no name, in
-// small letters.
+// What follows SET, and SESSION or LOCAL behind it, up to the first character that is of no name,
+// in small letters.
 std::string name_set(std::string_view statement) {
   const auto word = [&statement] {
     std::string out;

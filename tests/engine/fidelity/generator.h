@@ -1,6 +1,8 @@
 // One random statement on one table, in the SQL of the schema's engine: what all engines share.
 #pragma once
 
+#include <utility>
+
 #include "tests/engine/fidelity/schema.h"
 
 namespace fidelity {
@@ -17,7 +19,7 @@ std::string key_value(const Table& table, Random& random);
 class Generator {
  public:
   Generator(const Schema& schema, Random& random)
-      : Generator(schema, random, random.of(schema.tables)) {}
+      : Generator(schema, random, any_table(schema, random)) {}
   Generator(const Schema& schema, Random& random, const Table& table)
       : engine_(schema.engine),
         schema_(schema),
@@ -25,12 +27,18 @@ class Generator {
         table_(table),
         name_(table.name) {}
 
+  static const Table& any_table(const Schema& schema, Random& random);
+
   /// Any statement of those below.
   Sql make();
 
   Sql insert() { return {"INSERT INTO " + name_ + columns() + " VALUES " + row(), {}}; }
 
- protected:
+  [[nodiscard]] const Table& table() const { return table_; }
+  /// What it writes instead of the table itself, such as one of its partitions.
+  void write_to(std::string name) { name_ = std::move(name); }
+  [[nodiscard]] const std::string& name() const { return name_; }
+
   [[nodiscard]] bool pg() const { return engine_ == Engine::postgresql; }
   [[nodiscard]] bool generates() const { return table_.key == Key::generated; }
 
@@ -69,6 +77,7 @@ class Generator {
   Sql merge();
   Sql read();
 
+ protected:
   const Engine engine_;
   const Schema& schema_;
   Random& random_;

@@ -2,6 +2,8 @@
 
 #include <stdexcept>
 
+#include "tests/engine/fidelity/postgresql.h"
+
 namespace fidelity {
 namespace {
 
@@ -170,6 +172,7 @@ Schema make_schema(Engine engine, std::uint64_t seed, bool plain) {
   }
   if (!plain && engine == Engine::mariadb) widen_mariadb(&out, random);
   if (!plain && engine == Engine::sqlite) widen_sqlite(&out, random);
+  if (!plain && engine == Engine::postgresql) widen_postgresql(&out, random);
   return out;
 }
 

@@ -62,6 +62,8 @@ struct Table {
   std::string key_type;
   std::string (*key_literal)(Random&) = nullptr;
 
+  bool random = true;  // whether any statement may be sent to it
+  bool triggers = false;
   std::string rest;  // of its definition: columns and constraints that statements do not name
   std::string tail;  // behind its definition
   std::string view;  // PostgreSQL: through which it is written as well

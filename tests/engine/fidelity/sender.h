@@ -10,4 +10,7 @@ namespace fidelity {
 /// Throws plain::Error where the driver refuses. One connection belongs to one thread.
 void send(plain::Connection& connection, Engine engine, const Sql& sql, Random& random);
 
+/// A text that is not prepared.
+void send_at_once(plain::Connection& connection, const std::string& text);
+
 }  // namespace fidelity

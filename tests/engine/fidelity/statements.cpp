@@ -1,4 +1,5 @@
 #include "tests/engine/fidelity/generator.h"
+#include "tests/engine/fidelity/postgresql.h"
 
 namespace fidelity {
 namespace {
@@ -80,6 +81,13 @@ std::string key_value(const Table& table, Random& random) {
   return table.key == Key::text ? "'k" + std::to_string(number) + "'" : std::to_string(number);
 }
 
+const Table& Generator::any_table(const Schema& schema, Random& random) {
+  for (;;) {
+    const Table& table = random.of(schema.tables);
+    if (table.random) return table;
+  }
+}
+
 Sql Generator::make() {
   // The more often one stands here, the more often it is drawn.
   using Make = Sql (Generator::*)();
@@ -97,7 +105,8 @@ Sql Generator::make() {
                                         &Generator::upsert,        &Generator::upsert,
                                         &Generator::joined,        &Generator::read,
                                         &Generator::update_key};
-  if (pg() && random_.chance(20)) return random_.chance(60) ? writing_with() : merge();
+  if (pg() && random_.chance(20))
+    return random_.chance(60) || table_.triggers ? writing_with() : merge();
   if (!table_.view.empty() && random_.chance(10)) return through_view();
   return (this->*random_.of(all))();
 }
@@ -310,7 +319,7 @@ bool Generator::is_related() const {
 }
 
 Sql Generator::writing_with() {
-  const Table& other = random_.of(schema_.tables);
+  const Table& other = any_table(schema_, random_);
   if (&other == &table_ && is_related()) return insert();
   Generator second(schema_, random_, other);
   if (random_.chance(30)) {
@@ -369,8 +378,10 @@ Sql Generator::read() {
 }
 
 std::vector<Sql> make_statements(const Schema& schema, Random& random) {
-  const bool own = !schema.plain && schema.engine != Engine::postgresql;
-  if (own && random.chance(kOwnPercent)) {
+  if (schema.engine == Engine::postgresql && !schema.plain) {
+    return postgresql_statements(schema, random);
+  }
+  if (!schema.plain && random.chance(kOwnPercent)) {
     return schema.engine == Engine::mariadb ? mariadb_statements(schema, random)
                                             : sqlite_statements(schema, random);
   }
@@ -381,6 +392,9 @@ std::vector<Sql> first_rows(const Schema& schema, Random& random) {
   std::vector<Sql> out;
   for (int i = 0; i < 40 * static_cast<int>(schema.tables.size()); ++i) {
     out.push_back(Generator(schema, random).insert());
+  }
+  if (schema.engine == Engine::postgresql && !schema.plain) {
+    out.push_back({"INSERT INTO calls SELECT n, 0 FROM generate_series(0, 40) AS n", {}});
   }
   return out;
 }
