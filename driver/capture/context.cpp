@@ -1,6 +1,7 @@
 // What a session has set: the statements that the shadow's session needs before the same statements
 // mean the same there.
 #include <algorithm>
+#include <iterator>
 #include <set>
 
 #include "driver/capture/session.h"
@@ -187,6 +188,24 @@ void Session::add_context(std::string statement) {
   const bool nothing = transaction.nothing_yet();
   transaction.entries.add_context(context);
   if (nothing) transaction.first_statement = transaction.entries.entries();
+}
+
+// `learned`: what was set before the session's own texts; nullptr: it is not known.
+void Session::set_before(std::vector<std::string>* learned) {
+  // What the server tells now may end with the transaction, and hide what is set besides.
+  if (learned == nullptr || transaction.settings_before) {
+    names_lost_ = true;
+    return settings_changed();
+  }
+  learned->insert(learned->end(), std::make_move_iterator(context.begin()),
+                  std::make_move_iterator(context.end()));
+  context = std::move(*learned);
+  keep_last_of_each(&context, dialect);
+  if (context.size() > kContextMax) {
+    context.resize(kContextMax);
+    settings_lost_ = true;
+  }
+  settings_changed();
 }
 
 void Session::record_settings() {

@@ -2,6 +2,7 @@
 // its role or its database. No text of the application's tells of it.
 #include <algorithm>
 #include <cstdlib>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -53,49 +54,53 @@ std::string from_hexadecimal(std::string_view digits) {
   return out;
 }
 
-// The first column of the only row; nothing when there is none, or more than is read.
-std::string answer(const Session& session, SQLHSTMT statement) {
+// The first column of the only row; nothing when it cannot be read, or is more than is read.
+std::optional<std::string> answer(const Session& session, SQLHSTMT statement) {
   const real::Entries& fn = session.dbc.library->fn;
   if (!SQL_SUCCEEDED(
           real_exec_direct(*session.dbc.library, statement, kAskPostgresql, session.dbc.wide)) ||
       fn.Fetch == nullptr || fn.GetData == nullptr || !SQL_SUCCEEDED(fn.Fetch(statement))) {
-    return {};
+    return std::nullopt;
   }
   std::string text(kAnswerBytesMax, '\0');
   SQLLEN length = 0;
   const SQLRETURN ret =
       fn.GetData(statement, 1, SQL_C_CHAR, text.data(), static_cast<SQLLEN>(text.size()), &length);
-  if (ret != SQL_SUCCESS || length < 0) return {};
+  if (ret == SQL_SUCCESS && length == SQL_NULL_DATA) return std::string();
+  if (ret != SQL_SUCCESS || length < 0) return std::nullopt;
   text.resize(static_cast<std::size_t>(length));
-  return text;
+  return from_hexadecimal(text);
 }
 
 }  // namespace
 
-void Session::learn_settings() {
+void Session::settings_by_connecting() {
   const auto key = [&](const char* name) {
     return real::connect_key(dbc.connect_text, dbc.settings.dsn, name);
   };
   if (dialect == Dialect::sqlite) makes_none = is_yes(key("NoTXN"));
-  if (dialect == Dialect::mariadb) {
-    const std::string given = key("INITSTMT");
-    if (!given.empty()) add_settings_of_batch(given);
-    connects_anew = is_yes(key("AUTO_RECONNECT")) ||
-                    (std::strtoul(key("OPTION").c_str(), nullptr, 10) & kReconnectOption) != 0;
-    return;
-  }
+  if (dialect != Dialect::mariadb) return;
+  const std::string given = key("INITSTMT");
+  if (!given.empty()) add_settings_of_batch(given);
+  connects_anew = is_yes(key("AUTO_RECONNECT")) ||
+                  (std::strtoul(key("OPTION").c_str(), nullptr, 10) & kReconnectOption) != 0;
+}
+
+void Session::learn_settings() {
+  if (settings_learned_ || on_shadow) return;
+  settings_learned_ = true;
   if (dialect != Dialect::postgresql) return;
   SQLHSTMT statement = question();
-  if (statement == SQL_NULL_HSTMT) return;
-  const std::string all = from_hexadecimal(answer(*this, statement));
+  std::optional<std::string> all;
+  if (statement != SQL_NULL_HSTMT) all = answer(*this, statement);
   drop_question();
-  if (!dbc.autocommit) real_end_tran(dbc, SQL_ROLLBACK);
-  for (std::size_t at = 0; at < all.size();) {
-    const std::size_t end = std::min(all.find(kSeparator, at), all.size());
-    add_context(all.substr(at, end - at));
+  std::vector<std::string> learned;
+  for (std::size_t at = 0; all && at < all->size();) {
+    const std::size_t end = std::min(all->find(kSeparator, at), all->size());
+    learned.push_back(all->substr(at, end - at));
     at = end + 1;
   }
-  transaction.settings_before.reset();
+  set_before(all ? &learned : nullptr);
 }
 
 }  // namespace understudy::capture

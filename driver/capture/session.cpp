@@ -72,7 +72,7 @@ std::unique_ptr<Session> Session::join(Connection& dbc, bool up) {
   std::unique_ptr<Session> session(new Session(dbc, home, std::move(*map), *slot));
   if (!up) return session;
   session->dialect = session->own_dialect_ = dialect_of(dbc);
-  session->learn_settings();
+  session->settings_by_connecting();
   return session;
 }
 
@@ -201,6 +201,7 @@ BeginWrite Session::begin_write(std::uint64_t deadline_ns, bool* timed_out) {
     header().uncaptured.fetch_add(1, std::memory_order_relaxed);
     how = BeginWrite::unrecorded;
   }
+  if (how == BeginWrite::recorded) learn_settings();
   transaction.recorded = how == BeginWrite::recorded;
   if (transaction.recorded) settle_dialect();
   if (transaction.recorded) {

@@ -135,8 +135,14 @@ class Session {
   /// query timeout (0: none); `timed_out` says that it passed while the migration held writers.
   BeginWrite begin_write(std::uint64_t deadline_ns, bool* timed_out);
   // --- what the session has set; see context.cpp ---
-  /// What the connection string, the role or the environment has set: as if texts had.
+  /// What a connection string of MariaDB has set: as if texts had.
+  void settings_by_connecting();
+  /// PostgreSQL: what the connection string, the role or the database has set, once: the server is
+  /// asked before the session's first recorded write, or before it moves to the shadow. Where that
+  /// cannot be told from what the transaction has set, or nobody answers, names are not resolved
+  /// any more.
   void learn_settings();
+  [[nodiscard]] bool knows_settings() const { return settings_learned_; }
   /// A statement about the session's settings has succeeded: what follows depends on it.
   void add_context(std::string statement);
   /// Whether quotes and backslashes of a text mean what they mean by default.
@@ -249,7 +255,10 @@ class Session {
   std::uint64_t next_transaction_ = 1;
   std::set<std::string, std::less<>> temporary_;
   bool temporary_unknown_ = false;  // one has a name that is not known, or there are too many
-  bool names_lost_ = false;         // something may have set the search path unseen
+  void set_before(std::vector<std::string>* learned);
+
+  bool settings_learned_ = false;
+  bool names_lost_ = false;  // something may have set the search path unseen
   bool mode_changed_ = false;
   bool zone_changed_ = false;
   bool anything_changed_ = false;  // generic: a setting, of which nothing is known

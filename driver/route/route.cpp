@@ -182,14 +182,15 @@ Status open_other_side(Session& session, Handle& reporter) {
   return opened;
 }
 
-// What its texts did not show. A transaction in which nothing has run yet must stay as it is: the
-// application may still choose its isolation level.
-void learn_held(Session& session) {
+// `ask` asks for what the session's texts did not show. A transaction in which nothing has run yet
+// must stay as it is: the application may still choose its isolation level.
+template <class Ask>
+void learn(Session& session, Ask ask) {
   const capture::Transaction& transaction = session.transaction;
   const bool untouched = !session.autocommitting() && !transaction.writing &&
                          !transaction.has_read.load(std::memory_order_relaxed);
   if (untouched && transaction.by_text) return;
-  session.learn_held();
+  ask();
   if (untouched) capture::real_end_tran(session.dbc, SQL_ROLLBACK);
 }
 
@@ -197,7 +198,10 @@ void learn_held(Session& session) {
 void prepare(Session& session, Handle& reporter) {
   State& state = session.route;
   const Status opened = open_other_side(session, reporter);
-  learn_held(session);
+  learn(session, [&] {
+    session.learn_settings();
+    session.learn_held();
+  });
   // The present side is still in use: this is not the application's error.
   reporter.diagnostics.clear();
   state.failed.store(!opened.ok());
@@ -352,6 +356,7 @@ bool move(Session& session, SQLRETURN* ret, Handle& reporter) {
   }
   const std::string switched = switched_to(session);
   const Dialect before = capture::dialect_of(session.dbc);
+  if (!session.knows_settings()) learn(session, [&] { session.learn_settings(); });
   swap_sides(session);
   replay_attributes(session);
   // The settings of one engine mean nothing on another.
