@@ -122,6 +122,42 @@ bool is_local(std::string_view statement) {
   return what.is_word("LOCAL") || what.is_word("TRANSACTION") || what.is_word("CONSTRAINTS");
 }
 
+// Of the transaction alone, and of nothing that a statement means.
+bool sets_transaction(std::string_view statement) {
+  sql::Lexer lexer(statement, Dialect::postgresql);
+  if (!lexer.next().is_word("SET")) return false;
+  const sql::Token what = lexer.next();
+  return what.is_word("TRANSACTION") || what.is_word("CONSTRAINTS");
+}
+
+// PostgreSQL: settings that decide how a value is written as text, and under which it is written as
+// rows are read.
+struct Format {
+  std::string_view name;
+  std::initializer_list<std::string_view> usual;
+};
+const Format kFormats[] = {{"DATESTYLE", {"ISO", "DEFAULT"}},
+                           {"INTERVALSTYLE", {"POSTGRES", "DEFAULT"}},
+                           {"EXTRA_FLOAT_DIGITS", {"1", "2", "3", "DEFAULT"}},
+                           {"BYTEA_OUTPUT", {"HEX", "DEFAULT"}}};
+
+bool leaves_usual(const Format& format, const std::vector<std::string>& context) {
+  bool changed = false;
+  for (const std::string& one : context) {
+    RawWords words(one);
+    bool resets = false;
+    bool named = false;
+    bool usual = false;
+    for (bool first = true; words.next(); first = false) {
+      resets = resets || (first && words.is({"RESET", "DISCARD"}));
+      named = named || words.is({format.name}) || (resets && words.is({"ALL"}));
+      usual = usual || (named && words.is(format.usual));
+    }
+    if (named) changed = !resets && (!usual || one.find('-') != std::string::npos);
+  }
+  return changed;
+}
+
 // Of two statements with the same name the later one alone is needed. PostgreSQL: what SET names;
 // otherwise the statement itself.
 std::string name_of(const std::string& statement, Dialect dialect) {
@@ -190,17 +226,24 @@ void Session::add_context(std::string statement) {
   if (nothing) transaction.first_statement = transaction.entries.entries();
 }
 
-// `learned`: what was set before the session's own texts; nullptr: it is not known.
+// `learned`: what is set now, before the session's own texts; nullptr: it is not known. Where the
+// open transaction has set something, that may hide what is so besides: learned for this
+// transaction alone, and asked for again in the next one.
 void Session::set_before(std::vector<std::string>* learned) {
-  // What the server tells now may end with the transaction, and hide what is set besides.
-  if (learned == nullptr || transaction.settings_before) {
+  if (learned == nullptr) {
     names_lost_ = true;
     return settings_changed();
   }
+  const bool open = transaction.settings_before.has_value();
+  if (open && !std::all_of(context.begin(), context.end(), sets_transaction)) {
+    settings_learned_ = false;
+    for (std::string& one : *learned) one.insert(std::string_view("SET ").size(), "LOCAL ");
+  }
+  if (open) *transaction.settings_before += learned->size();
   learned->insert(learned->end(), std::make_move_iterator(context.begin()),
                   std::make_move_iterator(context.end()));
   context = std::move(*learned);
-  keep_last_of_each(&context, dialect);
+  if (!open) keep_last_of_each(&context, dialect);
   if (context.size() > kContextMax) {
     context.resize(kContextMax);
     settings_lost_ = true;
@@ -258,6 +301,9 @@ void Session::settings_changed() {
   };
   anything_changed_ = dialect == Dialect::generic &&
                       std::any_of(context.begin(), context.end(), sets_more_than_isolation);
+  formats_changed_ = dialect == Dialect::postgresql &&
+                     std::any_of(std::begin(kFormats), std::end(kFormats),
+                                 [this](const Format& one) { return leaves_usual(one, context); });
   mode_changed_ =
       dialect == Dialect::mariadb &&
       std::any_of(context.begin(), context.end(), [](const auto& one) {
@@ -305,7 +351,7 @@ bool Session::quotes_as_usual(std::string_view text) const {
 }
 
 bool Session::reads_as_usual(std::string_view text, const sql::Analysis& analysis) const {
-  if (anything_changed_) return false;
+  if (anything_changed_ || formats_changed_) return false;
   if (!quotes_as_usual(text)) return false;
   // Rows are read and written without regard to the zone.
   if (!zone_changed_ || analysis.verdict == Verdict::effects) return true;

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "driver/capture/session.h"
+#include "driver/sql/dialects.h"
 
 namespace understudy::capture {
 
@@ -125,6 +126,20 @@ SQLLEN value_bytes(const BoundValue& bound) {
   if (bound.indicator >= 0) return bound.indicator;
   if (bound.indicator != SQL_NTS || bound.c_type == SQL_C_BINARY) return -1;
   return terminated_bytes(bound.c_type, bound.value);
+}
+
+// PostgreSQL reads no longer text as a moment (MAXDATELEN), here of two bytes each.
+constexpr SQLLEN kMomentBytesMax = 2 * 128;
+
+// Other characters as a question mark.
+std::string ascii_of(const BoundValue& text, std::size_t bytes) {
+  if (text.c_type == SQL_C_CHAR) return {static_cast<const char*>(text.value), bytes};
+  std::string out;
+  const auto* units = static_cast<const SQLWCHAR*>(text.value);
+  for (std::size_t i = 0; i < bytes / sizeof(SQLWCHAR); ++i) {
+    out += units[i] < 0x80 ? static_cast<char>(units[i]) : '?';
+  }
+  return out;
 }
 
 bool has_no_value(SQLLEN indicator) {
@@ -250,6 +265,24 @@ bool BoundParameters::complete() const {
   return readable_ && count_ <= bindings_.size() &&
          std::all_of(bindings_.begin(), bindings_.begin() + static_cast<std::ptrdiff_t>(count_),
                      [](const ParameterBinding& one) { return one.bound; });
+}
+
+bool BoundParameters::names_moment() const {
+  for (std::size_t set = 0; set < sets_; ++set) {
+    if (skipped(set)) continue;
+    for (std::uint32_t i = 0; i < count_; ++i) {
+      const BoundValue one = value(set, i);
+      const bool text = one.c_type == SQL_C_CHAR || one.c_type == SQL_C_WCHAR;
+      if (!text || one.value == nullptr || has_no_value(one.indicator) ||
+          comes_later(one.indicator)) {
+        continue;
+      }
+      const SQLLEN bytes = value_bytes(one);
+      if (bytes <= 0 || bytes > kMomentBytesMax) continue;
+      if (sql::names_a_moment(ascii_of(one, static_cast<std::size_t>(bytes)))) return true;
+    }
+  }
+  return false;
 }
 
 const char* BoundParameters::obstacle() const {

@@ -56,6 +56,9 @@ class BoundParameters {
   /// Whether the real driver makes a value of what it finds at its own discretion, such as a moment
   /// of a time alone: replayed elsewhere, or on another day, it may be another.
   [[nodiscard]] bool converts() const;
+  /// Whether a bound text names a moment that PostgreSQL computes, such as 'now'. Only after
+  /// `obstacle` answered null; of what comes later nothing is known.
+  [[nodiscard]] bool names_moment() const;
   /// Data-at-execution parameters in the order in which SQLParamData asks for them.
   [[nodiscard]] std::vector<LateValue> late_values() const;
   /// Appends the values of one set to the open statement. Only after `obstacle` answered null.

@@ -86,13 +86,17 @@ void plan_known(const Session& session, const BoundParameters& bound, const char
     plan->uncaptured = obstacle;
     return;
   }
-  const bool untold = array || late || obstacle != nullptr || bound.converts();
+  // What a value stands for here is not what it would stand for on the shadow.
+  const bool changes =
+      bound.converts() || (plan->verdict == Verdict::keyed && obstacle == nullptr &&
+                           session.dialect == Dialect::postgresql && bound.names_moment());
+  const bool untold = array || late || obstacle != nullptr || changes;
   const bool together = moves && array && session.dialect == Dialect::postgresql;
   const bool keeps = !late && !analysis.keeping.empty() && !(array && !analysis.merges.empty());
   const bool asks =
       keeps || (!late && !together && !(analysis.before.empty() && analysis.after.empty()));
   if (plan->verdict == Verdict::effects && !effects && !asks) plan->verdict = Verdict::opaque;
-  const bool keyed_in_doubt = array ? bound.converts() : untold;
+  const bool keyed_in_doubt = array ? changes : untold;
   if (asks && !effects && (plan->verdict == Verdict::effects || keyed_in_doubt)) {
     plan->asks = true;
     plan->verdict = Verdict::effects;
@@ -107,7 +111,7 @@ void plan_known(const Session& session, const BoundParameters& bound, const char
     plan_effects(plan, false, readable);
   } else if (effects && untold) {
     plan_effects(plan, false, readable);
-  } else if (bound.converts()) {
+  } else if (changes) {
     plan->verdict = Verdict::opaque;  // its key is another than it seems
   } else if (effects && session.dialect == Dialect::sqlite) {
     plan_effects(plan, true, true);  // its rows are the only evidence of a COMMIT without an answer

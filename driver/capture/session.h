@@ -135,7 +135,7 @@ class Session {
   /// query timeout (0: none); `timed_out` says that it passed while the migration held writers.
   BeginWrite begin_write(std::uint64_t deadline_ns, bool* timed_out);
   // --- what the session has set; see context.cpp ---
-  /// What a connection string of MariaDB has set: as if texts had.
+  /// What the connection string of MariaDB or SQLite has set and asked for.
   void settings_by_connecting();
   /// PostgreSQL: what the connection string, the role or the database has set, once: the server is
   /// asked before the session's first recorded write, or before it moves to the shadow. Where that
@@ -262,6 +262,7 @@ class Session {
   bool mode_changed_ = false;
   bool zone_changed_ = false;
   bool anything_changed_ = false;  // generic: a setting, of which nothing is known
+  bool formats_changed_ = false;   // PostgreSQL: rows would not be read as they are written
   bool settings_lost_ = false;     // there were more than are kept
   bool tables_locked_ = false;     // MariaDB: LOCK TABLES
   int named_locks_ = 0;            // MariaDB: as its texts say

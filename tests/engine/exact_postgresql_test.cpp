@@ -82,6 +82,38 @@ TEST_F(ExactPostgresql, WhatASessionSetsOfItsTransactionsIsNotTheShadows) {
   expect_equal(0);
 }
 
+// A text that the server takes for the present moment is another one when it is replayed.
+TEST_F(ExactPostgresql, BoundTextsThatNameAMoment) {
+  begin({"CREATE TABLE t (id int PRIMARY KEY, at timestamptz, day date)"});
+  SQLCHAR now[] = " Now";
+  SQLWCHAR today[] = {'t', 'o', 'd', 'a', 'y', 0};
+  SQLINTEGER id = 1;
+  raw::Statement stmt(*app_);
+  const auto bind = [&](SQLUSMALLINT number, SQLSMALLINT c_type, SQLSMALLINT type,
+                        SQLPOINTER value) {
+    EXPECT_TRUE(SQL_SUCCEEDED(SQLBindParameter(stmt.handle, number, SQL_PARAM_INPUT, c_type, type,
+                                               20, 0, value, 0, nullptr)));
+  };
+  bind(1, SQL_C_LONG, SQL_INTEGER, &id);
+  bind(2, SQL_C_CHAR, SQL_VARCHAR, now);
+  bind(3, SQL_C_WCHAR, SQL_WVARCHAR, today);
+  EXPECT_EQ(stmt.run("INSERT INTO t VALUES (?, ?, ?)"), SQL_SUCCESS) << stmt.problems();
+  expect_equal(0);
+}
+
+// Rows are read as ISO writes them; under another form the statements themselves are replayed.
+TEST_F(ExactPostgresql, ValuesThatTheSessionHasWrittenOtherwise) {
+  begin({"CREATE TABLE t (id int PRIMARY KEY, day date, f float8, b bytea, i interval)",
+         "INSERT INTO t VALUES (1, '2026-02-03', 0.1, 'a', '1 day')"});
+  send({"SET DateStyle = 'German'", "UPDATE t SET day = day + 30 WHERE id < 9", "RESET DateStyle",
+        "SET extra_float_digits = -5", "UPDATE t SET f = f / 3 WHERE id < 9",
+        "SET extra_float_digits TO 3", "SET bytea_output = escape",
+        "UPDATE t SET b = b || '\\000'::bytea WHERE id < 9", "SET bytea_output = hex",
+        "SET IntervalStyle TO 'iso_8601'", "UPDATE t SET i = i * 3 WHERE id < 9",
+        "SET IntervalStyle TO 'postgres'", "UPDATE t SET f = f * 3 WHERE id < 9"});
+  expect_equal(4);
+}
+
 TEST_F(ExactPostgresql, RangesThatAreMadeByFunctions) {
   begin({"CREATE TABLE t (id serial PRIMARY KEY, r int4range, at tstzrange)"});
   send({"INSERT INTO t (r, at) VALUES (int4range(2, 9), tstzrange(now(), NULL))",

@@ -216,6 +216,11 @@ TEST(AnalyzerMariadb, KnowsThatAReplaceMayRemoveOtherRows) {
   EXPECT_TRUE(found.after[0].text.ends_with("WHERE `id` = LAST_INSERT_ID() FOR UPDATE"));
 }
 
+TEST(AnalyzerMariadb, KnowsThatAReplaceThatCollidesWithNothingIsAnInsert) {
+  expect_effects("REPLACE INTO tagged (v) VALUES (1), (2)");
+  expect_effects("REPLACE INTO keyless VALUES (1)");
+}
+
 TEST(AnalyzerMariadb, PinsUpsertsThatMakeTheSameOfTheSameRow) {
   expect_keyed("REPLACE INTO account VALUES (1, 'a', 2, 3)");
   expect_keyed("INSERT INTO account (id) VALUES (?) ON DUPLICATE KEY UPDATE balance = balance + 1");
@@ -234,7 +239,6 @@ TEST(AnalyzerMariadb, NamesWhyAStatementIsOpaque) {
   expect_opaque("DELETE other FROM account JOIN line", "several-tables");
   expect_opaque("INSERT INTO triggered SELECT 1, 2 ON DUPLICATE KEY UPDATE v = 1", "upsert");
   expect_opaque("INSERT INTO keyless SELECT 1 ON DUPLICATE KEY UPDATE a = 1", "upsert");
-  expect_opaque("REPLACE INTO tagged (v) VALUES (1), (2)", "replace");
   expect_opaque("INSERT DELAYED INTO account VALUES (1, 'a', 2, 3)", "delayed");
   expect_opaque("INSERT INTO account VALUES (1, mine(), 2, 3)", "unknown-function");
   expect_opaque("INSERT INTO account VALUES (1, shop.mine(), 2, 3)", "unknown-function");
@@ -242,7 +246,6 @@ TEST(AnalyzerMariadb, NamesWhyAStatementIsOpaque) {
   expect_opaque("DELETE FROM account WHERE CURRENT OF c", "current-of");
   expect_opaque("UPDATE account SET balance = 1 WHERE CURRENT OF c", "current-of");
   expect_opaque("INSERT INTO other.account VALUES (1, 'a', 2, 3)", "unknown-table");
-  expect_opaque("REPLACE INTO keyless VALUES (1)", "replace");
   expect_opaque("UPDATE triggered SET id = id + 1", "key-assigned");
   expect_opaque("UPDATE stamped SET id = id + 1", "key-assigned");
   expect_opaque("UPDATE IGNORE account SET id = id + 1", "key-assigned");
