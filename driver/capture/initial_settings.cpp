@@ -30,7 +30,10 @@ constexpr const char* kAskPostgresql =
     "UNION ALL SELECT 'SET ROLE ' || quote_ident(current_setting('role')) WHERE "
     "current_setting('role') <> 'none') settings";
 
-constexpr unsigned long kReconnectOption = 1ul << 22;  // of Connector/ODBC
+// Bits of Connector/ODBC's OPTION.
+constexpr unsigned long kNoCacheOption = 1ul << 20;
+constexpr unsigned long kForwardOnlyOption = 1ul << 21;
+constexpr unsigned long kReconnectOption = 1ul << 22;
 
 // As libsqliteodbc and Connector/ODBC read their switches.
 bool is_yes(std::string_view value) {
@@ -82,8 +85,10 @@ void Session::settings_by_connecting() {
   if (dialect != Dialect::mariadb) return;
   const std::string given = key("INITSTMT");
   if (!given.empty()) add_settings_of_batch(given);
-  connects_anew = is_yes(key("AUTO_RECONNECT")) ||
-                  (std::strtoul(key("OPTION").c_str(), nullptr, 10) & kReconnectOption) != 0;
+  const unsigned long option = std::strtoul(key("OPTION").c_str(), nullptr, 10) |
+                               std::strtoul(key("OPTIONS").c_str(), nullptr, 10);
+  connects_anew = is_yes(key("AUTO_RECONNECT")) || (option & kReconnectOption) != 0;
+  leaves_rows = is_yes(key("FORWARDONLY")) || (option & (kNoCacheOption | kForwardOnlyOption)) != 0;
 }
 
 void Session::learn_settings() {

@@ -128,6 +128,9 @@ class Session {
   /// MariaDB, AUTO_RECONNECT: the real driver connects anew without a word, and the server then
   /// commits each statement although the application has turned that off.
   bool connects_anew = false;
+  /// MariaDB, NO_CACHE and FORWARDONLY: rows are left with the server, and a statement of ours that
+  /// has taken a result is not freed without harm.
+  bool leaves_rows = false;
 
   /// A forked child has no slot of its own yet: registers anew. Cheap otherwise.
   void check_process();

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstdlib>
 #include <utility>
 
 #include "driver/capture/batch.h"
@@ -15,7 +14,6 @@
 #include "driver/capture/row_counts.h"
 #include "driver/capture/slices.h"
 #include "driver/handle/attributes.h"
-#include "driver/real/configuration.h"
 #include "driver/route/route.h"
 #include "driver/sql/arrays.h"
 #include "driver/sql/procedures.h"
@@ -46,16 +44,6 @@ bool begin_marked(Statement& stmt, Session& session, BeginWrite* how, SQLRETURN*
 }
 
 namespace {
-
-// Connector/ODBC's options NO_CACHE and FORWARD_ONLY: rows are left with the server, and a
-// statement of ours that has taken a result is not freed without harm.
-bool leaves_rows_with_server(const Statement& stmt) {
-  constexpr unsigned long kNoCache = 1ul << 20;
-  constexpr unsigned long kForwardOnly = 1ul << 21;
-  const std::string given =
-      real::connect_key(stmt.connection.connect_text, stmt.connection.settings.dsn, "OPTION");
-  return (std::strtoul(given.c_str(), nullptr, 10) & (kNoCache | kForwardOnly)) != 0;
-}
 
 // DDL under autocommit has nothing to be sealed before it.
 SQLRETURN run_ddl(Session& session, const RunsUnchanged& unchanged) {
@@ -255,7 +243,7 @@ SQLRETURN run_write_here(Statement& stmt, Session& session, bool direct,
       return run_controlling_call(stmt, session, unchanged);
     }
     sends_nothing = definitions && !sends_rows(*definitions);
-    if (implicit && definitions && !leaves_rows_with_server(stmt))
+    if (implicit && definitions && !session.leaves_rows)
       behind = results_behind(session, *definitions, output);
     if (implicit && !behind && (output || !sends_nothing)) {
       return run_uncaptured_here(stmt, session, output ? kOutput : kResults, false, unchanged);
