@@ -74,8 +74,7 @@ std::string name_set(std::string_view statement) {
   };
   if (word() != "set") return {};
   std::string name = word();
-  if (name == "session" || name == "local") name = word();
-  return name;
+  return name == "session" || name == "local" ? word() : name;
 }
 
 // PostgreSQL: how long something may take, and what transactions may do and see. Here they wait for
