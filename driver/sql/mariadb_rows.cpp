@@ -1,6 +1,9 @@
 #include "driver/sql/mariadb_rows.h"
 
 #include <algorithm>
+#include <charconv>
+#include <cstdint>
+#include <system_error>
 
 #include "driver/sql/rows_by_key.h"
 #include "journal/exact_text.h"
@@ -27,6 +30,13 @@ bool is_alias(const Token& token) {
 /// A key in the form that a query of literals may hold; nothing for a value that is none.
 std::optional<std::string> literal(const Column& column, std::string_view exact) {
   const std::string_view base = mariadb_base_type(column.type);
+  if (base == "bit") {
+    std::uint64_t number = 0;
+    const char* end = exact.data() + exact.size();
+    const auto [read, error] = std::from_chars(exact.data(), end, number, 16);
+    return error == std::errc{} && read == end ? std::optional(std::to_string(number))
+                                               : std::nullopt;
+  }
   if (mariadb_is_binary(column.type)) {
     const bool digits = exact.find_first_not_of("0123456789ABCDEF") == std::string_view::npos;
     return digits ? std::optional("x'" + std::string(exact) + "'") : std::nullopt;
@@ -34,6 +44,12 @@ std::optional<std::string> literal(const Column& column, std::string_view exact)
   if (base.ends_with("int") || base == "decimal" || base == "year") {
     const bool number = exact.find_first_not_of("0123456789.-") == std::string_view::npos;
     return number && !exact.empty() ? std::optional(std::string(exact)) : std::nullopt;
+  }
+  if (base == "double" || base == "float") {
+    const bool number = exact.find_first_not_of("0123456789.-+e") == std::string_view::npos;
+    if (!number || exact.empty()) return std::nullopt;
+    // Without an exponent it is a DECIMAL, which is compared digit by digit.
+    return std::string(exact) + (exact.find('e') == std::string_view::npos ? "e0" : "");
   }
   static constexpr char kDigits[] = "0123456789ABCDEF";
   std::string out = "CONVERT(x'";
@@ -44,13 +60,26 @@ std::optional<std::string> literal(const Column& column, std::string_view exact)
   return out + "' USING utf8mb4)";
 }
 
-bool literal_type(const Column& column) {
+/// Types of which a parameter in the exact text form finds the same row.
+bool text_type(const Column& column) {
   const std::string_view base = mariadb_base_type(column.type);
   for (const std::string_view known : {"decimal", "year", "date", "datetime", "time", "uuid",
                                        "binary", "varbinary", "char", "varchar"}) {
     if (base == known) return true;
   }
   return base.ends_with("int");
+}
+
+bool literal_type(const Column& column) {
+  const std::string_view base = mariadb_base_type(column.type);
+  return text_type(column) || base == "double" || base == "float" || base == "inet6" ||
+         base == "enum" || base == "bit";
+}
+
+bool all_of_key(const Table& table, bool (*known)(const Column&)) {
+  return !table.key.empty() &&
+         std::all_of(table.key.begin(), table.key.end(),
+                     [&](std::uint32_t ordinal) { return known(table.columns[ordinal]); });
 }
 
 std::string column_list(const Table& table, const std::vector<std::uint32_t>& columns,
@@ -127,9 +156,11 @@ RowsQuery rows_query(const Source& source, bool key_only, const TextParts& rest)
 }
 
 bool readable_by_key(const Table& table) {
-  return !table.key.empty() &&
-         std::all_of(table.key.begin(), table.key.end(),
-                     [&](std::uint32_t ordinal) { return literal_type(table.columns[ordinal]); });
+  return all_of_key(table, literal_type);
+}
+
+bool readable_by_text(const Table& table) {
+  return all_of_key(table, text_type);
 }
 
 std::string with_index(const RowsQuery& query, const std::string& index) {

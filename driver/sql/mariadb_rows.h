@@ -32,4 +32,7 @@ RowsQuery rows_query(const Source& source, bool key_only, const TextParts& rest)
 /// Whether rows of this table can be asked for by their keys as literals.
 bool readable_by_key(const Table& table);
 
+/// Whether they can be by parameters that hold the exact texts of their keys, too.
+bool readable_by_text(const Table& table);
+
 }  // namespace understudy::sql

@@ -42,7 +42,7 @@ std::optional<RowQuery> row_query(const Table& table, Dialect dialect) {
   const bool known = table_obstacle(&table).empty() && !table.inherited;
   if (!known || table.key.empty()) return std::nullopt;
   // A key in floating point is found neither by a text nor by the application's own number.
-  if (dialect == Dialect::mariadb && !readable_by_key(table)) return std::nullopt;
+  if (dialect == Dialect::mariadb && !readable_by_text(table)) return std::nullopt;
   Analysis effects;
   set_effects(&effects, table, Verb::put);
   RowQuery out;

@@ -163,6 +163,39 @@ TEST_F(ExactMariadb, KeysThatChange) {
   expect_equal(0);
 }
 
+TEST_F(ExactMariadb, KeysOfTypesThatAreNoUsualKeys) {
+  constexpr const char* kTypes[] = {"DOUBLE", "FLOAT", "INET6", "ENUM('a','B','it''s','d','e','f')",
+                                    "BIT(33)"};
+  constexpr const char* kFirst[] = {"1 / seq", "1 / seq", "CONCAT('::', seq)", "seq", "seq"};
+  constexpr const char* kOne[] = {"0.1", "1.25", "'0::3'", "'b'", "5000000000"};
+  std::vector<std::string> schema;
+  std::vector<std::string> sent;
+  for (std::size_t i = 0; i < std::size(kTypes); ++i) {
+    const std::string t = "t" + std::to_string(i);
+    schema.push_back("CREATE TABLE " + t + " (id " + kTypes[i] +
+                     ", part INT, c INT, r DOUBLE DEFAULT (RAND()), PRIMARY KEY (id, part))");
+    schema.push_back("INSERT INTO " + t + " SELECT " + kFirst[i] +
+                     ", seq % 3, seq * 10, NULL FROM seq_1_to_6");
+    const std::string into = "INSERT INTO " + t + " (id, part, c) VALUES (";
+    for (const std::string& one :
+         {"UPDATE IGNORE " + t + " SET r = RAND(), c = c + 1 WHERE c < 30",
+          into + kOne[i] + ", 2, 7) ON DUPLICATE KEY UPDATE r = RAND()",
+          into + kOne[i] + ", 2, 7) ON DUPLICATE KEY UPDATE r = RAND(), c = VALUES(c)",
+          into + kOne[i] + ", 1, 8) RETURNING id, r",
+          "REPLACE INTO " + t + " (id, part, c) VALUES (" + kOne[i] + ", 0, 2)",
+          "UPDATE " + t + " AS a JOIN " + t +
+              " AS b ON a.id = b.id AND a.part < b.part SET a.r = RAND()",
+          "UPDATE " + t + " SET c = c + 1, r = -r WHERE id = " + kOne[i] + " AND part = 1",
+          "UPDATE " + t + " SET part = part + 5 WHERE c > 40",
+          "DELETE FROM " + t + " WHERE c BETWEEN 25 AND 40 LIMIT 1"}) {
+      sent.push_back(one);
+    }
+  }
+  begin({schema.begin(), schema.end()});
+  send({sent.begin(), sent.end()});
+  expect_equal(0);
+}
+
 TEST_F(ExactMariadb, AReplaceThatCollidesWithNothingIsAnInsert) {
   begin({"CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY, v INT, r DOUBLE DEFAULT (RAND()))",
          "CREATE TABLE u (id INT AUTO_INCREMENT PRIMARY KEY, v INT UNIQUE, w INT)",
