@@ -163,7 +163,8 @@ void put_table(std::string& out, const Table& table) {
                              {table.readable, 'r'},
                              {table.row_security, 's'},
                              {table.rules, 'u'},
-                             {table.by_effects, 'e'}}));
+                             {table.by_effects, 'e'},
+                             {table.deferrable, 'd'}}));
   out += '\n';
   for (const auto& column : table.columns) put_column(out, column);
   if (!table.key.empty()) put_indices(out, "key", table.key);
@@ -213,6 +214,7 @@ class LineReader {
     if (word == "search_path") return assign(catalog.search_path, f, 1);
     if (word == "shadow_connection")
       return f.size() == 2 && (catalog.shadow_connection = f[1], true);
+    if (word == "deferrable_keys") return f.size() == 2 && (catalog.deferrable_keys = f[1], true);
     if (word == "end") return f.size() == 2 && end(f[1]);
     if (word == "table") return f.size() == 4 && table(f);
     if (catalog.tables.empty()) return false;
@@ -276,6 +278,7 @@ class LineReader {
     table.row_security = has_flag(f[3], 's');
     table.rules = has_flag(f[3], 'u');
     table.by_effects = has_flag(f[3], 'e');
+    table.deferrable = has_flag(f[3], 'd');
     return true;
   }
 
@@ -462,6 +465,11 @@ std::string Catalog::encode() const {
   out += "\nshadow_connection";
   put_field(out, shadow_connection);
   out += '\n';
+  if (!deferrable_keys.empty()) {
+    out += "deferrable_keys";
+    put_field(out, deferrable_keys);
+    out += '\n';
+  }
   for (const auto& table : tables) put_table(out, table);
   out += "end";
   put_field(out, std::to_string(tables.size()));

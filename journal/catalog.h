@@ -66,6 +66,7 @@ struct Table {
   bool row_security = false;
   bool rules = false;
   bool by_effects = false;  // every write is recorded by its rows, keyed ones too
+  bool deferrable = false;  // what is written may be checked against others' rows at COMMIT alone
 
   [[nodiscard]] std::optional<std::uint32_t> column(std::string_view column_name) const;
   [[nodiscard]] bool holds_rows() const { return !is_view && !partitioned; }
@@ -99,6 +100,9 @@ struct Catalog {
   Engine engine;                         // of the dialect generic
   std::vector<std::string> search_path;  // schemas an unqualified name is looked for in
   std::vector<Table> tables;
+  /// PostgreSQL: what SET CONSTRAINTS has to name so that all keys which may be deferred are
+  /// checked, and no trigger runs early; empty: there is none, or the server has no means.
+  std::string deferrable_keys;
   std::string
       shadow_connection;  // for routing; without credentials unless the migration names them
 

@@ -175,6 +175,7 @@ SQLRETURN run_rollback(const Statement& stmt, Session& session, const RunsUnchan
     return session.rollback([&] { return ret; });
   }
   session.note_uncaptured("transaction-ended-unseen");
+  session.transaction.deferrable = false;  // nothing is left to be checked
   (void)session.commit([] { return static_cast<SQLRETURN>(SQL_SUCCESS); });
   return ret;
 }

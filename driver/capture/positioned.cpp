@@ -218,6 +218,7 @@ void record_after(Statement& stmt, Session& session, const PositionedWrite& writ
                   const std::string& text) {
   const bool known = write.readable && stmt.execution->positioned != nullptr;
   if (!known) return session.note_uncaptured(write.kind);
+  session.transaction.deferrable = true;
   EntryWriter& entries = session.transaction.entries;
   entries.begin_statement(Verdict::effects, Verb::put, kStatementHasEffects, text,
                           stmt.execution->positioned->query.shape);

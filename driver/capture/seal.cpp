@@ -110,21 +110,26 @@ SQLRETURN Session::commit(const EndsTransaction& commit, bool goes_on) {
     return ret;
   }
   learn_server_txid();
+  const bool stands = check_deferred_keys();
   const bool schema_changed = transaction.schema_changed;
   const std::uint64_t txn_id = transaction.txn_id;
   Ring::Claim claim;
 #ifdef UNDERSTUDY_TEST_SEAL_BEHIND_COMMIT
-  const SQLRETURN ret = commit();
+  SQLRETURN ret = commit();
   gate_.enter(slot());
   const bool sealed = recording_still() && seal(&claim);
 #else
   gate_.enter(slot());
   const bool sealed = recording_still() && seal(&claim);
-  const SQLRETURN ret = commit();
+  SQLRETURN ret = commit();
 #endif
   // A refused or lost COMMIT proves nothing: in doubt, unless the server says how it ended.
+  Outcome outcome = SQL_SUCCEEDED(ret) ? Outcome::committed : Outcome::unknown;
+  if (!stands || (sealed && outcome == Outcome::unknown)) outcome = refused_outcome();
+  // Of a transaction that was lost before, psqlodbc says that it has committed it.
+  if (!stands && outcome != Outcome::committed) ret = SQL_ERROR;
   const bool committed = SQL_SUCCEEDED(ret);
-  if (sealed) publish_outcome(txn_id, committed ? Outcome::committed : refused_outcome());
+  if (sealed) publish_outcome(txn_id, outcome);
   slot().in_flight_txn.store(0, std::memory_order_relaxed);
   gate_.leave(slot());
   settings_ended(committed);

@@ -205,6 +205,10 @@ class Session {
   /// The server's id of the transaction, when no statement of it could return it on its way:
   /// without it nobody could find out whether a COMMIT that lost its answer took effect.
   void learn_server_txid();
+  /// PostgreSQL, before the seal: keys that are deferred are checked, which waits for other
+  /// transactions. False: the transaction is not there any more; what was said of it is what the
+  /// connection tells.
+  bool check_deferred_keys();
 
   /// A statement of our own on the real connection, for questions. Freed with the session.
   SQLHSTMT question();

@@ -228,6 +228,34 @@ Outcome Session::refused_outcome() {
   return said == 1 ? Outcome::rolled_back : said == 2 ? Outcome::committed : Outcome::unknown;
 }
 
+// PostgreSQL checks a deferred key in COMMIT, and there waits for whoever has written the same
+// value and not ended: that one would come behind us in the ring, and before us in the database.
+// Behind the seal nothing may wait, so the check comes before it. Where it fails it is taken back
+// by the server: COMMIT is going to say so itself.
+bool Session::check_deferred_keys() {
+  const auto view = transaction.deferrable ? catalog() : nullptr;
+  if (view == nullptr || view->catalog().deferrable_keys.empty()) return true;
+  SQLHSTMT statement = question();
+  if (statement == SQL_NULL_HSTMT) return true;
+  const std::string text = "DO $understudy$ BEGIN SET CONSTRAINTS " +
+                           view->catalog().deferrable_keys +
+                           " IMMEDIATE; EXCEPTION WHEN OTHERS OR query_canceled OR"
+                           " assert_failure THEN NULL; END $understudy$";
+  const bool ran = SQL_SUCCEEDED(real_exec_direct(*dbc.library, statement, text, dbc.wide));
+  if (!ran) {
+    dbc.diagnostics.clear();
+    take_diagnostics(*dbc.library, SQL_HANDLE_STMT, statement, dbc.wide, dbc);
+  }
+  drop_question();
+  if (ran) return true;
+  statement = question();
+  const auto txid = statement == SQL_NULL_HSTMT ? std::nullopt : assigned_txid(*this, statement);
+  drop_question();
+  const bool stands = transaction.server_txid != 0 && txid == transaction.server_txid;
+  if (stands) dbc.diagnostics.clear();
+  return stands;
+}
+
 void Session::learn_server_txid() {
   if (dialect != Dialect::postgresql || transaction.server_txid != 0) return;
   SQLHSTMT statement = question();

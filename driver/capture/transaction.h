@@ -31,8 +31,9 @@ struct Transaction {
   bool unread = false;                // as tainted, since rows that changed could not be read
   bool poisoned = false;              // the server will roll it back whatever COMMIT answers
   bool schema_changed = false;
-  bool prepared = false;  // MariaDB, XA PREPARE: it outlives its session
-  bool anchored = false;  // generic: the savepoint kAnchor is the innermost
+  bool deferrable = false;  // PostgreSQL: keys that may be deferred have perhaps been written
+  bool prepared = false;    // MariaDB, XA PREPARE: it outlives its session
+  bool anchored = false;    // generic: the savepoint kAnchor is the innermost
   bool failed_in_part =
       false;               // MariaDB: a procedure failed, perhaps after it had written something
   std::uint8_t flags = 0;  // TransactionFlag

@@ -54,8 +54,22 @@ bool perhaps_in_part(const Statement& stmt, const Session& session) {
          std::find(kNothingRan.begin(), kNothingRan.end(), native) == kNothingRan.end();
 }
 
+namespace {
+
+/// Nothing of what it writes is checked at COMMIT.
+bool checked_at_once(const Plan& plan, const sql::RowsQuery* rows) {
+  const bool by_rows = plan.verdict == Verdict::keyed || plan.verdict == Verdict::effects;
+  if (!by_rows || plan.analysis == nullptr || plan.analysis->several_targets) return false;
+  const Table* table = rows != nullptr ? rows->table : plan.analysis->table;
+  return table != nullptr && !table->deferrable && !table->is_view && !table->rules &&
+         table->triggers.empty();
+}
+
+}  // namespace
+
 void begin_entry(const Work& work, std::size_t set, const sql::RowsQuery* rows) {
   const Plan& plan = work.plan;
+  if (!checked_at_once(plan, rows)) work.session.transaction.deferrable = true;
   std::uint8_t flags = work.execution().wide() ? kStatementWideText : 0;
   if (plan.columns != 0 || plan.asks) flags |= kStatementHasEffects;
   const std::string_view shape = rows != nullptr            ? rows->shape

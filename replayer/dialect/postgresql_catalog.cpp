@@ -70,6 +70,24 @@ SELECT DISTINCT f.root::text, t.tgname::text
 FROM family f JOIN pg_trigger t ON t.tgrelid = f.member WHERE NOT t.tgisinternal
 ORDER BY 1, 2)";
 
+// Keys that may be deferred, with both tables of a foreign key.
+constexpr std::string_view kDeferrable = R"(
+SELECT conrelid::text, confrelid::text FROM pg_constraint
+WHERE condeferrable AND contype IN ('p', 'u', 'x', 'f'))";
+
+// By name where ALL would be triggers, too. A check that fails is taken back by a block of
+// PL/pgSQL.
+constexpr std::string_view kDeferrableKeys = R"(
+SELECT CASE WHEN bool_or(c.contype = 't') THEN
+  string_agg(DISTINCT format('%I.%I', n.nspname, c.conname), ', ') FILTER (WHERE c.contype <> 't')
+  ELSE 'ALL' END
+FROM pg_constraint c JOIN pg_namespace n ON n.oid = c.connamespace
+WHERE c.condeferrable AND c.contype IN ('p', 'u', 'x', 'f', 't') AND EXISTS (
+  SELECT 1 FROM pg_language l WHERE l.lanname = 'plpgsql'
+    AND has_language_privilege('public', l.oid, 'USAGE'))
+  AND strpos(n.nspname || '.' || c.conname, '$understudy$') = 0
+HAVING bool_or(c.contype <> 't'))";
+
 // Sequences by ownership (serial, IDENTITY) or because a default calls them.
 constexpr std::string_view kSequences = R"(
 WITH feeds AS (
@@ -110,6 +128,7 @@ class Reader {
     read_sequences();
     read_keys();
     read_foreign_keys();
+    read_deferrable();
     for (const auto& row : read_rows(db_, kTriggers)) {
       if (auto* table = find(row[0])) table->triggers.push_back(*row[1]);
     }
@@ -203,6 +222,28 @@ class Reader {
       constraint = *row[1];
       table->foreign_keys.back().columns.push_back(*row[5]);
       table->foreign_keys.back().parent_columns.push_back(*row[6]);
+    }
+  }
+
+  // A row that a foreign key changes or removes may be of such a table, too.
+  void read_deferrable() {
+    catalog_.deferrable_keys = db_.scalar(std::string(kDeferrableKeys)).value_or("");
+    for (const auto& row : read_rows(db_, kDeferrable)) {
+      for (const auto& oid : row) {
+        if (auto* table = find(oid)) table->deferrable = true;
+      }
+    }
+    for (bool more = true; std::exchange(more, false);) {
+      for (const Table& child : catalog_.tables) {
+        for (const ForeignKey& key : child.foreign_keys) {
+          if (!child.deferrable || !key.cascades) continue;
+          for (Table& parent : catalog_.tables) {
+            if (parent.schema != key.parent_schema || parent.name != key.parent_table) continue;
+            more = more || !parent.deferrable;
+            parent.deferrable = true;
+          }
+        }
+      }
     }
   }
 

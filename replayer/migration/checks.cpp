@@ -212,6 +212,23 @@ std::vector<std::string> acts_on_one_side(const Sides& sides) {
   return out;
 }
 
+/// PostgreSQL: keys that production may check at COMMIT, and the shadow at each statement.
+Check check_deferrable(const Sides& sides) {
+  std::vector<std::string> found;
+  const Catalog& production = sides.production_catalog;
+  for (const Table& table : production.tables) {
+    const Table* twin =
+        counterpart_of(table.schema, table.name, production.dialect, sides.shadow_catalog);
+    if (table.deferrable && twin != nullptr && !twin->deferrable && !sides.mapped.names(table))
+      found.push_back(table.display_name());
+  }
+  if (found.empty()) return passed("keys are checked on the shadow when production checks them");
+  return {"", CheckVerdict::warn, "keys are deferrable in production alone: " + names(found),
+          "make them DEFERRABLE on the shadow; it refuses rows that are in each other's way until"
+          " COMMIT, and their transactions are counted as divergences",
+          false};
+}
+
 Check check_triggers(const Sides& sides) {
   if (sides.production_catalog.dialect == Dialect::generic) {
     return {"", CheckVerdict::warn,
@@ -432,6 +449,7 @@ const std::vector<std::string>& check_names() {
                                                   "keys",
                                                   "generated_values",
                                                   "triggers",
+                                                  "deferrable_keys",
                                                   "tables",
                                                   "conversions",
                                                   "shadow_not_empty",
@@ -474,6 +492,7 @@ std::vector<Check> run_checks(const Home& home, const Settings& settings, const 
   run("keys", [&] { return check_keys(sides.production_catalog); });
   run("generated_values", [&] { return check_generated(sides.production_catalog); });
   run("triggers", [&] { return check_triggers(sides); });
+  run("deferrable_keys", [&] { return check_deferrable(sides); });
   run("tables", [&] { return check_tables(sides); });
   run("conversions", [&] { return check_conversions(sides); });
   run("shadow_not_empty", [&] { return check_shadow_empty(sides, state); });

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <random>
+#include <thread>
 
 #include "tests/engine/recording.h"
 
@@ -706,6 +707,74 @@ TEST_F(CaptureCommit, WhoseConnectionIsLostIsInDoubt) {
   const Seen seen = production_.drain();
   ASSERT_EQ(seen.transactions.size(), 1u);
   EXPECT_EQ(seen.transactions[0].outcome, Outcome::unknown);
+}
+
+/// The value of a deferred key passes from one transaction to another while both are open.
+class CaptureDeferredKey : public testing::TestWithParam<const char*> {
+ protected:
+  CaptureDeferredKey() : production_(Dialect::postgresql, {{"Protocol", GetParam()}}) {
+    production_.define(
+        {"CREATE TABLE late (id int PRIMARY KEY, v int UNIQUE DEFERRABLE INITIALLY"
+         " DEFERRED, w int)",
+         "INSERT INTO late VALUES (1, 1), (2, 2), (3, 3)"});
+  }
+  /// Of a program that waits for the server to let it go on.
+  void await_waiting() {
+    while (production_.scalar("SELECT count(*) FROM pg_stat_activity WHERE datname ="
+                              " current_database() AND wait_event_type = 'Lock'") == "0") {
+      std::this_thread::yield();
+    }
+  }
+
+  Production production_;
+};
+
+INSTANTIATE_TEST_SUITE_P(Protocols, CaptureDeferredKey, testing::Values("7.4-0", "7.4-1", "7.4-2"),
+                         [](const auto& one) { return std::string("Level") + one.param[4]; });
+
+TEST_P(CaptureDeferredKey, IsWrittenBehindWhoeverGaveItsValueAway) {
+  production_.record();
+  Application gives(production_.through());
+  Application takes(production_.through());
+  gives.autocommit(false);
+  takes.autocommit(false);
+  RUN(gives, "UPDATE late SET v = 20 WHERE id = 2");
+  RUN(takes, "UPDATE late SET v = 2 WHERE id = 1");
+  SQLRETURN took = SQL_ERROR;
+  std::thread waits([&] { took = takes.commit(); });
+  await_waiting();
+  EXPECT_EQ(gives.commit(), SQL_SUCCESS);
+  waits.join();
+  EXPECT_EQ(took, SQL_SUCCESS);
+  EXPECT_EQ(production_.drain().texts(),
+            (std::vector<std::string>{"UPDATE late SET v = 20 WHERE id = 2",
+                                      "UPDATE late SET v = 2 WHERE id = 1"}));
+}
+
+TEST_P(CaptureDeferredKey, ThatIsTakenIsToldOfByCommitAsByTheBareDriver) {
+  production_.define({"CREATE TABLE log (n int)",
+                      "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+                      "INSERT INTO log VALUES (NEW.id); RETURN NULL; END $$",
+                      "CREATE CONSTRAINT TRIGGER noted AFTER UPDATE ON late DEFERRABLE INITIALLY "
+                      "DEFERRED FOR EACH ROW EXECUTE FUNCTION note()"});
+  production_.record();
+  std::vector<std::string> told[2];
+  for (const bool through : {false, true}) {
+    Application app(through ? production_.through()
+                            : production_.bare() + "Protocol=" + GetParam() + ";");
+    app.autocommit(false);
+    RUN(app, "UPDATE late SET v = 2 WHERE id = 1");
+    EXPECT_EQ(app.commit(), SQL_ERROR);
+    told[through ? 1 : 0] = raw::diagnostics(SQL_HANDLE_DBC, app.dbc);
+    RUN(app, "UPDATE late SET w = 5 WHERE id = 3");
+    EXPECT_EQ(app.commit(), SQL_SUCCESS);
+  }
+  ASSERT_FALSE(told[0].empty());
+  EXPECT_EQ(told[1], told[0]);
+  const Seen seen = production_.drain();
+  ASSERT_EQ(seen.transactions.size(), 2u);
+  EXPECT_EQ(seen.transactions[0].outcome, Outcome::rolled_back);
+  EXPECT_EQ(seen.transactions[1].outcome, Outcome::committed);
 }
 
 class CaptureProtocol : public testing::TestWithParam<const char*> {};

@@ -114,6 +114,65 @@ TEST_F(ExactPostgresql, ValuesThatTheSessionHasWrittenOtherwise) {
   expect_equal(4);
 }
 
+TEST_F(ExactPostgresql, KeysThatAreDeferred) {
+  begin(
+      {"CREATE TABLE late (id int PRIMARY KEY, v int UNIQUE DEFERRABLE INITIALLY DEFERRED, w int)",
+       "CREATE TABLE moved (id int PRIMARY KEY DEFERRABLE INITIALLY DEFERRED, w int)",
+       "INSERT INTO late SELECT n, n, 0 FROM generate_series(1, 40) n",
+       "INSERT INTO moved SELECT n, 0 FROM generate_series(1, 40) n"});
+  app_->autocommit(false);
+  const auto transaction = [&](const StatementTexts& statements) {
+    send(statements);
+    EXPECT_TRUE(SQL_SUCCEEDED(app_->commit()));
+  };
+  // Each in a setting of its own, and all together: transactions are applied alone and together.
+  for (const std::string_view zone : {"SET TIME ZONE 'UTC'", "SET TIME ZONE 'Asia/Tokyo'"}) {
+    transaction({zone});
+    transaction({"UPDATE late SET v = 2 WHERE id = 1", "UPDATE late SET v = 1 WHERE id = 2"});
+    transaction({"UPDATE late SET v = 4 WHERE id = 3", zone, "UPDATE late SET v = 3 WHERE id = 4"});
+    transaction({"UPDATE late SET v = 5 + (v - 4) % 6 WHERE v BETWEEN 5 AND 10"});
+    transaction({"UPDATE late SET v = 21 WHERE v = 20",
+                 "UPDATE late SET v = 20 WHERE v = 21 AND id <> 20"});
+    transaction({"UPDATE late SET v = CASE id WHEN 30 THEN 31 ELSE 30 END WHERE id IN (30, 31)"});
+    transaction({"INSERT INTO late VALUES (100, 12, 0)", "DELETE FROM late WHERE id = 12",
+                 "UPDATE late SET id = 12 WHERE id = 100"});
+    transaction({"SAVEPOINT a", "UPDATE late SET v = 14 WHERE id = 15", "SAVEPOINT b",
+                 "UPDATE late SET v = 14 WHERE id = 16", "ROLLBACK TO b",
+                 "UPDATE late SET v = 15 WHERE id = 14", "RELEASE a"});
+    transaction({"INSERT INTO late VALUES (101, 17, 1) ", "SAVEPOINT a",
+                 "DELETE FROM late WHERE v = 17 AND w = 0", "RELEASE a",
+                 "UPDATE late SET id = 17, w = 0 WHERE id = 101"});
+    transaction({"UPDATE moved SET id = 10 + (id - 9) % 5 WHERE id BETWEEN 10 AND 14"});
+  }
+  expect_equal(0);
+}
+
+TEST_F(ExactPostgresql, RowsThatShareADeferredPrimaryKeyAreToldAsADivergence) {
+  begin({"CREATE TABLE moved (id int PRIMARY KEY DEFERRABLE INITIALLY DEFERRED, w int)",
+         "INSERT INTO moved VALUES (1, 1), (2, 2)"});
+  app_->autocommit(false);
+  send({"UPDATE moved SET id = 2 WHERE id = 1", "UPDATE moved SET id = 1 WHERE w = 2"});
+  EXPECT_TRUE(SQL_SUCCEEDED(app_->commit()));
+  app_.reset();
+  EXPECT_EQ(LiveMigration::tool({"verify", migration_->name()}).exit_code, 1);
+  EXPECT_EQ(migration_->status()["divergences"], 1);
+  migration_->expect_tool({"cancel"});
+}
+
+TEST_F(ExactPostgresql, TheCheckNamesKeysThatAreDeferrableInProductionAlone) {
+  begin({"CREATE TABLE late (id int PRIMARY KEY, v int, CONSTRAINT k UNIQUE (v) DEFERRABLE)",
+         "CREATE TABLE same (id int PRIMARY KEY DEFERRABLE INITIALLY DEFERRED)"});
+  odbc::Connection(migration_->shadow())
+      .run("ALTER TABLE late DROP CONSTRAINT k, ADD CONSTRAINT k UNIQUE (v)");
+  const Finished check = LiveMigration::tool({"check", migration_->name()});
+  EXPECT_NE(check.output.find("keys are deferrable in production alone: public.late"),
+            std::string::npos)
+      << check.output;
+  EXPECT_EQ(check.output.find("public.same"), std::string::npos) << check.output;
+  send({"INSERT INTO late VALUES (1, 1)"});
+  expect_equal(0);
+}
+
 TEST_F(ExactPostgresql, RangesThatAreMadeByFunctions) {
   begin({"CREATE TABLE t (id serial PRIMARY KEY, r int4range, at tstzrange)"});
   send({"INSERT INTO t (r, at) VALUES (int4range(2, 9), tstzrange(now(), NULL))",

@@ -14,6 +14,7 @@ Catalog example() {
   catalog.dialect = Dialect::postgresql;
   catalog.search_path = {"app", "public"};
   catalog.shadow_connection = "DSN=shadow;Note=a\tb\\c\nd";
+  catalog.deferrable_keys = "public.\"a key\", public.b";
   Table parent;
   parent.schema = "app";
   parent.name = "customer";
@@ -36,6 +37,7 @@ Catalog example() {
   parent.row_security = true;
   parent.by_effects = true;
   parent.partitioned = true;
+  parent.deferrable = true;
   Table view;
   view.schema = "public";
   view.name = "customer";
@@ -63,6 +65,9 @@ TEST(Catalog, ReadsBackAsWritten) {
   EXPECT_TRUE(table.foreign_keys.at(0).cascades);
   EXPECT_TRUE(table.by_effects);
   EXPECT_TRUE(table.partitioned);
+  EXPECT_TRUE(table.deferrable);
+  EXPECT_FALSE(read->tables.at(1).deferrable);
+  EXPECT_EQ(read->deferrable_keys, "public.\"a key\", public.b");
   EXPECT_FALSE(table.inherited);
   EXPECT_FALSE(read->tables.at(1).by_effects);
   EXPECT_TRUE(read->tables.at(1).is_view);
