@@ -185,10 +185,12 @@ bool sets_more_than_isolation(const std::string& statement) {
   return !what.is_word("SESSION") || !lexer.next().is_word("CHARACTERISTICS");
 }
 
+// PREPARE is read under what was set before it, which is needed even where it is set again later.
 void keep_last_of_each(std::vector<std::string>* context, Dialect dialect) {
   std::set<std::string> seen;
   std::vector<std::string> kept;
   for (auto one = context->rbegin(); one != context->rend(); ++one) {
+    if (dialect == Dialect::postgresql && is_prepare(*one)) seen.clear();
     if (seen.insert(name_of(*one, dialect)).second) kept.push_back(std::move(*one));
   }
   std::reverse(kept.begin(), kept.end());
@@ -252,6 +254,7 @@ void Session::set_before(std::vector<std::string>* learned) {
 }
 
 void Session::record_settings() {
+  if (settings_doubtful_) ask_settings();
   const bool nothing = transaction.nothing_yet();
   if (!context.empty()) transaction.entries.add_context(context);
   if (nothing) transaction.first_statement = transaction.entries.entries();
@@ -273,6 +276,10 @@ std::size_t Session::settings() const {
 
 void Session::settings_undone(std::size_t settings) {
   if (dialect != Dialect::postgresql) return;
+  if (transaction.settings_told) {
+    settings_doubtful_ = true;
+    return;
+  }
   std::size_t seen = 0;
   std::erase_if(context,
                 [&](const std::string& one) { return !is_prepare(one) && ++seen > settings; });
@@ -280,6 +287,8 @@ void Session::settings_undone(std::size_t settings) {
 }
 
 void Session::settings_ended(bool committed) {
+  settings_doubtful_ = settings_in_doubt();
+  transaction.settings_told = false;
   if (!transaction.settings_before) return;
   const std::size_t before = *transaction.settings_before;
   transaction.settings_before.reset();

@@ -5,10 +5,12 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "driver/capture/session.h"
 #include "driver/real/configuration.h"
 #include "driver/sql/batch.h"
+#include "driver/sql/prepared_text.h"
 
 namespace understudy::capture {
 namespace {
@@ -75,6 +77,22 @@ std::optional<std::string> answer(const Session& session, SQLHSTMT statement) {
   return from_hexadecimal(text);
 }
 
+// PostgreSQL: a statement for each of the settings; nothing when the server refuses to answer.
+std::optional<std::vector<std::string>> settings_told(Session& session) {
+  SQLHSTMT statement = session.question();
+  if (statement == SQL_NULL_HSTMT) return std::nullopt;
+  const auto all = answer(session, statement);
+  session.drop_question();
+  if (!all) return std::nullopt;
+  std::vector<std::string> out;
+  for (std::size_t at = 0; at < all->size();) {
+    const std::size_t end = std::min(all->find(kSeparator, at), all->size());
+    out.push_back(all->substr(at, end - at));
+    at = end + 1;
+  }
+  return out;
+}
+
 }  // namespace
 
 void Session::settings_by_connecting() {
@@ -95,17 +113,25 @@ void Session::learn_settings() {
   if (settings_learned_ || on_shadow) return;
   settings_learned_ = true;
   if (dialect != Dialect::postgresql) return;
-  SQLHSTMT statement = question();
-  std::optional<std::string> all;
-  if (statement != SQL_NULL_HSTMT) all = answer(*this, statement);
-  drop_question();
-  std::vector<std::string> learned;
-  for (std::size_t at = 0; all && at < all->size();) {
-    const std::size_t end = std::min(all->find(kSeparator, at), all->size());
-    learned.push_back(all->substr(at, end - at));
-    at = end + 1;
-  }
-  set_before(all ? &learned : nullptr);
+  auto told = settings_told(*this);
+  set_before(told ? &*told : nullptr);
+}
+
+bool Session::settings_in_doubt() const {
+  return settings_doubtful_ || transaction.settings_told ||
+         (dialect == Dialect::postgresql && transaction.settings_before && !transaction.recorded &&
+          rollback_level(*this) != '2');
+}
+
+void Session::ask_settings() {
+  const bool asks = dialect == Dialect::postgresql;
+  const auto told = asks ? settings_told(*this) : std::nullopt;
+  if (!told) return;  // it refuses whatever is sent until the transaction is over
+  std::erase_if(context, [](const auto& one) { return !sql::prepared_name(one); });
+  context.insert(context.end(), told->begin(), told->end());
+  settings_doubtful_ = false;
+  transaction.settings_told = transaction.settings_before.has_value();
+  settings_changed();
 }
 
 }  // namespace understudy::capture

@@ -72,7 +72,7 @@ void plan_effects(Plan* plan, bool keep_verdict, bool keep_values) {
 
 // A verdict of effects or keyed.
 void plan_known(const Session& session, const BoundParameters& bound, const char* obstacle,
-                bool late, Plan* plan) {
+                bool late, bool prepared, Plan* plan) {
   const sql::Analysis& analysis = *plan->analysis;
   const bool moves = analysis.verb == Verb::move;
   const bool array = bound.sets() > 1;
@@ -90,7 +90,8 @@ void plan_known(const Session& session, const BoundParameters& bound, const char
   const bool changes =
       bound.converts() || (plan->verdict == Verdict::keyed && obstacle == nullptr &&
                            session.dialect == Dialect::postgresql && bound.names_moment());
-  const bool untold = array || late || obstacle != nullptr || changes;
+  const bool untold =
+      array || late || obstacle != nullptr || changes || (prepared && analysis.literals_by_setting);
   const bool together = moves && array && session.dialect == Dialect::postgresql;
   const bool keeps = !late && !analysis.keeping.empty() && !(array && !analysis.merges.empty());
   const bool asks =
@@ -165,7 +166,8 @@ Plan make_plan(Statement& stmt, Session& session, const BoundParameters& bound) 
       (analysis->verdict == Verdict::keyed || analysis->verdict == Verdict::effects)) {
     plan.verdict = analysis->verdict;
     plan.verb = analysis->verb;
-    plan_known(session, bound, obstacle, late, &plan);
+    const bool prepared = !execution.direct || execution.executed != nullptr;
+    plan_known(session, bound, obstacle, late, prepared, &plan);
   } else if (analysis != nullptr && analysis->verb == Verb::clear &&
              !session.perhaps_hidden(*analysis)) {
     plan.verb = Verb::clear;

@@ -202,6 +202,7 @@ BeginWrite Session::begin_write(std::uint64_t deadline_ns, bool* timed_out) {
     how = BeginWrite::unrecorded;
   }
   if (how == BeginWrite::recorded) learn_settings();
+  if (settings_in_doubt()) settings_doubtful_ = true;
   transaction.recorded = how == BeginWrite::recorded;
   if (transaction.recorded) settle_dialect();
   if (transaction.recorded) {

@@ -159,6 +159,9 @@ class Session {
   void settings_undone(std::size_t settings);
   /// The open transaction has ended.
   void settings_ended(bool committed);
+  /// PostgreSQL: an error that was not followed up may have undone what the open transaction has
+  /// set: of psqlodbc's levels 0 and 1 before anything was recorded.
+  [[nodiscard]] bool settings_in_doubt() const;
   /// The statement changed nothing of the server's transaction state, or the transaction is over.
   void end_write();
   /// Between these two the session, which is marked, stays so from one transaction to the next: no
@@ -242,6 +245,8 @@ class Session {
   /// The server has begun another transaction in the same call; the session stays marked.
   void next_transaction();
   void settings_changed();
+  /// Takes the settings as the server says them. They stay in doubt where it does not.
+  void ask_settings();
   /// What the session has set, before what follows in the open transaction.
   void record_settings();
   void publish_outcome(std::uint64_t txn_id, Outcome outcome);
@@ -268,11 +273,12 @@ class Session {
   bool names_lost_ = false;  // something may have set the search path unseen
   bool mode_changed_ = false;
   bool zone_changed_ = false;
-  bool anything_changed_ = false;  // generic: a setting, of which nothing is known
-  bool formats_changed_ = false;   // PostgreSQL: rows would not be read as they are written
-  bool settings_lost_ = false;     // there were more than are kept
-  bool tables_locked_ = false;     // MariaDB: LOCK TABLES
-  int named_locks_ = 0;            // MariaDB: as its texts say
+  bool anything_changed_ = false;   // generic: a setting, of which nothing is known
+  bool formats_changed_ = false;    // PostgreSQL: rows would not be read as they are written
+  bool settings_doubtful_ = false;  // PostgreSQL: to be asked for before what is recorded next
+  bool settings_lost_ = false;      // there were more than are kept
+  bool tables_locked_ = false;      // MariaDB: LOCK TABLES
+  int named_locks_ = 0;             // MariaDB: as its texts say
   const char* held_back_ = nullptr;
   std::shared_ptr<CatalogView> view_;
   Side view_side_ = Side::production;

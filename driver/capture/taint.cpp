@@ -49,9 +49,9 @@ Kept ask_postgresql(Session& session, SQLHSTMT statement) {
   if (!txid) return Kept::poisoned;
   const Transaction& transaction = session.transaction;
   const std::uint64_t known = transaction.server_txid;
-  // Nothing was written yet, and psqlodbc has undone the failed statement alone: savepoints stand.
-  const bool nothing_yet = known == 0 && transaction.nothing_yet();
-  if (*txid == 0) return nothing_yet && rollback_level(session) == '2' ? Kept::all : Kept::nothing;
+  // Nothing was written yet, whatever statements have run, and psqlodbc has undone the failed one
+  // alone: savepoints and settings stand.
+  if (*txid == 0) return known == 0 && rollback_level(session) == '2' ? Kept::all : Kept::nothing;
   return known == 0 || known == *txid ? Kept::all : Kept::nothing;
 }
 

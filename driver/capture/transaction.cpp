@@ -50,6 +50,7 @@ void Transaction::ended() {
   chunks = 0;
   outer_savepoint.clear();
   settings_before.reset();
+  settings_told = false;
   txn_id = 0;
 }
 

@@ -50,6 +50,7 @@ struct Transaction {
     std::size_t settings = 0;  // of the session, when it was set
   };
   std::vector<Savepoint> savepoints;
+  bool settings_told = false;  // the server was asked for the session's: they are not counted
   std::optional<std::size_t> settings_before;  // of the session, when the first was changed in it
 
   void set_savepoint(std::string_view name, std::size_t settings = 0);

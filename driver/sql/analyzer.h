@@ -142,6 +142,9 @@ struct Analysis {
   /// PostgreSQL, keyed: the text that returns nothing but pg_current_xact_id()::text, one row for
   /// each changed row; for the first modifying statement of a transaction.
   std::string txid_only;
+  /// PostgreSQL, keyed: a literal in it means what the session's settings were when the server read
+  /// the text, which of a prepared one it did once, perhaps under others than those of now.
+  bool literals_by_setting = false;
   /// MariaDB and generic, in place of `rewritten`: what an UPDATE or a DELETE (MariaDB: of several
   /// tables) is going to touch, a query for each table it changes; to be read again by key
   /// afterwards. PostgreSQL, Verb::move: a query that locks the rows and gives the place of each;

@@ -52,7 +52,18 @@ bool is_type_of(const PgQuery__TypeName* type, const Column& column) {
 bool is_textual(const Column& column) {
   return column.type.starts_with("text") || column.type.starts_with("char") ||
          column.type.starts_with("\"char") || column.type.starts_with("varchar") ||
-         column.type.starts_with("name") || column.type.starts_with("citext");
+         column.type.starts_with("name") || column.type.ends_with("citext");
+}
+
+/// Types of which a literal means the same in every session; a moment is of the time zone and of
+/// DateStyle, money of a country. What a domain or a composite type holds is not known.
+bool reads_alike(const Column& column) {
+  const std::string_view type =
+      std::string_view(column.type).substr(0, column.type.find_first_of("(["));
+  return is_textual(column) ||
+         one_of(type, {"smallint", "integer", "bigint", "numeric", "real", "double precision",
+                       "boolean", "uuid", "bytea", "json", "jsonb", "bit", "bit varying", "inet",
+                       "cidr", "macaddr", "macaddr8", "xml"});
 }
 
 /// The statement's target, as its own expressions may name it.
@@ -97,6 +108,19 @@ bool is_value(const Node* node) {
   const PgQuery__TypeCast& cast = *node->type_cast;
   return cast.arg != nullptr && is_bare_value(*cast.arg) &&
          (is_plain_type(cast.type_name) || is_moment_type(cast.type_name));
+}
+
+/// Whether a text in the value is read as a column of this type is, or as a moment.
+bool reads_text(const Node* value, const Column& column) {
+  if (value == nullptr || value->node_case == PG_QUERY__NODE__NODE_PARAM_REF) return false;
+  if (value->node_case == PG_QUERY__NODE__NODE_A_CONST) {
+    return is_text_literal(*value) && !reads_alike(column);
+  }
+  if (value->node_case == PG_QUERY__NODE__NODE_TYPE_CAST) {
+    const PgQuery__TypeCast& cast = *value->type_cast;
+    return cast.arg != nullptr && is_text_literal(*cast.arg) && is_moment_type(cast.type_name);
+  }
+  return value->node_case != PG_QUERY__NODE__NODE_COLUMN_REF && !reads_alike(column);
 }
 
 /// An expression that gives the same on the shadow as on production, given the same old row.
@@ -449,7 +473,9 @@ class PostgresqlAnalyzer {
     std::vector<const Node*> given(target_.table->columns.size(), nullptr);
     for (std::size_t i = 0; i < row.n_items; ++i) {
       if (row.items[i]->node_case == PG_QUERY__NODE__NODE_SET_TO_DEFAULT) continue;
-      if (!storable(row.items[i], target_.table->columns[columns[i]])) return std::nullopt;
+      const Column& column = target_.table->columns[columns[i]];
+      if (!storable(row.items[i], column)) return std::nullopt;
+      note_literal(row.items[i], column);
       given[columns[i]] = row.items[i];
     }
     return key_of_row(given);
@@ -470,6 +496,10 @@ class PostgresqlAnalyzer {
       key.push_back(std::move(*part));
     }
     return key;
+  }
+
+  void note_literal(const Node* value, const Column& column) const {
+    out_.literals_by_setting = out_.literals_by_setting || reads_text(value, column);
   }
 
   /// A value that the column stores alike on both sides.
@@ -529,6 +559,7 @@ class PostgresqlAnalyzer {
     if (target.val->node_case == PG_QUERY__NODE__NODE_SET_TO_DEFAULT) {
       return !column.identity && column.default_kind != DefaultKind::computed;
     }
+    note_literal(target.val, column);
     // A new key is a value, as the old one is.
     const auto position = key_position(*target_.table->column(text_of(target.name)));
     if (position) return key_part(*position, target.val).has_value();
@@ -618,6 +649,7 @@ class PostgresqlAnalyzer {
     const std::string_view op = builtin_name(e.name, e.n_name);
     if (e.kind == PG_QUERY__A__EXPR__KIND__AEXPR_IN) {
       const bool list = e.rexpr->node_case == PG_QUERY__NODE__NODE_LIST;
+      note_comparison(*e.lexpr, *e.rexpr);
       return list && comparable(*e.lexpr, false) &&
              std::all_of(e.rexpr->list->items, e.rexpr->list->items + e.rexpr->list->n_items,
                          [&](const Node* n) { return is_value(n); });
@@ -625,7 +657,15 @@ class PostgresqlAnalyzer {
     if (e.kind != PG_QUERY__A__EXPR__KIND__AEXPR_OP) return false;
     const bool ordering = one_of(op, {"<", ">", "<=", ">="});
     if (!ordering && !one_of(op, {"=", "<>", "!="})) return false;
+    note_comparison(*e.lexpr, *e.rexpr);
     return comparable(*e.lexpr, ordering) && comparable(*e.rexpr, ordering);
+  }
+
+  void note_comparison(const Node& left, const Node& right) const {
+    for (const auto& [column, value] : {std::pair(&left, &right), std::pair(&right, &left)}) {
+      const auto ordinal = target_.column(*column);
+      if (ordinal) note_literal(value, target_.table->columns[*ordinal]);
+    }
   }
 
   /// Texts order by a collation whose version may differ on the shadow; equality does not.

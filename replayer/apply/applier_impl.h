@@ -72,6 +72,7 @@ struct Applier::Impl {
         mapped(std::move(tables)),
         plans(sql, production_catalog, shadow_catalog, mapped),
         prepared(shadow_connection),
+        recorded_texts(shadow_connection),
         joined(shadow_connection),
         context(shadow_connection, sql.kind()),
         driver_joins(sql.kind() == Dialect::postgresql &&
@@ -84,7 +85,10 @@ struct Applier::Impl {
   const bool another_engine;  // than production's: only rows can be replayed
   const Mapped mapped;
   ShapePlans plans;
-  PreparedStatements prepared;
+  PreparedStatements prepared;  // texts of ours
+  PreparedStatements
+      recorded_texts;  // production's texts, read by the server under `recorded_under`
+  std::vector<std::string> recorded_under;
   JoinedStatements joined;
   SessionContext context;
   const bool driver_joins;
@@ -161,6 +165,10 @@ struct Applier::Impl {
   static void count(const StatementEntry& statement, Tally& tally);
   static void note(const FeedTransaction& transaction, const Note& note, Tally& tally);
   long long run(std::string_view text, const std::vector<odbc::Bind>& parameters);
+  /// Production's text, which means what the settings in force say.
+  long long run_recorded(std::string_view text, const std::vector<odbc::Bind>& parameters);
+  long long run_on(PreparedStatements& statements, std::string_view text,
+                   const std::vector<odbc::Bind>& parameters);
 };
 
 // MariaDB: exact texts are written under the settings that they were read under, whatever the

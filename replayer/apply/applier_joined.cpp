@@ -80,7 +80,7 @@ void Applier::Impl::join_statement(const FeedTransaction& transaction,
     return;
   }
   run_joined();
-  const auto rows = run(text, parameters);
+  const auto rows = run_recorded(text, parameters);
   if (statement.row_count >= 0 && rows != statement.row_count) throw Surprise{};
 }
 

@@ -39,14 +39,29 @@ std::vector<odbc::Bind> recorded_parameters(const StatementEntry& statement) {
 }
 
 long long Applier::Impl::run(std::string_view text, const std::vector<odbc::Bind>& parameters) {
+  return run_on(prepared, text, parameters);
+}
+
+// The server reads literals when it prepares the text: '12:00' is of the time zone of then.
+long long Applier::Impl::run_recorded(std::string_view text,
+                                      const std::vector<odbc::Bind>& parameters) {
+  if (!context.known() || recorded_under != context.present()) {
+    recorded_texts.clear();
+    recorded_under = context.present();
+  }
+  return run_on(recorded_texts, text, parameters);
+}
+
+long long Applier::Impl::run_on(PreparedStatements& statements, std::string_view text,
+                                const std::vector<odbc::Bind>& parameters) {
   ++total.figures.round_trips;
   return sent_as_utf16([&] {
     // psqlodbc runs a call with an answer only when it sees text and bindings together.
     const bool answers = std::any_of(parameters.begin(), parameters.end(), [](const auto& one) {
       return one.io_type != SQL_PARAM_INPUT;
     });
-    return parameters.empty() || answers ? prepared.run_once(text, parameters)
-                                         : prepared.run(text, parameters);
+    return parameters.empty() || answers ? statements.run_once(text, parameters)
+                                         : statements.run(text, parameters);
   });
 }
 
@@ -95,7 +110,7 @@ void Applier::Impl::run_statement(const FeedTransaction& transaction,
   if (statement.verdict == Verdict::effects && statement.row_count != 0) {
     report("effects missing");
   }
-  const auto rows = run(text, recorded_parameters(statement));
+  const auto rows = run_recorded(text, recorded_parameters(statement));
   if (statement.verdict != Verdict::keyed) context.changed(statement.verdict);
   if (statement.row_count < 0 || rows < 0 || rows == statement.row_count) return;
   report("row-count");

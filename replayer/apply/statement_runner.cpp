@@ -57,6 +57,11 @@ long long PreparedStatements::run_once(std::string_view text,
   return statement.row_count();
 }
 
+void PreparedStatements::clear() {
+  by_text_.clear();
+  recent_.clear();
+}
+
 bool JoinedStatements::can_join(const std::vector<odbc::Bind>& parameters) {
   return std::none_of(parameters.begin(), parameters.end(), [](const odbc::Bind& bind) {
     return bind.indicator == SQL_DEFAULT_PARAM || bind.io_type != SQL_PARAM_INPUT ||

@@ -25,6 +25,8 @@ class PreparedStatements {
   long long run(std::string_view text, const std::vector<odbc::Bind>& parameters);
   /// Runs a text without preparing it: texts that hold their values seldom come again.
   long long run_once(std::string_view text, const std::vector<odbc::Bind>& parameters);
+  /// Forgets all of them.
+  void clear();
 
  private:
   struct Prepared {

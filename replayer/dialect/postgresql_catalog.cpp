@@ -33,11 +33,18 @@ WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND c.relpersistence <> 't'
     AND e.objid = c.oid AND e.deptype = 'e')
 ORDER BY n.nspname, c.relname)";
 
+// Types with their schemas, whatever is looked for where: format_type() leaves out those that are
+// found without, which a session's search path need not have. Of an array its elements' decides.
 constexpr std::string_view kColumns = R"(
-SELECT a.attrelid::text, a.attnum::text, a.attname::text, format_type(a.atttypid, a.atttypmod),
+SELECT a.attrelid::text, a.attnum::text, a.attname::text,
+  CASE WHEN e.typnamespace <> 'pg_catalog'::regnamespace AND pg_type_is_visible(e.oid)
+    THEN quote_ident(n.nspname) || '.' ELSE '' END || format_type(a.atttypid, a.atttypmod),
   (a.attnotnull OR t.typnotnull)::text, (a.attgenerated <> '')::text, (a.attidentity <> '')::text,
   coalesce(pg_get_expr(d.adbin, d.adrelid), pg_get_expr(t.typdefaultbin, 0))
 FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_type t ON t.oid = a.atttypid
+  JOIN pg_type e ON e.oid = CASE WHEN t.typtype = 'b' AND t.typlen = -1 AND t.typelem <> 0
+    THEN t.typelem ELSE t.oid END
+  JOIN pg_namespace n ON n.oid = e.typnamespace
   LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
 ORDER BY a.attrelid, a.attnum)";
