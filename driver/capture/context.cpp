@@ -100,6 +100,7 @@ class RawWords {
   [[nodiscard]] bool is(std::initializer_list<std::string_view> words) const {
     return std::find(words.begin(), words.end(), word_) != words.end();
   }
+  [[nodiscard]] std::string_view word() const { return word_; }
   [[nodiscard]] bool follows(std::initializer_list<std::string_view> words) const {
     return std::find(words.begin(), words.end(), previous_) != words.end();
   }
@@ -122,12 +123,20 @@ bool is_local(std::string_view statement) {
   return what.is_word("LOCAL") || what.is_word("TRANSACTION") || what.is_word("CONSTRAINTS");
 }
 
-// Of the transaction alone, and of nothing that a statement means.
-bool sets_transaction(std::string_view statement) {
-  sql::Lexer lexer(statement, Dialect::postgresql);
-  if (!lexer.next().is_word("SET")) return false;
-  const sql::Token what = lexer.next();
-  return what.is_word("TRANSACTION") || what.is_word("CONSTRAINTS");
+// PostgreSQL: whether a text of the application's is about the setting that `learned` sets, in the
+// form `SET "name" TO value` or `SET ROLE name`.
+bool concerns(const std::string& own, const std::string& learned) {
+  RawWords name(learned);
+  (void)name.next();
+  (void)name.next();
+  for (RawWords words(own); words.next();) {
+    if (words.is({name.word()}) || (name.is({"TIMEZONE"}) && words.is({"ZONE"})) ||
+        (name.is({"SEARCH_PATH"}) && words.is({"SCHEMA"})) ||
+        (name.is({"ROLE"}) && words.is({"AUTHORIZATION"}))) {
+      return true;
+    }
+  }
+  return false;
 }
 
 // PostgreSQL: settings that decide how a value is written as text, and under which it is written as
@@ -228,24 +237,23 @@ void Session::add_context(std::string statement) {
   if (nothing) transaction.first_statement = transaction.entries.entries();
 }
 
-// `learned`: what is set now, before the session's own texts; nullptr: it is not known. Where the
-// open transaction has set something, that may hide what is so besides: learned for this
-// transaction alone, and asked for again in the next one.
+// `learned`: what is set now, before the session's own texts; nullptr: it is not known. What these
+// texts have set hides what was so before, until the transaction ends: then it is asked for again.
 void Session::set_before(std::vector<std::string>* learned) {
   if (learned == nullptr) {
     names_lost_ = true;
     return settings_changed();
   }
   const bool open = transaction.settings_before.has_value();
-  if (open && !std::all_of(context.begin(), context.end(), sets_transaction)) {
-    settings_learned_ = false;
-    for (std::string& one : *learned) one.insert(std::string_view("SET ").size(), "LOCAL ");
-  }
+  const auto hidden = [this](const std::string& one) {
+    return std::any_of(context.begin(), context.end(),
+                       [&](const std::string& own) { return concerns(own, one); });
+  };
+  if (std::erase_if(*learned, hidden) != 0 && open) settings_learned_ = false;
   if (open) *transaction.settings_before += learned->size();
   learned->insert(learned->end(), std::make_move_iterator(context.begin()),
                   std::make_move_iterator(context.end()));
   context = std::move(*learned);
-  if (!open) keep_last_of_each(&context, dialect);
   if (context.size() > kContextMax) {
     context.resize(kContextMax);
     settings_lost_ = true;

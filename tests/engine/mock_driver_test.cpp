@@ -791,6 +791,7 @@ void answer_as_postgresql(const MockDriver& driver) {
   driver->info(SQL_DBMS_NAME, "PostgreSQL");
   driver->leave("RETURNING", {{"id", "v", "txid"}, {{"1", "7", "900"}}, 1});
   driver->leave("if_assigned", {{"txid"}, {{"900"}}, 1});
+  driver->leave("pg_settings", {{"settings"}, {{""}}, 1});
 }
 
 TEST(MockDriverRecorded, TheRowOfAnInsertIsReadFromTheStatementOfOurOwn) {
