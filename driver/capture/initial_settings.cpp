@@ -72,7 +72,9 @@ std::optional<std::string> answer(const Session& session, SQLHSTMT statement) {
   const SQLRETURN ret =
       fn.GetData(statement, 1, SQL_C_CHAR, text.data(), static_cast<SQLLEN>(text.size()), &length);
   if (ret == SQL_SUCCESS && length == SQL_NULL_DATA) return std::string();
-  if (ret != SQL_SUCCESS || length < 0) return std::nullopt;
+  const bool whole =
+      ret == SQL_SUCCESS && length >= 0 && static_cast<std::size_t>(length) < text.size();
+  if (!whole) return std::nullopt;
   text.resize(static_cast<std::size_t>(length));
   return from_hexadecimal(text);
 }
