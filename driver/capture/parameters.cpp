@@ -128,8 +128,8 @@ SQLLEN value_bytes(const BoundValue& bound) {
   return terminated_bytes(bound.c_type, bound.value);
 }
 
-// PostgreSQL reads no longer text as a moment (MAXDATELEN), here of two bytes each.
-constexpr SQLLEN kMomentBytesMax = 2 * 128;
+// PostgreSQL reads no text of more than 128 characters as a moment (MAXDATELEN): of two bytes each.
+constexpr SQLLEN kMomentBytesMax = 256;
 
 // Other characters as a question mark.
 std::string ascii_of(const BoundValue& text, std::size_t bytes) {
