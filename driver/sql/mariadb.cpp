@@ -681,7 +681,11 @@ class MariadbAnalyzer : private Recogniser {
       const auto found = std::find_if(sources->begin(), sources->end(), [&](const Source& one) {
         return ascii_lower(one.alias) == ascii_lower(name);
       });
-      if (found == sources->end()) return refuse("several-tables");
+      // The server refuses a name that stands twice.
+      const bool again = std::any_of(changed.begin(), changed.end(), [&](const Source& one) {
+        return ascii_lower(one.alias) == ascii_lower(name);
+      });
+      if (found == sources->end() || again) return refuse("several-tables");
       changed.push_back(*found);
     } while (at.accept(','));
     if (!at.done()) return refuse("not-understood");

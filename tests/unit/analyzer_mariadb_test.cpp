@@ -237,6 +237,7 @@ TEST(AnalyzerMariadb, NamesWhyAStatementIsOpaque) {
   expect_opaque("UPDATE account a, account b SET owner = 'x'", "several-tables");
   expect_opaque("UPDATE account JOIN line ON no = id SET no = 0", "key-assigned");
   expect_opaque("DELETE other FROM account JOIN line", "several-tables");
+  expect_opaque("DELETE a, a FROM account AS a", "several-tables");
   expect_opaque("INSERT INTO triggered SELECT 1, 2 ON DUPLICATE KEY UPDATE v = 1", "upsert");
   expect_opaque("INSERT INTO keyless SELECT 1 ON DUPLICATE KEY UPDATE a = 1", "upsert");
   expect_opaque("INSERT DELAYED INTO account VALUES (1, 'a', 2, 3)", "delayed");
