@@ -25,7 +25,7 @@ bool bound_text(const std::string& literal, std::optional<std::string>* out) {
 
 /// Left out for now, since runs with them differed or were counted, see README.md: RETURNING that
 /// the application reads, several statements in a text, temporary tables, SET, savepoints and
-/// transactions as text, cursors, TRUNCATE while tables are copied.
+/// transactions as text, cursors, deferred keys, TRUNCATE while tables are copied.
 class Postgresql {
  public:
   Postgresql(const Schema& schema, Random& random) : schema_(schema), random_(random) {}
@@ -38,7 +38,7 @@ class Postgresql {
         &Postgresql::upsert_where, &Postgresql::fails,    &Postgresql::moves_part,
         &Postgresql::partition,    &Postgresql::defaults, &Postgresql::noise,
         &Postgresql::noise,        &Postgresql::counted,  &Postgresql::locked_first,
-        &Postgresql::ancestor,     &Postgresql::opaque,   &Postgresql::deferred};
+        &Postgresql::ancestor,     &Postgresql::opaque};
     return random_.chance(60) ? Steps{one().make()} : (this->*random_.of(any))();
   }
 
@@ -253,24 +253,6 @@ class Postgresql {
     const std::string next = random_.pick({"SELECT currval('counter')", "SELECT lastval()",
                                            "SELECT nextval('counter'), nextval('counter')"});
     return {{text + " ON CONFLICT DO NOTHING", {}}, {next, {}}};
-  }
-
-  /// Rows that are in each other's way until COMMIT.
-  Steps deferred() {
-    const std::string a = number(kKeysMax);
-    const std::string b = number(kKeysMax);
-    switch (random_.below(3)) {
-      case 0:
-        return {{"UPDATE late SET \"v\" = \"v\" + 1 WHERE " + one("late").range(), {}}};
-      case 1:
-        return {
-            {"UPDATE late SET \"v\" = " + a + " WHERE \"id\" = " + b, {}},
-            {"UPDATE late SET \"v\" = " + b + " WHERE \"v\" = " + a + " AND \"id\" <> " + b, {}}};
-      default:
-        return {{"UPDATE late SET \"v\" = CASE \"id\" WHEN " + a + " THEN " + b + " ELSE " + a +
-                     " END WHERE \"id\" IN (" + a + ", " + b + ")",
-                 {}}};
-    }
   }
 
   Steps locked_first() {
