@@ -240,9 +240,10 @@ void Session::add_context(std::string statement) {
 // `learned`: what is set now, before the session's own texts; nullptr: it is not known. What these
 // texts have set hides what was so before, until the transaction ends: then it is asked for again.
 void Session::set_before(std::vector<std::string>* learned) {
+  // The server refuses whatever is sent until the transaction that has failed is over.
   if (learned == nullptr) {
-    names_lost_ = true;
-    return settings_changed();
+    settings_learned_ = false;
+    return;
   }
   const bool open = transaction.settings_before.has_value();
   const auto hidden = [this](const std::string& one) {

@@ -408,7 +408,6 @@ TEST_P(CaptureTest, WhatIsRecordedIsWhatWasKeptAmongSavepointsAndErrors) {
           "ROLLBACK TO \"t 1\"",
           "RELEASE \"t 1\"",
           "SELECT * FROM items WHERE id = 1",
-          "SET CONSTRAINTS ALL DEFERRED",
           "UPDATE items SET id = -id WHERE v = 2",
           "UPDATE items SET id = 1 - id WHERE v = 2",
           "UPDATE items SET id = id + 1 WHERE v < 3",
