@@ -141,9 +141,8 @@ class Session {
   /// What the connection string of MariaDB or SQLite has set and asked for.
   void settings_by_connecting();
   /// PostgreSQL: what the connection string, the role or the database has set, once: the server is
-  /// asked before the session's first recorded write, or before it moves to the shadow. Where that
-  /// cannot be told from what the transaction has set, or nobody answers, names are not resolved
-  /// any more.
+  /// asked before the session's first recorded write, or before it moves to the shadow; once more
+  /// in the next transaction where nobody answers, or the open one has set the same.
   void learn_settings();
   [[nodiscard]] bool knows_settings() const { return settings_learned_; }
   /// A statement about the session's settings has succeeded: what follows depends on it.
