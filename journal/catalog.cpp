@@ -135,7 +135,8 @@ void put_column(std::string& out, const Column& column) {
   put_field(out, flags_word({{column.nullable, 'n'},
                              {column.generated, 'g'},
                              {column.identity, 'i'},
-                             {column.immutable_arithmetic, 'a'}}));
+                             {column.immutable_arithmetic, 'a'},
+                             {column.numbered, 's'}}));
   put_field(out, default_kind_name(column.default_kind));
   put_field(out, column.sequence);
   out += '\n';
@@ -292,6 +293,7 @@ class LineReader {
     column.generated = has_flag(f[3], 'g');
     column.identity = has_flag(f[3], 'i');
     column.immutable_arithmetic = has_flag(f[3], 'a');
+    column.numbered = has_flag(f[3], 's');
     column.default_kind = *kind;
     column.sequence = f[5];
     return true;

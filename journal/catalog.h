@@ -37,8 +37,9 @@ struct Column {
   bool generated = false;             // GENERATED ALWAYS AS (...): never written
   bool identity = false;              // serial, IDENTITY, AUTOINCREMENT, rowid alias
   bool immutable_arithmetic = false;  // + - * / and || on it depend on nothing but their operands
+  bool numbered = false;              // MariaDB: its default takes a number of a sequence
   DefaultKind default_kind = DefaultKind::none;
-  std::string sequence;  // of the generated key, qualified; empty when unknown
+  std::string sequence;  // that its default is the next number of, qualified; empty when unknown
 };
 
 struct ForeignKey {

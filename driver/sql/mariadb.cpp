@@ -70,7 +70,14 @@ class MariadbAnalyzer : private Recogniser {
     const std::string_view obstacle = table_obstacle(table_);
     if (!obstacle.empty()) return refused(obstacle);
     name_ = *name;
+    takes_numbers_ = !table_->triggers.empty() &&
+                     std::any_of(catalog_.tables.begin(), catalog_.tables.end(), has_numbers);
     return true;
+  }
+
+  static bool has_numbers(const Table& table) {
+    return std::any_of(table.columns.begin(), table.columns.end(),
+                       [](const Column& column) { return column.numbered; });
   }
 
   /// A stored function may write.
@@ -90,6 +97,7 @@ class MariadbAnalyzer : private Recogniser {
 
   bool effects(Verb verb) {
     if (!balanced()) return refused("not-understood");
+    if (takes_numbers_) return refused("sequence-default");
     set_effects(&out_, *table_, verb);
     std::vector<std::string> texts;
     std::string list;
@@ -135,6 +143,12 @@ class MariadbAnalyzer : private Recogniser {
          i = find(i + 1, {"DUPLICATE"})) {
       if (text_.tokens[i - 1].is_word("ON")) return upsert(columns, i - 1, ignore);
     }
+    if (takes_numbers_ && !out_.own_returning) {
+      std::vector<std::vector<Span>> rows;
+      const bool listed = balanced() && accept_values() &&
+                          value_rows(text_.tokens.size(), columns, kUpsertRowsMax, &rows);
+      return finds_rows(rows, listed && !ignore, Verb::insert);
+    }
     if (!effects(Verb::insert) || ignore) return;
     if (out_.own_returning) return finds_inserted(columns);
     if (!may_be_keyed() || !accept_values()) return;
@@ -161,7 +175,10 @@ class MariadbAnalyzer : private Recogniser {
                                                       bool alone) const {
     const std::uint32_t first = table_->key.front();
     const bool counted = table_->columns[first].identity;
-    if (counted && row[first].second == 0) {
+    const bool numbered = table_->key.size() == 1 && !table_->columns[first].sequence.empty();
+    const bool made = row[first].second == 0 || (row[first].second == row[first].first + 1 &&
+                                                 text_.tokens[row[first].first].is_word("DEFAULT"));
+    if ((counted || numbered) && made) {
       return alone ? found_by(nullptr, row) : std::nullopt;
     }
     // NULL and 0 make a new key, and a parameter may be either.
@@ -237,7 +254,8 @@ class MariadbAnalyzer : private Recogniser {
   /// Effects by the rows that the upsert returns, whichever of them were there.
   void keep_upsert(std::size_t start, const std::vector<Assignment>& assigned) {
     const Column* carrier = carrier_of(assigned);
-    const bool plain = !table_->key.empty() && table_->triggers.empty() && all_set_here(assigned);
+    const bool plain = !table_->key.empty() && table_->triggers.empty() && !takes_numbers_ &&
+                       all_set_here(assigned);
     if (carrier == nullptr || !plain) return;
     set_effects(&out_, *table_, Verb::put);
     out_.reason.clear();
@@ -285,7 +303,9 @@ class MariadbAnalyzer : private Recogniser {
 
   /// Effects by what is found afterwards under the unique value of each row, or opaque.
   void finds_rows(const std::vector<std::vector<Span>>& rows, bool allowed, Verb verb) {
-    refuse(verb == Verb::replace ? "replace" : "upsert");
+    refuse(verb == Verb::insert    ? "sequence-default"
+           : verb == Verb::replace ? "replace"
+                                   : "upsert");
     // A trigger may give the row other values than the text.
     if (!allowed || !table_->triggers.empty() || !readable_by_key(*table_)) return;
     std::vector<RowsQuery> queries;
@@ -304,9 +324,10 @@ class MariadbAnalyzer : private Recogniser {
   /// a single key can collide; REPLACE leaves one that has them all.
   [[nodiscard]] std::optional<RowsQuery> unique_row(const std::vector<Span>& row, bool alone,
                                                     Verb verb) const {
+    if (verb == Verb::insert) return inserted_row(row, alone);
     const Column& first = table_->columns[table_->key.front()];
-    const bool made =
-        table_->key.size() == 1 && first.identity && row[table_->key.front()].second == 0;
+    const bool made = table_->key.size() == 1 && (first.identity || !first.sequence.empty()) &&
+                      row[table_->key.front()].second == 0;
     std::vector<const std::vector<std::uint32_t>*> keys;
     if (!made) keys.push_back(&table_->key);
     for (const auto& unique : table_->unique_keys) {
@@ -325,7 +346,10 @@ class MariadbAnalyzer : private Recogniser {
     if (!table_->schema.empty()) rest.add(backticked(table_->schema) + '.');
     rest.add(backticked(table_->name) + " WHERE ");
     if (key == nullptr) {
-      rest.add(backticked(table_->columns[table_->key.front()].name) + " = LAST_INSERT_ID()");
+      const Column& made = table_->columns[table_->key.front()];
+      if (!made.sequence.empty() && !only_number(made)) return std::nullopt;
+      rest.add(backticked(made.name) + " = ");
+      rest.add(made.sequence.empty() ? "LAST_INSERT_ID()" : "LASTVAL(" + made.sequence + ')');
     }
     for (std::size_t i = 0; key != nullptr && i < key->size(); ++i) {
       const std::uint32_t ordinal = (*key)[i];
@@ -339,6 +363,20 @@ class MariadbAnalyzer : private Recogniser {
       rest.add(as_text ? " AS CHAR)" : "");
     }
     return rows_query({table_, "", table_->name}, false, rest);
+  }
+
+  [[nodiscard]] bool says(std::initializer_list<std::string_view> words) const {
+    return std::any_of(text_.tokens.begin(), text_.tokens.end(), [&](const Token& token) {
+      return std::any_of(words.begin(), words.end(),
+                         [&](std::string_view word) { return token.is_word(word); });
+    });
+  }
+
+  /// Nothing else in the statement takes a number of a sequence.
+  [[nodiscard]] bool only_number(const Column& column) const {
+    return !says({"NEXTVAL", "NEXT", "SETVAL"}) &&
+           std::none_of(table_->columns.begin(), table_->columns.end(),
+                        [&](const Column& other) { return other.numbered && &other != &column; });
   }
 
   static bool is_text(const Column& column) {
@@ -365,6 +403,15 @@ class MariadbAnalyzer : private Recogniser {
   }
 
   bool insert_columns(std::vector<std::uint32_t>* columns) {
+    if (!named_columns(columns)) return false;
+    for (std::uint32_t i = 0; i < table_->columns.size(); ++i) {
+      const bool given = std::find(columns->begin(), columns->end(), i) != columns->end();
+      if (table_->columns[i].numbered && (!given || says({"DEFAULT"}))) takes_numbers_ = true;
+    }
+    return true;
+  }
+
+  bool named_columns(std::vector<std::uint32_t>* columns) {
     const bool named = cursor_.peek().is('(') && !cursor_.peek(1).is_word("SELECT") &&
                        !cursor_.peek(1).is_word("WITH") && !cursor_.peek(1).is_word("VALUES");
     if (!named) {
@@ -695,6 +742,9 @@ class MariadbAnalyzer : private Recogniser {
   std::size_t target_token_ = 0;
   bool double_quotes_ = false;
   bool elsewhere_ = false;
+  /// A default, or perhaps one behind a trigger, takes a number of a sequence. The server (10.11)
+  /// dies of RETURNING then, when other sessions write to the table, too.
+  bool takes_numbers_ = false;
   bool qualified_ = false;  // the statement names the database of its table
 };
 

@@ -187,6 +187,15 @@ class MariadbDialect final : public WrittenDialect {
       out.push_back("column " + *row[0] + "." + *row[1] +
                     " is set by the server at every UPDATE: compare it with verify");
     }
+    // The analyzer's sequence-default.
+    for (const auto& row : read_rows(
+             db,
+             "SELECT TABLE_NAME, COLUMN_NAME FROM information_schema.COLUMNS WHERE"
+             " TABLE_SCHEMA = DATABASE() AND COLUMN_DEFAULT LIKE '%nextval(%' ORDER BY 1, 2")) {
+      out.push_back("column " + *row[0] + "." + *row[1] +
+                    " takes numbers of a sequence: an INSERT of several rows without it, or by a"
+                    " trigger, is replayed as it stands, and gets other numbers");
+    }
     const auto zone = db.scalar("SELECT TIMEDIFF(NOW(), UTC_TIMESTAMP())");
     const auto stamps = db.scalar(
         "SELECT COUNT(*) FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE()"

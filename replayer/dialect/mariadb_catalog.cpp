@@ -111,8 +111,18 @@ class Reader {
       column.default_kind = DefaultKind::computed;
     } else if (row[4]) {
       column.default_kind = mariadb_default_kind(*row[4]);
+      if (column.default_kind == DefaultKind::computed)
+        set_sequence(&column, lower(*row[4]), *row[4]);
     }
     if (extra.find("on update") != std::string::npos) column.type += " on update current_timestamp";
+  }
+
+  /// `nextval(`database`.`name`)`, as the server writes it, or an expression that has it in it.
+  static void set_sequence(Column* column, std::string_view folded, const std::string& as_written) {
+    constexpr std::string_view kNext = "nextval(";
+    column->numbered = folded.find(kNext) != std::string_view::npos;
+    const bool alone = folded.starts_with(kNext) && folded.find(')') == folded.size() - 1;
+    if (alone) column->sequence = as_written.substr(kNext.size(), folded.size() - kNext.size() - 1);
   }
 
   void read_keys() {

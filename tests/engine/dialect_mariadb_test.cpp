@@ -298,6 +298,19 @@ TEST_F(MariadbDialect, NamesTablesThatHaveNoTransactions) {
   EXPECT_NE(spots[0].find("table t has the engine MyISAM"), std::string::npos);
 }
 
+TEST_F(MariadbDialect, NamesDefaultsThatTakeNumbersOfASequence) {
+  run_all(db_, {"CREATE SEQUENCE `n``1`",
+                "CREATE TABLE t (id INT DEFAULT NEXTVAL(`n``1`) PRIMARY KEY,"
+                " c VARCHAR(9) DEFAULT CONCAT('a', NEXT VALUE FOR `n``1`))"});
+  EXPECT_EQ(dialect_.weak_spots(db_).size(), 2u);
+  const auto found = dialect_.read_catalog(db_);
+  const auto columns = table_of(found, "t").columns;
+  EXPECT_TRUE(columns[0].numbered);
+  EXPECT_EQ(db_.scalar("SELECT NEXTVAL(" + columns[0].sequence + ")"), "1");
+  EXPECT_TRUE(columns[1].numbered);
+  EXPECT_EQ(columns[1].sequence, "");
+}
+
 TEST(MariadbDefault, TellsConstantsFromWhatTheServerComputes) {
   for (const char* constant : {"5", "-1.5", "1e10", "'a'", "'it''s'", "'a\\'b'", "b'101'", "''"}) {
     EXPECT_EQ(mariadb_default_kind(constant), DefaultKind::constant) << constant;

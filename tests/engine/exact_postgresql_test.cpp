@@ -88,16 +88,18 @@ TEST_F(ExactPostgresql, BoundTextsThatNameAMoment) {
   SQLCHAR now[] = " Now";
   SQLWCHAR today[] = {'t', 'o', 'd', 'a', 'y', 0};
   SQLINTEGER id = 1;
-  raw::Statement stmt(*app_);
-  const auto bind = [&](SQLUSMALLINT number, SQLSMALLINT c_type, SQLSMALLINT type,
-                        SQLPOINTER value) {
-    EXPECT_TRUE(SQL_SUCCEEDED(SQLBindParameter(stmt.handle, number, SQL_PARAM_INPUT, c_type, type,
-                                               20, 0, value, 0, nullptr)));
-  };
-  bind(1, SQL_C_LONG, SQL_INTEGER, &id);
-  bind(2, SQL_C_CHAR, SQL_VARCHAR, now);
-  bind(3, SQL_C_WCHAR, SQL_WVARCHAR, today);
-  EXPECT_EQ(stmt.run("INSERT INTO t VALUES (?, ?, ?)"), SQL_SUCCESS) << stmt.problems();
+  {
+    raw::Statement stmt(*app_);
+    const auto bind = [&](SQLUSMALLINT number, SQLSMALLINT c_type, SQLSMALLINT type,
+                          SQLPOINTER value) {
+      EXPECT_TRUE(SQL_SUCCEEDED(SQLBindParameter(stmt.handle, number, SQL_PARAM_INPUT, c_type, type,
+                                                 20, 0, value, 0, nullptr)));
+    };
+    bind(1, SQL_C_LONG, SQL_INTEGER, &id);
+    bind(2, SQL_C_CHAR, SQL_VARCHAR, now);
+    bind(3, SQL_C_WCHAR, SQL_WVARCHAR, today);
+    EXPECT_EQ(stmt.run("INSERT INTO t VALUES (?, ?, ?)"), SQL_SUCCESS) << stmt.problems();
+  }
   expect_equal(0);
 }
 

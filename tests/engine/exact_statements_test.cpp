@@ -291,6 +291,37 @@ TEST_F(ExactMariadb, AnEnumThatIsNoneOfItsValuesIsToldAsADivergence) {
   migration_->expect_tool({"cancel"});
 }
 
+TEST_F(ExactMariadb, KeysThatAreNumbersOfASequence) {
+  begin({"CREATE SEQUENCE `some numbers` START WITH 50",
+         "CREATE TABLE t (id INT DEFAULT NEXTVAL(`some numbers`) PRIMARY KEY, v INT)"});
+  send({"SELECT NEXTVAL(`some numbers`)", "INSERT INTO t (v) VALUES (1)",
+        "INSERT INTO t VALUES (DEFAULT, 3)", "INSERT INTO t VALUES (7, 4), (8, 5)",
+        "INSERT INTO t VALUES (NEXTVAL(`some numbers`), 6)", "UPDATE t SET v = v + 1 WHERE v > 3",
+        "DELETE FROM t WHERE v = 5", "INSERT INTO t (v) VALUES (9)"});
+  expect_equal(1);  // SELECT NEXTVAL
+}
+
+// Many sessions at once, by many rows: the server has died of them when a RETURNING of ours was
+// there.
+TEST_F(ExactMariadb, AServerThatDiesOfReturningLives) {
+  begin({"CREATE SEQUENCE n", "CREATE TABLE t (id INT DEFAULT NEXTVAL(n) PRIMARY KEY, v INT)",
+         "CREATE TABLE o (id INT AUTO_INCREMENT PRIMARY KEY, v INT)",
+         "CREATE TRIGGER notes AFTER INSERT ON o FOR EACH ROW INSERT INTO t (v) VALUES (NEW.v)"});
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 6; ++i) {
+    threads.emplace_back([&, i] {
+      Application app(migration_->application());
+      for (int turn = 0; turn < 200; ++turn) {
+        RUN(app, i % 2 == 0 ? "INSERT INTO t (v) VALUES (1), (2)" : "INSERT INTO o (v) VALUES (3)");
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(migration_->status()["opaque"], 1200);
+  app_.reset();
+  migration_->expect_tool({"cancel"});
+}
+
 TEST_F(ExactMariadb, TriggersFireForRowsThatAnUpdateHasLeftAsTheyWere) {
   begin({"CREATE TABLE t (id INT PRIMARY KEY, v INT)", "CREATE TABLE o (id INT PRIMARY KEY, v INT)",
          "CREATE TABLE log (id INT PRIMARY KEY, n INT)",
@@ -435,16 +466,14 @@ TEST_F(ExactMariadb, WhatTheServerMakesOfARow) {
        " c VARCHAR(20) AS (CONCAT('<', a)) VIRTUAL, h INT INVISIBLE DEFAULT 5,"
        " r DOUBLE DEFAULT (RAND()), changed DATETIME(6) DEFAULT NOW(6) ON UPDATE NOW(6))",
        "CREATE TABLE part (id INT PRIMARY KEY, v INT) PARTITION BY HASH (id) PARTITIONS 3",
-       "CREATE SEQUENCE seq START WITH 100",
-       "CREATE TABLE numbered (id INT PRIMARY KEY DEFAULT NEXTVAL(seq), v INT)"});
+       "CREATE TABLE made (id INT AUTO_INCREMENT PRIMARY KEY, v INT)"});
   send({"INSERT INTO g (a) VALUES (1), (2), (3)", "UPDATE g SET a = a + 1 WHERE a > 1",
         "UPDATE g SET h = 7 WHERE id = 1", "INSERT INTO g SET a = 9",
         "INSERT INTO g (a) SELECT a FROM g", "INSERT IGNORE INTO g (id, a) VALUES (1, 1), (77, 7)",
         "INSERT INTO part SELECT seq, seq FROM seq_1_to_9",
         "UPDATE part SET id = id + 10 ORDER BY id DESC", "UPDATE part SET v = 0 WHERE id > 15",
         "DELETE FROM part WHERE id = 12 RETURNING id, v",
-        "INSERT INTO numbered (v) VALUES (1), (2)", "INSERT INTO numbered VALUES (NEXTVAL(seq), 3)",
-        "INSERT INTO numbered (v) WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n "
+        "INSERT INTO made (v) WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n "
         "WHERE i < 5) SELECT i FROM n"});
   expect_equal(0);
 }

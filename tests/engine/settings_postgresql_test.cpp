@@ -149,19 +149,21 @@ TEST_F(SettingsPostgresql, TransactionsThatOnlySetAndFail) {
 
 TEST_F(SettingsPostgresql, TextsThatWerePreparedUnderAnotherPath) {
   begin_twins();
-  raw::Statement insert(*app_);
-  SQLINTEGER id = 200;
-  SQLLEN length = 0;
-  ASSERT_EQ(SQLPrepare(insert.handle,
-                       raw::text(std::string("INSERT INTO t (id, v) VALUES (?, 'p')")), SQL_NTS),
-            SQL_SUCCESS);
-  SQLBindParameter(insert.handle, 1, SQL_PARAM_INPUT, SQL_C_LONG, SQL_INTEGER, 0, 0, &id, 0,
-                   &length);
-  for (int round = 0; round < 3; ++round) {
-    for (const char* path : kPaths) {
-      send({std::string("SET search_path TO ") + path});
-      ++id;
-      EXPECT_EQ(SQLExecute(insert.handle), SQL_SUCCESS) << insert.problems();
+  {
+    raw::Statement insert(*app_);
+    SQLINTEGER id = 200;
+    SQLLEN length = 0;
+    ASSERT_EQ(SQLPrepare(insert.handle,
+                         raw::text(std::string("INSERT INTO t (id, v) VALUES (?, 'p')")), SQL_NTS),
+              SQL_SUCCESS);
+    SQLBindParameter(insert.handle, 1, SQL_PARAM_INPUT, SQL_C_LONG, SQL_INTEGER, 0, 0, &id, 0,
+                     &length);
+    for (int round = 0; round < 3; ++round) {
+      for (const char* path : kPaths) {
+        send({std::string("SET search_path TO ") + path});
+        ++id;
+        EXPECT_EQ(SQLExecute(insert.handle), SQL_SUCCESS) << insert.problems();
+      }
     }
   }
   expect_equal(0);

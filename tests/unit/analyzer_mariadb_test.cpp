@@ -387,5 +387,38 @@ TEST(AnalyzerMariadb, KeyedWritesOfATableRecordedByEffectsHaveRows) {
   }
 }
 
+// MariaDB 10.11 dies of a RETURNING beside a default that takes a number of a sequence.
+TEST(AnalyzerMariadb, AddsNoReturningWhereADefaultTakesANumberOfASequence) {
+  Catalog c = catalog();
+  Table numbered = table("numbered", {column("id", "int(11)"), column("v", "int(11)")}, {0});
+  numbered.columns[0].default_kind = DefaultKind::computed;
+  numbered.columns[0].numbered = true;
+  numbered.columns[0].sequence = "`shop`.`n`";
+  c.tables.push_back(numbered);
+  for (const char* text :
+       {"INSERT INTO numbered (v) VALUES (1), (2)", "INSERT INTO numbered (v) SELECT 1",
+        "INSERT INTO numbered (v) VALUES (1) RETURNING id",
+        "INSERT INTO numbered VALUES (DEFAULT, 1), (DEFAULT, 2)",
+        "INSERT INTO numbered (v) VALUES (NEXTVAL(n))", "REPLACE INTO numbered (v) SELECT 1",
+        "INSERT INTO triggered SELECT 1, 2", "DELETE FROM triggered WHERE v = 1",
+        "INSERT INTO numbered (v) SELECT 1 ON DUPLICATE KEY UPDATE v = 1"}) {
+    const Analysis a = analyze(text, c);
+    EXPECT_EQ(a.verdict, Verdict::opaque) << text;
+    EXPECT_EQ(a.rewritten + a.keeping, "") << text;
+    EXPECT_TRUE(a.after.empty()) << text;
+  }
+  for (const char* text :
+       {"INSERT INTO numbered (v) VALUES (1)", "INSERT INTO numbered VALUES (DEFAULT, 1)"}) {
+    const Analysis a = analyze(text, c);
+    ASSERT_EQ(a.after.size(), 1u) << text;
+    EXPECT_TRUE(a.after[0].text.ends_with("WHERE `id` = LASTVAL(`shop`.`n`) FOR UPDATE"));
+    EXPECT_EQ(a.rewritten, "") << text;
+  }
+  for (const char* text : {"INSERT INTO numbered VALUES (NEXTVAL(n), 1), (NEXTVAL(n), 2)",
+                           "DELETE FROM numbered WHERE v = 1"}) {
+    EXPECT_NE(analyze(text, c).rewritten, "") << text;
+  }
+}
+
 }  // namespace
 }  // namespace understudy::sql

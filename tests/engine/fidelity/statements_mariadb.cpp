@@ -168,7 +168,7 @@ class MariadbGenerator : public Generator {
         random_.pick({"NEXTVAL(`the numbers`)", "NEXT VALUE FOR `the numbers`"});
     switch (random_.below(4)) {
       case 0:
-        return {{"INSERT INTO numbered (c0) VALUES (" + small() + "), (" + small() + ")", {}}};
+        return {{"INSERT INTO numbered (c0) VALUES (" + small() + ")", {}}};
       case 1:
         return {{"INSERT INTO numbered VALUES (" + next + ", " + small() + ")", {}}};
       case 2:
