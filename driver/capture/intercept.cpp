@@ -126,7 +126,9 @@ SQLRETURN run_savepoint(Statement& stmt, Session& session, const RunsUnchanged& 
       transaction.by_text = true;
       transaction.outer_savepoint = what.savepoint;
     }
-    transaction.set_savepoint(what.savepoint, session.settings());
+    // psqlodbc does not see a savepoint that was prepared, and releases it with its own.
+    const bool unsure = session.dialect == Dialect::postgresql && !stmt.execution->direct;
+    transaction.set_savepoint(what.savepoint, session.settings(), unsure);
   } else if (what.cls == StatementClass::release) {
     transaction.release(what.savepoint);
   } else {

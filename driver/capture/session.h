@@ -193,6 +193,8 @@ class Session {
   void note_uncaptured(const char* kind);
   /// After an error: asks the server what became of the transaction. See taint.cpp.
   void settle_taint();
+  /// The server is going to roll the transaction back, as far as it tells.
+  void poison();
   /// The rows that a statement changed could not be read. They are missed only where the server,
   /// when it is asked, has kept the transaction: on a connection that was lost it has not.
   void rows_unread();

@@ -141,15 +141,22 @@ void Session::rows_unread() {
   transaction.tainted = transaction.unread = true;
 }
 
+// psqlodbc may answer the question's own failure by ending the transaction: the next is asked for,
+// too.
+void Session::poison() {
+  transaction.poisoned = transaction.tainted = true;
+}
+
 void Session::settle_taint() {
   transaction.tainted = false;
   const bool unread = std::exchange(transaction.unread, false);
-  if (!transaction.recorded || transaction.poisoned) return;
-  header().tainted.fetch_add(1, std::memory_order_relaxed);
+  if (!transaction.recorded) return;
+  const bool again = std::exchange(transaction.poisoned, false);
+  if (!again) header().tainted.fetch_add(1, std::memory_order_relaxed);
   keep_found_rows();
   SQLHSTMT statement = question();
   if (statement == SQL_NULL_HSTMT && connection_lost()) {
-    transaction.poisoned = true;
+    poison();
     return;
   }
   const Kept kept = statement == SQL_NULL_HSTMT ? Kept::unknown : ask(*this, statement);
@@ -159,8 +166,7 @@ void Session::settle_taint() {
   if (kept == Kept::all && unread) note_uncaptured(kEffectsUnreadable);
   if (kept == Kept::all) return;
   // Only ROLLBACK TO can still save what came before: the entries are kept for it.
-  transaction.poisoned = kept == Kept::poisoned;
-  if (transaction.poisoned) return;
+  if (kept == Kept::poisoned) return poison();
   settings_ended(false);
   // A transaction that a text began is over, and the server is in autocommit again.
   if (dialect == Dialect::mariadb && dbc.autocommit) return lost();

@@ -4,9 +4,11 @@
 
 namespace understudy::capture {
 
-void Transaction::set_savepoint(std::string_view name, std::size_t settings) {
+void Transaction::set_savepoint(std::string_view name, std::size_t settings, bool unsure) {
   if (savepoints.size() >= kSavepointsMax) return;  // rollback_to then answers false: counted
-  savepoints.push_back({std::string(name), entries.mark(), settings});
+  const bool again = std::any_of(savepoints.begin(), savepoints.end(),
+                                 [&](const Savepoint& one) { return one.name == name; });
+  savepoints.push_back({std::string(name), entries.mark(), settings, unsure && again});
 }
 
 std::optional<std::size_t> Transaction::settings_at(std::string_view name) const {
@@ -21,10 +23,11 @@ bool Transaction::rollback_to(std::string_view name) {
                                   [&](const Savepoint& one) { return one.name == name; });
   if (found == savepoints.rend()) return nothing_yet();
   const auto mark = found->mark;
+  const bool sure = !found->doubtful || nothing_yet();
   savepoints.erase(found.base(), savepoints.end());
   entries.rewind(mark);
   first_statement = std::min(first_statement, entries.entries());
-  return true;
+  return sure;
 }
 
 void Transaction::release(std::string_view name) {

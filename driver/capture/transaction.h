@@ -48,15 +48,19 @@ struct Transaction {
     std::string name;
     EntryWriter::Mark mark;
     std::size_t settings = 0;  // of the session, when it was set
+    /// An older one of the same name stands, and the server may go back to that.
+    bool doubtful = false;
   };
   std::vector<Savepoint> savepoints;
   bool settings_told = false;  // the server was asked for the session's: they are not counted
   std::optional<std::size_t> settings_before;  // of the session, when the first was changed in it
 
-  void set_savepoint(std::string_view name, std::size_t settings = 0);
+  /// `unsure`: the real driver may release it by itself; see run_savepoint.
+  void set_savepoint(std::string_view name, std::size_t settings = 0, bool unsure = false);
   /// The settings that a rollback to this savepoint leaves; nothing when it is not known.
   [[nodiscard]] std::optional<std::size_t> settings_at(std::string_view name) const;
-  /// Takes back what was recorded since. False when there is no such savepoint.
+  /// Takes back what was recorded since. False when there is no such savepoint, or it is not known
+  /// which of several the server means.
   bool rollback_to(std::string_view name);
   void release(std::string_view name);
   /// No statement is recorded yet.
