@@ -180,7 +180,12 @@ bool Ring::live_claim_before(std::uint64_t tail) const {
 
 /// Of a claimed record. A slot alone is not enough: it is used again after its session died.
 bool Ring::producer_alive(RingHeader& record, std::uint64_t tail) const {
-  if (load(record.kind) == 0) return live_claim_before(tail);
+  if (load(record.kind) == 0) {
+    if (live_claim_before(tail)) return true;
+    // The kind is written before the intent is taken back: without both the producer is dead. With
+    // a kind its claim has ended between the two looks.
+    if (load(record.kind) == 0) return false;
+  }
   const std::uint32_t index = load(record.slot);
   if (index >= kSlotCount) return false;
   Slot& slot = map_.slot(index);

@@ -1,5 +1,6 @@
 #include "journal/ring.h"
 
+#include <atomic>
 #include <cstring>
 #include <map>
 #include <thread>
@@ -457,6 +458,36 @@ bool accept(const Ring::Item& item, std::map<std::uint64_t, std::uint64_t>& last
   std::memcpy(&stamp, item.payload.data(), sizeof(stamp));
   return stamp.number == ++last[stamp.producer] && stamp.number == item.txn_id &&
          stamp.sum == sum_of(item.payload.subspan(sizeof(stamp)));
+}
+
+// The consumer looks at a record, then at who is alive: a claim that ends between the two is one of
+// the living, though no intent tells of it any more.
+TEST_F(RingTest, ALiveProducerIsNotPassedWhileItsClaimEnds) {
+  constexpr std::uint64_t kRecords = 30000;
+  std::atomic<bool> go = true;
+  std::thread producer([&] {
+    Ring ring(*map_);
+    for (std::uint64_t txn = 1; txn <= kRecords && go; ++txn) {
+      const auto made = ring.claim(slot_, RingKind::transaction, txn, 8, soon());
+      if (!made.ok()) break;
+      // As long as the consumer looks at all slots.
+      for (std::uint32_t i = 0; i < kSlotCount; ++i) (void)map_->slot(i).claim_intent.load();
+      ring.publish(*made);
+    }
+  });
+  Ring ring(*map_);
+  const std::uint64_t deadline = monotonic_ns() + 120 * kNsPerSecond;
+  for (std::uint64_t next = 1; next <= kRecords && monotonic_ns() < deadline;) {
+    const auto item = ring.peek();
+    if (!item.ok() && item.status().code() == Code::end) continue;
+    const bool right = item.ok() && item->txn_id == next;
+    EXPECT_TRUE(right) << "in place of " << next;
+    if (!right) break;
+    ring.consume(*item);
+    ++next;
+  }
+  go = false;
+  producer.join();
 }
 
 TEST_F(RingTest, ManyProcessesOneOfThemKilledLoseNothingAndKeepTheirOrder) {
