@@ -132,7 +132,8 @@ SQLRETURN run_savepoint(Statement& stmt, Session& session, const RunsUnchanged& 
   } else if (what.cls == StatementClass::release) {
     transaction.release(what.savepoint);
   } else {
-    transaction.tainted = transaction.poisoned = false;
+    transaction.poisoned = false;
+    transaction.tainted = transaction.slipped;
     if (const auto settings = transaction.settings_at(what.savepoint)) {
       session.settings_undone(*settings);
     }

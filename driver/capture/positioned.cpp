@@ -258,7 +258,7 @@ SQLRETURN settle(Statement& stmt, Session& session, const PositionedWrite& write
 SQLRETURN record_rows(Statement& stmt, Session& session, PositionedWrite write, Statement& caller,
                       const RunsUnchanged& unchanged) {
   if (session.transaction.tainted) session.settle_taint();
-  if (session.transaction.poisoned) return unchanged();
+  if (session.transaction.poisoned) return session.run_poisoned(unchanged);
   if (!read_before(stmt, *stmt.execution->positioned, &write, caller)) {
     session.transaction.tainted = true;
     return SQL_ERROR;

@@ -195,6 +195,9 @@ class Session {
   void settle_taint();
   /// The server is going to roll the transaction back, as far as it tells.
   void poison();
+  /// Runs a statement in it. One that succeeds all the same is not recorded, and told of when the
+  /// server answers again.
+  SQLRETURN run_poisoned(const std::function<SQLRETURN()>& unchanged);
   /// The rows that a statement changed could not be read. They are missed only where the server,
   /// when it is asked, has kept the transaction: on a connection that was lost it has not.
   void rows_unread();

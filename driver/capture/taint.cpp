@@ -29,6 +29,7 @@ std::int64_t first_number(const real::Library& library, SQLHSTMT statement) {
 namespace {
 
 constexpr const char* kEffectsUnreadable = "effects-unreadable";
+constexpr const char* kErrorInTransaction = "error-in-transaction";
 
 enum class Kept { all, nothing, poisoned, unknown };
 
@@ -45,7 +46,9 @@ std::optional<std::uint64_t> assigned_txid(const Session& session, SQLHSTMT stat
 }
 
 Kept ask_postgresql(Session& session, SQLHSTMT statement) {
-  const std::optional<std::uint64_t> txid = assigned_txid(session, statement);
+  // psqlodbc may answer the question's own failure by ending the transaction.
+  std::optional<std::uint64_t> txid = assigned_txid(session, statement);
+  if (!txid) txid = assigned_txid(session, statement);
   if (!txid) return Kept::poisoned;
   const Transaction& transaction = session.transaction;
   const std::uint64_t known = transaction.server_txid;
@@ -141,10 +144,15 @@ void Session::rows_unread() {
   transaction.tainted = transaction.unread = true;
 }
 
-// psqlodbc may answer the question's own failure by ending the transaction: the next is asked for,
-// too.
+// It is asked again before the next statement, which may run in another.
 void Session::poison() {
   transaction.poisoned = transaction.tainted = true;
+}
+
+SQLRETURN Session::run_poisoned(const std::function<SQLRETURN()>& unchanged) {
+  const SQLRETURN ret = unchanged();
+  transaction.slipped = transaction.slipped || ret != SQL_ERROR;
+  return ret;
 }
 
 void Session::settle_taint() {
@@ -162,11 +170,12 @@ void Session::settle_taint() {
   const Kept kept = statement == SQL_NULL_HSTMT ? Kept::unknown : ask(*this, statement);
   drop_question();
   if (kept == Kept::unknown)
-    return note_uncaptured(unread ? kEffectsUnreadable : "error-in-transaction");
-  if (kept == Kept::all && unread) note_uncaptured(kEffectsUnreadable);
-  if (kept == Kept::all) return;
-  // Only ROLLBACK TO can still save what came before: the entries are kept for it.
+    return note_uncaptured(unread ? kEffectsUnreadable : kErrorInTransaction);
   if (kept == Kept::poisoned) return poison();
+  if (kept == Kept::all && unread) note_uncaptured(kEffectsUnreadable);
+  const bool slipped = std::exchange(transaction.slipped, false);
+  if (kept == Kept::all && slipped) note_uncaptured(kErrorInTransaction);
+  if (kept == Kept::all) return;
   settings_ended(false);
   // A transaction that a text began is over, and the server is in autocommit again.
   if (dialect == Dialect::mariadb && dbc.autocommit) return lost();
@@ -181,6 +190,7 @@ void Session::settle_taint() {
   for (Transaction::Savepoint& one : savepoints) one.mark = transaction.entries.mark();
   if (nothing_yet) transaction.savepoints = std::move(savepoints);
   transaction.txn_id = new_transaction_id();  // the server's transaction is another one
+  if (slipped) note_uncaptured(kErrorInTransaction);
 }
 
 // Of what was written before, nothing is left; the last write stands, however the application ends

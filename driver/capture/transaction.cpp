@@ -48,8 +48,8 @@ void Transaction::forget_entries() {
 void Transaction::ended() {
   forget_entries();
   has_read.store(false, std::memory_order_relaxed);
-  by_text = writing = recorded = tainted = unread = poisoned = anchored = prepared = deferrable =
-      false;
+  by_text = writing = recorded = tainted = unread = poisoned = slipped = anchored = prepared =
+      deferrable = false;
   chunks = 0;
   outer_savepoint.clear();
   settings_before.reset();

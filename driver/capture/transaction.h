@@ -30,6 +30,7 @@ struct Transaction {
   bool tainted = false;               // a statement failed: ask the server before going on
   bool unread = false;                // as tainted, since rows that changed could not be read
   bool poisoned = false;              // the server will roll it back whatever COMMIT answers
+  bool slipped = false;               // poisoned, and yet a statement succeeded
   bool schema_changed = false;
   bool deferrable = false;  // PostgreSQL: keys that may be deferred have perhaps been written
   bool prepared = false;    // MariaDB, XA PREPARE: it outlives its session

@@ -263,7 +263,7 @@ SQLRETURN run_write_here(Statement& stmt, Session& session, bool direct,
   }
   *recorded = true;
   if (session.transaction.tainted) session.settle_taint();
-  if (session.transaction.poisoned) return unchanged();
+  if (session.transaction.poisoned) return session.run_poisoned(unchanged);
   if (stmt.execution->classification().statements > 1) {
     if (const auto told = run_batch(stmt, session)) {
       *opaque = false;

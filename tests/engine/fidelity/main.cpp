@@ -8,12 +8,14 @@
 // all.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <fstream>
 #include <memory>
 #include <random>
+#include <sstream>
 #include <thread>
 
 #include "replayer/verify/verify.h"
@@ -122,6 +124,11 @@ class Fidelity : public testing::TestWithParam<Run> {
   }
   /// By what is known of the engine.
   void compare_as_they_are() {
+    const VerifyResult result = compared();
+    EXPECT_EQ(result.rows_different, 0u);
+    EXPECT_GT(result.rows_compared, 0u);
+  }
+  VerifyResult compared() {
     odbc::Connection production(migration_.production());
     odbc::Connection shadow(migration_.shadow());
     const SqlDialect& dialect = dialect_for(production);
@@ -133,18 +140,36 @@ class Fidelity : public testing::TestWithParam<Run> {
     const std::atomic<bool> stop = false;
     dialect.prepare_session(production);
     dialect.prepare_session(shadow);
-    const auto result = compare_tables(production, shadow, dialect, dialect, pairs, {}, stop);
-    EXPECT_EQ(result.rows_different, 0u);
-    EXPECT_GT(result.rows_compared, 0u);
+    return compare_tables(production, shadow, dialect, dialect, pairs, {}, stop);
+  }
+  /// The first row that differs, and the records of the journal that name its table and its key.
+  void tell_first_difference(const std::string& journal) {
+    const VerifyResult result = compared();
+    const auto found = std::find_if(result.tables.begin(), result.tables.end(),
+                                    [](const auto& one) { return !one.first_keys.empty(); });
+    if (found == result.tables.end()) return;
+    const Row& key = found->first_keys.front();
+    std::string name;
+    for (const auto& part : key) name += (name.empty() ? "" : ", ") + part.value_or("NULL");
+    std::printf("the first row that differs is (%s) of %s; in the journal:\n", name.c_str(),
+                found->table.c_str());
+    std::istringstream lines(journal);
+    for (std::string line; std::getline(lines, line);) {
+      if (line.find(found->table) != std::string::npos && line.find(name) != std::string::npos) {
+        std::printf("  %s\n", line.c_str());
+      }
+    }
   }
   void tell_more() {
     std::printf("repeat with UNDERSTUDY_SEED=%llu\n%s\n", static_cast<unsigned long long>(seed_),
                 schema_text().c_str());
+    const std::string journal =
+        LiveMigration::tool({"journal", "dump", migration_.journal(), "--show-values"}).output;
+    tell_first_difference(journal);
     const char* folder = std::getenv("UNDERSTUDY_FIDELITY_FOLDER");
     if (folder == nullptr) return;
     const std::string path = std::string(folder) + "/" + migration_.name() + ".journal";
-    std::ofstream(path)
-        << LiveMigration::tool({"journal", "dump", migration_.journal(), "--show-values"}).output;
+    std::ofstream(path) << journal;
     std::printf("the journal, with values: %s\n", path.c_str());
   }
   std::string schema_text() {
