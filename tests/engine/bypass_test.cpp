@@ -97,24 +97,27 @@ TEST_F(Bypass, IsFoundOnMariadbWhileTheShadowIsInUse) {
   expect_found_behind_the_switch(migration, "quiet");
 }
 
-TEST_F(Bypass, IsFoundOnSqliteWithItsTable) {
+/// Two databases of SQLite in a folder of their own.
+struct OnSqlite {
+  OnSqlite() {
+    for (const std::string& side : {migration.production(), migration.shadow()})
+      odbc::Connection(side).scalar("PRAGMA journal_mode = WAL");
+  }
+  [[nodiscard]] std::string database(const char* name) const {
+    return "Database=" + std::string(folder.path()) + "/" + name + ".db;";
+  }
   const TempDir folder;
-  const std::string path = "Database=" + std::string(folder.path());
-  LiveMigration migration("Understudy ANSI", "SQLite3", path + "/production.db;",
-                          path + "/shadow.db;");
-  for (const std::string& side : {migration.production(), migration.shadow()})
-    odbc::Connection(side).scalar("PRAGMA journal_mode = WAL");
-  expect_found(migration, "quiet");
+  LiveMigration migration{"Understudy ANSI", "SQLite3", database("production"), database("shadow")};
+};
+
+TEST_F(Bypass, IsFoundOnSqliteWithItsTable) {
+  OnSqlite on;
+  expect_found(on.migration, "quiet");
 }
 
 TEST_F(Bypass, IsFoundOnSqliteWhileTheShadowIsInUse) {
-  const TempDir folder;
-  const std::string path = "Database=" + std::string(folder.path());
-  LiveMigration migration("Understudy ANSI", "SQLite3", path + "/production.db;",
-                          path + "/shadow.db;");
-  for (const std::string& side : {migration.production(), migration.shadow()})
-    odbc::Connection(side).scalar("PRAGMA journal_mode = WAL");
-  expect_found_behind_the_switch(migration, "quiet");
+  OnSqlite on;
+  expect_found_behind_the_switch(on.migration, "quiet");
 }
 
 TEST_F(Bypass, IsNotWhatTheApplicationTookBack) {

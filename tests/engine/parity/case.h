@@ -29,6 +29,15 @@ struct Case {
 
 using Cases = std::vector<Case>;
 
+// Schemas of several groups.
+inline constexpr const char* kOfManyTypes =
+    "CREATE TABLE $T (id int PRIMARY KEY, note $text, bl $blob, i int, d $double, dt date, "
+    "n numeric(10,2), at $stamp)";
+inline constexpr const char* kNarrow = "CREATE TABLE $T (id int PRIMARY KEY, note varchar(40))";
+inline constexpr const char* kNineRows =
+    "INSERT INTO $T (id, note) VALUES (1, 'one'), (2, 'two'), (3, NULL), (4, 'four'), "
+    "(5, 'five'), (6, 'six'), (7, 'seven'), (8, 'eight'), (9, 'nine')";
+
 void add_attribute_cases(Cases& all);
 void add_catalog_cases(Cases& all);
 void add_connection_cases(Cases& all);

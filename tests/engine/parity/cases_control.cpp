@@ -424,40 +424,34 @@ void catalog_before_the_connect(Program& p) {
 }  // namespace
 
 void add_control_cases(Cases& all) {
-  const char* table =
-      "CREATE TABLE $T (id int PRIMARY KEY, note $text, bl $blob, i int, d $double, dt date, "
-      "n numeric(10,2), at $stamp)";
-  const char* rows =
-      "INSERT INTO $T (id, note) VALUES (1, 'one'), (2, 'two'), (3, NULL), (4, 'four'), "
-      "(5, 'five'), (6, 'six'), (7, 'seven'), (8, 'eight'), (9, 'nine')";
-  const char* narrow = "CREATE TABLE $T (id int PRIMARY KEY, note varchar(40))";
   const auto add = [&](const char* name, std::vector<const char*> schema, void (*body)(Program&),
                        unsigned engines = kAll, bool own = false) {
     all.push_back({"Control", name, engines, std::move(schema), body, own});
   };
-  add("ReturningUnderLimits", {narrow, rows}, returning_under_limits);
+  add("ReturningUnderLimits", {kNarrow, kNineRows}, returning_under_limits);
   // Connector/ODBC has no timeout that ends a statement.
-  add("RefusedBehindAWrite", {narrow}, refused_behind_a_write);
-  add("Timeouts", {narrow, rows}, timeouts, kPostgres);
-  add("TimeoutsNotTaken", {narrow, rows}, timeouts_not_taken, kSqlite | kMaria);
-  add("CancelsOnMariadb", {narrow, rows}, cancels_on_mariadb, kMaria);
-  add("CancelsOnSqlite", {narrow, rows}, cancels_on_sqlite, kSqlite);
-  add("TransactionsThatEndByThemselves", {narrow, rows}, transactions_that_end_by_themselves,
+  add("RefusedBehindAWrite", {kNarrow}, refused_behind_a_write);
+  add("Timeouts", {kNarrow, kNineRows}, timeouts, kPostgres);
+  add("TimeoutsNotTaken", {kNarrow, kNineRows}, timeouts_not_taken, kSqlite | kMaria);
+  add("CancelsOnMariadb", {kNarrow, kNineRows}, cancels_on_mariadb, kMaria);
+  add("CancelsOnSqlite", {kNarrow, kNineRows}, cancels_on_sqlite, kSqlite);
+  add("TransactionsThatEndByThemselves", {kNarrow, kNineRows}, transactions_that_end_by_themselves,
       kSqlite);
-  add("EveryWordForAnEnd", {narrow}, every_word_for_an_end);
-  add("EveryWordForABeginning", {narrow}, every_word_for_a_beginning);
-  add("NamesOfSavepoints", {narrow}, names_of_savepoints);
-  add("TransactionsInTwoPhases", {narrow, rows}, transactions_in_two_phases, kPostgres | kMaria);
-  add("PreparedAsTextOnMariadb", {narrow}, prepared_as_text_on_mariadb, kMaria);
+  add("EveryWordForAnEnd", {kNarrow}, every_word_for_an_end);
+  add("EveryWordForABeginning", {kNarrow}, every_word_for_a_beginning);
+  add("NamesOfSavepoints", {kNarrow}, names_of_savepoints);
+  add("TransactionsInTwoPhases", {kNarrow, kNineRows}, transactions_in_two_phases,
+      kPostgres | kMaria);
+  add("PreparedAsTextOnMariadb", {kNarrow}, prepared_as_text_on_mariadb, kMaria);
   add("SettingsAtTheConnect",
-      {"CREATE TABLE $T (id int PRIMARY KEY, note varchar(40), at timestamp NULL)", rows},
+      {"CREATE TABLE $T (id int PRIMARY KEY, note varchar(40), at timestamp NULL)", kNineRows},
       settings_at_the_connect, kMaria, true);
   add("SettingsAtTheConnectOfASchema",
-      {table, rows, "CREATE SCHEMA $T_s",
+      {kOfManyTypes, kNineRows, "CREATE SCHEMA $T_s",
        "CREATE TABLE $T_s.$T (id int PRIMARY KEY, note text, at timestamptz)"},
       settings_at_the_connect, kPostgres, true);
-  add("FoundRowsAsCounts", {narrow, rows}, found_rows_as_counts, kMaria, true);
-  add("CatalogBeforeTheConnect", {narrow, rows}, catalog_before_the_connect, kMaria, true);
+  add("FoundRowsAsCounts", {kNarrow, kNineRows}, found_rows_as_counts, kMaria, true);
+  add("CatalogBeforeTheConnect", {kNarrow, kNineRows}, catalog_before_the_connect, kMaria, true);
 }
 
 }  // namespace understudy::parity

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "tests/engine/parity/block.h"
 #include "tests/engine/parity/case.h"
 #include "tests/engine/parity/program.h"
 
@@ -288,33 +289,6 @@ void binds_as_the_standard_does(Program& p) {
 
 // ---- cursors ----
 
-constexpr SQLULEN kRowset = 3;
-
-struct Block {
-  SQLINTEGER id[kRowset] = {};
-  char note[kRowset][20] = {};
-  SQLLEN id_length[kRowset] = {};
-  SQLLEN note_length[kRowset] = {};
-  SQLUSMALLINT status[kRowset] = {77, 77, 77};
-  SQLUSMALLINT operation[kRowset] = {SQL_ROW_PROCEED, SQL_ROW_PROCEED, SQL_ROW_PROCEED};
-  SQLULEN fetched = 7777;
-
-  void bind(Program& p, SQLHSTMT h) {
-    p.set_stmt_attr(h, SQL_ATTR_CURSOR_TYPE, SQL_CURSOR_KEYSET_DRIVEN);
-    p.set_stmt_attr(h, SQL_ATTR_CONCURRENCY, SQL_CONCUR_ROWVER);
-    p.set_stmt_attr(h, SQL_ATTR_ROW_ARRAY_SIZE, kRowset);
-    p.set_stmt_pointer(h, SQL_ATTR_ROW_STATUS_PTR, status);
-    p.set_stmt_pointer(h, SQL_ATTR_ROWS_FETCHED_PTR, &fetched);
-    p.bind_col(h, 1, SQL_C_SLONG, id, sizeof(id[0]), id_length);
-    p.bind_col(h, 2, SQL_C_CHAR, note, sizeof(note[0]), note_length);
-  }
-  void show(Program& p) const {
-    for (SQLULEN i = 0; i < kRowset; ++i) {
-      p.note(note[i], {status[i], id[i], id_length[i], note_length[i]});
-    }
-  }
-};
-
 // Row 0 means all rows of the rowset.
 void changes_whole_rowsets(Program& p) {
   for (const bool on : {true, false}) {
@@ -324,11 +298,7 @@ void changes_whole_rowsets(Program& p) {
     block.bind(p, h);
     if (SQL_SUCCEEDED(p.exec(h, "SELECT id, note FROM $T ORDER BY id")) &&
         SQL_SUCCEEDED(p.fetch_scroll(h, SQL_FETCH_FIRST))) {
-      for (SQLULEN i = 0; i < kRowset; ++i) {
-        std::snprintf(block.note[i], sizeof(block.note[i]), "%s %d", on ? "all" : "again",
-                      static_cast<int>(i));
-        block.note_length[i] = SQL_NTS;
-      }
+      block.write_notes(on ? "all" : "again");
       p.set_pos(h, 0, SQL_UPDATE);
       p.row_count(h);
       block.show(p);
@@ -358,11 +328,7 @@ void leaves_out_rows_of_the_rowset(Program& p) {
     block.operation[1] = SQL_ROW_IGNORE;
     if (SQL_SUCCEEDED(p.exec(h, "SELECT id, note FROM $T ORDER BY id")) &&
         SQL_SUCCEEDED(p.fetch_scroll(h, SQL_FETCH_FIRST))) {
-      for (SQLULEN i = 0; i < kRowset; ++i) {
-        std::snprintf(block.note[i], sizeof(block.note[i]), "%s %d", on ? "some" : "others",
-                      static_cast<int>(i));
-        block.note_length[i] = SQL_NTS;
-      }
+      block.write_notes(on ? "some" : "others");
       p.set_pos(h, 0, SQL_UPDATE);
       block.show(p);
       // A column that is left out.
@@ -482,28 +448,22 @@ void cursors_of_the_driver_manager(Program& p) {
 }  // namespace
 
 void add_path_cases(Cases& all) {
-  const char* table =
-      "CREATE TABLE $T (id int PRIMARY KEY, note $text, bl $blob, i int, d $double, dt date, "
-      "n numeric(10,2), at $stamp)";
-  const char* rows =
-      "INSERT INTO $T (id, note) VALUES (1, 'one'), (2, 'two'), (3, NULL), (4, 'four'), "
-      "(5, 'five'), (6, 'six'), (7, 'seven'), (8, 'eight'), (9, 'nine')";
-  const char* narrow = "CREATE TABLE $T (id int PRIMARY KEY, note varchar(40))";
   const auto add = [&](const char* name, std::vector<const char*> schema, void (*body)(Program&),
                        unsigned engines = kAll, bool own = false) {
     all.push_back({"Paths", name, engines, std::move(schema), body, own});
   };
-  add("DataOfEveryTypeInPieces", {table}, data_of_every_type_in_pieces);
-  add("AllDataInManyPieces", {table}, all_data_in_many_pieces);
-  add("ArraysThroughDescriptors", {narrow}, arrays_through_descriptors, kPostgres | kMaria);
-  add("NumericsThroughDescriptors", {table}, numerics_through_descriptors, kPostgres | kMaria);
-  add("OffsetsInStructures", {narrow}, offsets_in_structures, kPostgres | kMaria);
-  add("BindsAsTheStandardDoes", {narrow}, binds_as_the_standard_does);
-  add("ChangesWholeRowsets", {narrow, rows}, changes_whole_rowsets);
-  add("LeavesOutRowsOfTheRowset", {narrow, rows}, leaves_out_rows_of_the_rowset);
-  add("LocksRowsOfACursor", {narrow, rows}, locks_rows_of_a_cursor);
-  add("AddsRowsInPieces", {narrow, rows}, adds_rows_in_pieces);
-  add("CursorsOfTheDriverManager", {narrow, rows}, cursors_of_the_driver_manager, kAll, true);
+  add("DataOfEveryTypeInPieces", {kOfManyTypes}, data_of_every_type_in_pieces);
+  add("AllDataInManyPieces", {kOfManyTypes}, all_data_in_many_pieces);
+  add("ArraysThroughDescriptors", {kNarrow}, arrays_through_descriptors, kPostgres | kMaria);
+  add("NumericsThroughDescriptors", {kOfManyTypes}, numerics_through_descriptors,
+      kPostgres | kMaria);
+  add("OffsetsInStructures", {kNarrow}, offsets_in_structures, kPostgres | kMaria);
+  add("BindsAsTheStandardDoes", {kNarrow}, binds_as_the_standard_does);
+  add("ChangesWholeRowsets", {kNarrow, kNineRows}, changes_whole_rowsets);
+  add("LeavesOutRowsOfTheRowset", {kNarrow, kNineRows}, leaves_out_rows_of_the_rowset);
+  add("LocksRowsOfACursor", {kNarrow, kNineRows}, locks_rows_of_a_cursor);
+  add("AddsRowsInPieces", {kNarrow, kNineRows}, adds_rows_in_pieces);
+  add("CursorsOfTheDriverManager", {kNarrow, kNineRows}, cursors_of_the_driver_manager, kAll, true);
 }
 
 }  // namespace understudy::parity
