@@ -185,6 +185,11 @@ std::string name_of(const std::string& statement, Dialect dialect) {
   return statement;
 }
 
+// SQLite: whether foreign keys are enforced. In a transaction it does nothing, and says nothing.
+bool concerns_foreign_keys(const std::string& statement) {
+  return mentions(statement, Dialect::sqlite, {"FOREIGN_KEYS"});
+}
+
 // Of an engine of which nothing is known: whatever else is set may change what a text means.
 bool sets_more_than_isolation(const std::string& statement) {
   sql::Lexer lexer(statement, Dialect::generic);
@@ -221,6 +226,10 @@ void Session::add_context(std::string statement) {
     });
   } else {
     if (postgresql && autocommitting() && is_local(statement)) return;
+    if (dialect == Dialect::sqlite && concerns_foreign_keys(statement)) {
+      settings_learned_ = false;
+      return;
+    }
     if (!autocommitting() && !transaction.settings_before) transaction.settings_before = settings();
     context.push_back(std::move(statement));
     if (autocommitting()) keep_last_of_each(&context, dialect);
@@ -259,6 +268,12 @@ void Session::set_before(std::vector<std::string>* learned) {
     context.resize(kContextMax);
     settings_lost_ = true;
   }
+  settings_changed();
+}
+
+void Session::set_foreign_keys(bool enforced) {
+  std::erase_if(context, concerns_foreign_keys);
+  if (enforced) context.insert(context.begin(), "PRAGMA foreign_keys = ON");
   settings_changed();
 }
 

@@ -95,6 +95,18 @@ std::optional<std::vector<std::string>> settings_told(Session& session) {
   return out;
 }
 
+// SQLite: whether the session enforces foreign keys, by its connection string or a text.
+bool foreign_keys_told(Session& session) {
+  SQLHSTMT statement = session.question();
+  if (statement == SQL_NULL_HSTMT) return false;
+  const real::Library& library = *session.dbc.library;
+  const bool on = SQL_SUCCEEDED(real_exec_direct(library, statement, "PRAGMA foreign_keys",
+                                                 session.dbc.wide)) &&
+                  first_number(library, statement) == 1;
+  session.drop_question();
+  return on;
+}
+
 }  // namespace
 
 void Session::settings_by_connecting() {
@@ -112,8 +124,10 @@ void Session::settings_by_connecting() {
 }
 
 void Session::learn_settings() {
-  if (settings_learned_ || on_shadow) return;
+  const bool asked_anew = dialect == Dialect::sqlite;
+  if (settings_learned_ || (on_shadow && !asked_anew)) return;
   settings_learned_ = true;
+  if (dialect == Dialect::sqlite) return set_foreign_keys(foreign_keys_told(*this));
   if (dialect != Dialect::postgresql) return;
   auto told = settings_told(*this);
   set_before(told ? &*told : nullptr);

@@ -272,6 +272,7 @@ class Session {
   std::set<std::string, std::less<>> temporary_;
   bool temporary_unknown_ = false;  // one has a name that is not known, or there are too many
   void set_before(std::vector<std::string>* learned);
+  void set_foreign_keys(bool enforced);
 
   bool settings_learned_ = false;
   bool names_lost_ = false;  // something may have set the search path unseen

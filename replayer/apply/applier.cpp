@@ -127,14 +127,19 @@ void Applier::Impl::undo() {
 void Applier::Impl::enter(const std::vector<std::string>& recorded, std::uint64_t seq,
                           std::uint64_t from, Tally& tally) {
   // Of another engine they mean nothing here, and rows do not depend on them.
-  const auto statements = another_engine ? std::vector<std::string>() : recorded;
+  const auto statements = another_engine ? std::vector<std::string>() : context.inside(recorded);
+  if (!another_engine) context.settle_outside(recorded);
   const bool same = context.known() && context.present() == statements;
-  if (same && statements.empty()) return write_position(seq);
+  if (same && statements.empty()) {
+    write_position(seq);
+    return context.begun();
+  }
   for (bool entered = false; !entered;) {
     if (!context.reset() && !same) {
       tally.divergence("(session context)", "context not reset", from);
     }
     write_position(seq);
+    context.begun();
     try {
       context.apply(statements);
       entered = true;

@@ -131,7 +131,7 @@ void Applier::Impl::run_entries(const FeedTransaction& transaction, bool by_rows
           if (!context.reset()) {
             tally.divergence("(session context)", "context not reset", transaction.seq);
           }
-          context.apply(context_texts(transaction, entry.context));
+          context.apply(context.inside(context_texts(transaction, entry.context)));
         }
         break;
       case Entry::Type::statement:

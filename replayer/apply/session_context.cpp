@@ -88,11 +88,15 @@ bool sets_transactions(const std::string& name) {
          name.starts_with("idle_in_transaction_");
 }
 
+// The driver writes it so, when the session enforces them.
+constexpr std::string_view kEnforced = "PRAGMA foreign_keys = ON";
+
 }  // namespace
 
 SessionContext::SessionContext(odbc::Connection& shadow, Dialect dialect)
     : shadow_(shadow), dialect_(dialect) {
   if (dialect_ == Dialect::mariadb) settings_ = mariadb_settings(shadow_);
+  if (dialect_ == Dialect::sqlite) enforced_ = enforces();
   if (dialect_ != Dialect::postgresql) return;
   // psqlodbc sets these by statement, not in the startup packet, so RESET ALL would undo them.
   odbc::Statement settings(shadow_);
@@ -145,6 +149,31 @@ bool SessionContext::reset_mariadb() {
   present_.clear();
   unknown_ = false;
   return true;
+}
+
+bool SessionContext::enforces() const {
+  return shadow_.scalar("PRAGMA foreign_keys") == "1";
+}
+
+std::vector<std::string> SessionContext::inside(std::vector<std::string> statements) const {
+  if (dialect_ == Dialect::sqlite) std::erase(statements, kEnforced);
+  return statements;
+}
+
+void SessionContext::settle_outside(const std::vector<std::string>& statements) {
+  if (dialect_ != Dialect::sqlite) return;
+  const bool wanted =
+      std::find(statements.begin(), statements.end(), kEnforced) != statements.end();
+  if (wanted == enforced_) return;
+  shadow_.rollback();
+  shadow_.set_autocommit(true);
+  shadow_.run(wanted ? kEnforced : "PRAGMA foreign_keys = OFF");
+  shadow_.set_autocommit(false);
+  enforced_ = enforces();
+}
+
+void SessionContext::begun() {
+  if (enforced_) shadow_.run("PRAGMA defer_foreign_keys = ON");
 }
 
 void SessionContext::apply(const std::vector<std::string>& statements) {

@@ -21,6 +21,14 @@ class SessionContext {
   /// Back to how the connection was opened. False when the engine cannot (SQLite): what was set
   /// stays.
   bool reset();
+  /// What of them can be set within a transaction. SQLite: whether foreign keys are enforced
+  /// cannot.
+  [[nodiscard]] std::vector<std::string> inside(std::vector<std::string> statements) const;
+  /// Sets the rest. No transaction is open that is to be kept.
+  void settle_outside(const std::vector<std::string>& statements);
+  /// A transaction has begun. SQLite: rows are put one after the other that a statement has changed
+  /// at once, so that foreign keys are looked at in its end.
+  void begun();
   /// Runs the statements, `failed` aside, behind what is in force. On an error the statement is put
   /// among the failed ones, which are left out from then on, and the error is thrown.
   void apply(const std::vector<std::string>& statements);
@@ -38,6 +46,7 @@ class SessionContext {
 
  private:
   bool reset_mariadb();
+  [[nodiscard]] bool enforces() const;
   void deallocate();
 
   odbc::Connection& shadow_;
@@ -46,6 +55,7 @@ class SessionContext {
   std::map<std::string, std::string> settings_;  // MariaDB: statements by variable
   std::vector<std::string> present_;
   std::map<std::string, std::string> failed_;  // SQLSTATE by statement
+  bool enforced_ = false;                      // SQLite: foreign keys, now
   bool unknown_ = false;
   bool touched_ = false;   // since the last commit
   bool prepared_ = false;  // a PREPARE has run, which no rollback takes back

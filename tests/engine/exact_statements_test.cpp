@@ -49,6 +49,32 @@ TEST_F(ExactSqlite, KeysThatChangeInATransactionAndBesideOpenCursors) {
   expect_equal(0);
 }
 
+TEST_F(ExactSqlite, ForeignKeysThatTheSessionEnforces) {
+  begin({"CREATE TABLE a (id INTEGER PRIMARY KEY, u INT UNIQUE, v)",
+         "CREATE TABLE kid (id INTEGER PRIMARY KEY, a INT REFERENCES a (id) ON DELETE CASCADE"
+         " ON UPDATE CASCADE, n)",
+         "CREATE TABLE grandkid (id INTEGER PRIMARY KEY, k INT REFERENCES kid (id)"
+         " ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED)",
+         "CREATE TABLE loose (id INTEGER PRIMARY KEY, u INT REFERENCES a (u) ON DELETE SET NULL"
+         " ON UPDATE SET DEFAULT)",
+         "INSERT INTO a VALUES (1, 11, 'a'), (2, 12, 'b'), (3, 13, 'c'), (4, 14, 'd')",
+         "INSERT INTO kid SELECT id * 10, id, 0 FROM a",
+         "INSERT INTO kid SELECT id + 1, a, 1 FROM kid",
+         "INSERT INTO grandkid SELECT id * 10, id FROM kid",
+         "INSERT INTO loose SELECT id, u FROM a"});
+  send({"PRAGMA foreign_keys = ON", "DELETE FROM a WHERE id = 1",
+        "UPDATE a SET id = id + 100, v = random() WHERE id > 2",
+        "INSERT OR REPLACE INTO a VALUES (2, 22, 'r')", "UPDATE a SET u = u + 5 WHERE id = 103",
+        "INSERT INTO a VALUES (7, 17, 's')", "INSERT INTO kid VALUES (70, 7, 2)",
+        "REPLACE INTO a (id, u) VALUES (8, 17)", "DELETE FROM kid WHERE n = 1 LIMIT 1"});
+  app_->autocommit(false);
+  send({"DELETE FROM a WHERE u > 18 AND id > 100", "UPDATE kid SET n = n + 1"});
+  EXPECT_EQ(run(*app_, "INSERT INTO kid VALUES (99, 99, 9)"), SQL_ERROR);
+  send({"INSERT INTO grandkid VALUES (999, 999)", "INSERT INTO kid VALUES (999, NULL, 9)"});
+  EXPECT_EQ(app_->commit(), SQL_SUCCESS);
+  expect_equal(0);
+}
+
 TEST_F(ExactSqlite, RowsWithoutAKeyWhoseValuesAreEqualButNotTheSame) {
   begin({"CREATE TABLE k (a, b TEXT COLLATE NOCASE, c REAL, d NUMERIC, e BLOB, f INTEGER)"});
   send(

@@ -25,7 +25,7 @@ bool bound_text(const std::string& literal, std::optional<std::string>* out) {
 
 /// Left out for now, since runs with them differed or were counted, see README.md: RETURNING that
 /// the application reads, several statements in a text, temporary tables, SET, savepoints and
-/// transactions as text, cursors, deferred keys, TRUNCATE while tables are copied.
+/// transactions as text, cursors, TRUNCATE while tables are copied.
 class Postgresql {
  public:
   Postgresql(const Schema& schema, Random& random) : schema_(schema), random_(random) {}
@@ -38,7 +38,9 @@ class Postgresql {
         &Postgresql::upsert_where, &Postgresql::fails,    &Postgresql::moves_part,
         &Postgresql::partition,    &Postgresql::defaults, &Postgresql::noise,
         &Postgresql::noise,        &Postgresql::counted,  &Postgresql::locked_first,
-        &Postgresql::ancestor,     &Postgresql::opaque};
+        &Postgresql::ancestor,     &Postgresql::opaque,   &Postgresql::deferred,
+        &Postgresql::nested,       &Postgresql::together, &Postgresql::returning,
+        &Postgresql::temporary,    &Postgresql::settings};
     return random_.chance(60) ? Steps{one().make()} : (this->*random_.of(any))();
   }
 
@@ -253,6 +255,87 @@ class Postgresql {
     const std::string next = random_.pick({"SELECT currval('counter')", "SELECT lastval()",
                                            "SELECT nextval('counter'), nextval('counter')"});
     return {{text + " ON CONFLICT DO NOTHING", {}}, {next, {}}};
+  }
+
+  /// Rows that are in each other's way until COMMIT.
+  Steps deferred() {
+    const std::string a = number(kKeysMax);
+    const std::string b = number(kKeysMax);
+    switch (random_.below(3)) {
+      case 0:
+        return {{"UPDATE late SET \"v\" = \"v\" + 1 WHERE " + one("late").range(), {}}};
+      case 1:
+        return {
+            {"UPDATE late SET \"v\" = " + a + " WHERE \"id\" = " + b, {}},
+            {"UPDATE late SET \"v\" = " + b + " WHERE \"v\" = " + a + " AND \"id\" <> " + b, {}}};
+      default:
+        return {{"UPDATE late SET \"v\" = CASE \"id\" WHEN " + a + " THEN " + b + " ELSE " + a +
+                     " END WHERE \"id\" IN (" + a + ", " + b + ")",
+                 {}}};
+    }
+  }
+
+  /// Savepoints within each other, of which some are gone back to.
+  Steps nested() {
+    const std::string outer = "outer" + number(1 << 20);
+    const std::string inner = "\"in " + number(1 << 20) + '"';
+    Steps out = {{"SAVEPOINT " + outer, {}},
+                 one().insert(),
+                 {"SAVEPOINT " + inner, {}},
+                 {plain(), {}},
+                 {plain(), {}}};
+    if (random_.chance(70)) {
+      out.push_back({"ROLLBACK TO " + (random_.chance(50) ? outer : inner), {}, true});
+      out.push_back({plain(), {}});
+    }
+    if (random_.chance(50)) out.push_back({"RELEASE SAVEPOINT " + outer, {}});
+    return out;
+  }
+
+  /// Several statements in a text.
+  Steps together() {
+    std::string out = plain() + "; " + plain();
+    if (random_.chance(30)) out += " ; SELECT count(*) FROM " + one().table().name + "; " + plain();
+    return {{out, {}}};
+  }
+
+  Steps returning() {
+    return {
+        {plain() + " RETURNING " + random_.pick({"*", "\"c0\"", "now(), \"c0\" + 1 AS n"}), {}}};
+  }
+
+  /// Rows that go through a table of the session's.
+  Steps temporary() {
+    Generator any = one();
+    const std::string table = any.table().name;
+    return {{"CREATE TEMPORARY TABLE IF NOT EXISTS scratch (n int, c0 int)", {}},
+            {"INSERT INTO scratch SELECT \"c0\" % 100, 1 FROM " + table + " WHERE " + any.range() +
+                 " LIMIT 5",
+             {}},
+            {"UPDATE " + table + " SET \"c0\" = s.n + 1 FROM scratch AS s WHERE " + table +
+                 ".\"c0\" = s.n",
+             {}},
+            {"DELETE FROM scratch WHERE n < " + number(100), {}}};
+  }
+
+  Steps settings() {
+    const std::string set = random_.chance(30) ? "SET LOCAL " : "SET ";
+    switch (random_.below(4)) {
+      case 0:
+        return {{set + "TIME ZONE " + random_.pick({"'Asia/Tokyo'", "'UTC'", "-3"}), {}},
+                one().insert(),
+                {plain(), {}}};
+      case 1:
+        return {{"RESET TIME ZONE", {}}, {plain(), {}}};
+      case 2:
+        return {{set + "search_path TO " + random_.pick({"more, public", "public", "public, more"}),
+                 {}},
+                {plain(), {}},
+                {"UPDATE names SET \"c0\" = " + number(900) + " WHERE " + one("more.names").range(),
+                 {}}};
+      default:
+        return {{"RESET search_path", {}}, {plain(), {}}};
+    }
   }
 
   Steps locked_first() {
