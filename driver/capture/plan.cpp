@@ -171,7 +171,9 @@ Plan make_plan(Statement& stmt, Session& session, const BoundParameters& bound) 
   } else if (analysis != nullptr && analysis->verb == Verb::clear &&
              !session.perhaps_hidden(*analysis)) {
     plan.verb = Verb::clear;
-  } else if (analysis != nullptr && session.dialect == Dialect::generic) {
+  } else if (analysis != nullptr &&
+             (session.dialect == Dialect::generic ||
+              (analysis->changes_rows_alone && !session.perhaps_hidden(*analysis)))) {
     plan.verb = analysis->verb;  // where it has changed no row there is nothing to replay
   }
   // The shadow has one database: there the text would mean other tables.

@@ -126,6 +126,9 @@ struct Analysis {
   /// temporary one; as in temporary.h.
   std::string target;
   bool several_targets = false;  // it may write more than one table
+  /// Opaque: the rows of its target are all that it changes, so that it has done nothing where the
+  /// row count is 0. What it would find on the shadow then is not sure.
+  bool changes_rows_alone = false;
   /// Effects, or evidence of a keyed statement: catalog ordinals, key columns first (in key order),
   /// for DELETE the key only. Generated columns (GENERATED ALWAYS AS) are left out.
   std::vector<std::uint32_t> columns;

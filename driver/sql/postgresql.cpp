@@ -550,7 +550,12 @@ class PostgresqlAnalyzer {
       if (set_moves(text_, s, *target_.table, target_.name, &out_)) return true;
       out_ = opaque_again();
     }
-    return set_opaque(&out_, target_.table->key.empty() ? "no-key" : "key-assigned"), false;
+    set_opaque(&out_, target_.table->key.empty() ? "no-key" : "key-assigned");
+    if (!with_ && target_.table->triggers.empty()) {
+      out_.verb = Verb::update;
+      out_.changes_rows_alone = true;
+    }
+    return false;
   }
 
   [[nodiscard]] bool assignment_is_immutable(const PgQuery__ResTarget& target) const {

@@ -103,6 +103,20 @@ TEST_F(ExactPostgresql, BoundTextsThatNameAMoment) {
   expect_equal(0);
 }
 
+// They are opaque: where they have found nothing, what they find on the shadow is another matter.
+TEST_F(ExactPostgresql, MovesWithTheirOwnReturningThatFindNothing) {
+  begin({"CREATE TABLE t (id int PRIMARY KEY, v int)", "CREATE TABLE k (v int)",
+         "INSERT INTO t VALUES (1, 1)", "INSERT INTO k VALUES (1)"});
+  app_->autocommit(false);
+  send({"SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", "INSERT INTO t VALUES (2, 2)"});
+  odbc::Connection(migration_->application()).run("INSERT INTO t VALUES (7, 7)");
+  odbc::Connection(migration_->application()).run("INSERT INTO k VALUES (7)");
+  send({"UPDATE t SET id = 8 WHERE id = 7 RETURNING v",
+        "UPDATE k SET v = 8 WHERE v = 7 RETURNING v"});
+  EXPECT_TRUE(SQL_SUCCEEDED(app_->commit()));
+  expect_equal(0);
+}
+
 // Rows are read as ISO writes them; under another form the statements themselves are replayed.
 TEST_F(ExactPostgresql, ValuesThatTheSessionHasWrittenOtherwise) {
   begin({"CREATE TABLE t (id int PRIMARY KEY, day date, f float8, b bytea, i interval)",
