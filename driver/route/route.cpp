@@ -221,7 +221,12 @@ void replay_attributes(Session& session) {
     if (attribute.attribute == SQL_ATTR_AUTOCOMMIT) continue;
     set_connect_attribute(*dbc.library, dbc.real, attribute);
   }
-  if (!dbc.autocommit) capture::real_set_autocommit(dbc, false);
+}
+
+// Behind the settings: a rollback would take them back, and SQLite takes some outside of a
+// transaction alone.
+void replay_autocommit(Session& session) {
+  if (!session.dbc.autocommit) capture::real_set_autocommit(session.dbc, false);
 }
 
 bool replay_context(Session& session, std::string* state) {
@@ -366,6 +371,7 @@ bool move(Session& session, SQLRETURN* ret, Handle& reporter) {
     *ret = reporter.fail("08S01", switched + "that side refuses: " + failed);
     return false;
   }
+  replay_autocommit(session);
   session.transaction.ended();
   const SlotRoute route = session.on_shadow ? SlotRoute::shadow : SlotRoute::production;
   session.slot().route.store(static_cast<std::uint32_t>(route));
@@ -386,6 +392,7 @@ bool begin_on_shadow(Session& session) {
   take_ahead(session);
   free_connection(production, refused);
   replay_attributes(session);
+  replay_autocommit(session);
   session.slot().route.store(static_cast<std::uint32_t>(SlotRoute::shadow));
   return true;
 }

@@ -75,6 +75,37 @@ TEST_F(ExactSqlite, ForeignKeysThatTheSessionEnforces) {
   expect_equal(0);
 }
 
+// Of two sessions one enforces them; in a transaction the PRAGMA does nothing.
+TEST_F(ExactSqlite, ForeignKeysThatOneOfTwoSessionsEnforces) {
+  begin({"CREATE TABLE a (id INTEGER PRIMARY KEY, v)",
+         "CREATE TABLE kid (id INTEGER PRIMARY KEY, a INT REFERENCES a (id) ON DELETE CASCADE)",
+         "INSERT INTO a VALUES (1, 'a'), (2, 'b'), (3, 'c')",
+         "INSERT INTO kid SELECT id * 10, id FROM a"});
+  odbc::Connection other(migration_->application());
+  send({"PRAGMA foreign_keys = ON"});
+  for (int turn = 1; turn < 3; ++turn) {
+    const std::string id = std::to_string(turn);
+    send({"DELETE FROM a WHERE id = " + id});
+    other.run("INSERT INTO kid VALUES (" + id + ", 100)");
+    other.run("DELETE FROM a WHERE id = 3");
+    other.run("INSERT INTO a VALUES (3, 'd')");
+  }
+  app_->autocommit(false);
+  send({"INSERT INTO a VALUES (7, 's')", "PRAGMA foreign_keys = OFF"});
+  EXPECT_EQ(run(*app_, "INSERT INTO kid VALUES (77, 78)"), SQL_ERROR);
+  EXPECT_EQ(app_->commit(), SQL_SUCCESS);
+  migration_->expect_tool({"verify"});
+  EXPECT_EQ(migration_->status()["divergences"], 0);
+  migration_->expect_tool({"cutover"});
+  EXPECT_EQ(run(*app_, "INSERT INTO kid VALUES (78, 79)"), SQL_ERROR);
+  EXPECT_EQ(app_->rollback(), SQL_SUCCESS);
+  other.run("INSERT INTO kid VALUES (80, 81)");
+  app_.reset();
+  migration_->expect_tool({"verify"});
+  EXPECT_EQ(migration_->status()["rows_different"], 0);
+  migration_->expect_tool({"complete"});
+}
+
 TEST_F(ExactSqlite, RowsWithoutAKeyWhoseValuesAreEqualButNotTheSame) {
   begin({"CREATE TABLE k (a, b TEXT COLLATE NOCASE, c REAL, d NUMERIC, e BLOB, f INTEGER)"});
   send(
