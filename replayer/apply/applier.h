@@ -16,9 +16,10 @@ namespace understudy {
 /// A statement whose effect on the shadow was not what the application saw.
 struct Divergence {
   std::string fingerprint;  // first words of the text without literals, at most 120 bytes
-  /// "row-count"; "sqlstate 23505" (of a statement; the transaction was applied by its rows, or
-  /// left out when it carries none); "no such table", "no such column", "no such key column", "no
-  /// key" (the shadow has no place for a row); "context sqlstate 42501" and "context not reset"
+  /// "row-count"; "sqlstate 23505", "sqlstate HY000 (1615)" with the engine's own number (of a
+  /// statement; the transaction was applied by its rows, or left out when it carries none); "no
+  /// such table", "no such column", "no such key column", "no key" (the shadow has no place for a
+  /// row); "context sqlstate 42501" and "context not reset"
   /// (session settings); "uncaptured KIND" (the driver could not record it); "effects
   /// missing"; "text is not UTF-8"; of a shadow on another engine "opaque on another engine" (no
   /// rows are known, so nothing was done), of a table that a mapping names "mapped, without rows",

@@ -19,6 +19,14 @@ bool has_moves(const FeedTransaction& transaction) {
   return moves;
 }
 
+// Of the state that says nothing, the engine's own number too.
+std::string state_of(const odbc::Error& error) {
+  constexpr std::string_view kGeneral = "HY000";
+  const std::string number =
+      error.sqlstate() == kGeneral ? " (" + std::to_string(error.native()) + ")" : "";
+  return "sqlstate " + error.sqlstate() + number;
+}
+
 }  // namespace
 
 std::vector<odbc::Bind> recorded_parameters(const StatementEntry& statement) {
@@ -176,7 +184,7 @@ void Applier::Impl::apply_one(const Waiting& one) {
       undo();
       return outside_transaction(transaction);
     }
-    kind = "sqlstate " + error.sqlstate();
+    kind = state_of(error);
   } catch (const NoPlace& problem) {
     kind = problem.what();
   }
@@ -241,7 +249,7 @@ void Applier::Impl::outside_transaction(const FeedTransaction& transaction) {
     ++tally.figures.applied;
   } catch (const odbc::Error& error) {
     if (outside_the_statement(error, dialect.kind())) throw;
-    kind = "sqlstate " + error.sqlstate();
+    kind = state_of(error);
   }
   shadow.set_autocommit(false);
   if (!kind.empty()) {

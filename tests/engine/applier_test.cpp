@@ -368,7 +368,7 @@ TEST_P(ApplierTest, LeavesOutTheFailingTransactionOnly) {
   EXPECT_EQ(applier_->figures().left_out, 1u);
   EXPECT_EQ(applier_->figures().applied, 2u);
   EXPECT_EQ(applier_->figures().applied_seq, 3u);
-  const char* state = GetParam() == Dialect::sqlite    ? "HY000"
+  const char* state = GetParam() == Dialect::sqlite    ? "HY000 (19)"
                       : GetParam() == Dialect::mariadb ? "23000"
                                                        : "23514";
   EXPECT_EQ(kinds(), std::string("sqlstate ") + state + " x1;");
