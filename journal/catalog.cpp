@@ -165,7 +165,8 @@ void put_table(std::string& out, const Table& table) {
                              {table.row_security, 's'},
                              {table.rules, 'u'},
                              {table.by_effects, 'e'},
-                             {table.deferrable, 'd'}}));
+                             {table.deferrable, 'd'},
+                             {table.numbering, 'n'}}));
   out += '\n';
   for (const auto& column : table.columns) put_column(out, column);
   if (!table.key.empty()) put_indices(out, "key", table.key);
@@ -280,6 +281,7 @@ class LineReader {
     table.rules = has_flag(f[3], 'u');
     table.by_effects = has_flag(f[3], 'e');
     table.deferrable = has_flag(f[3], 'd');
+    table.numbering = has_flag(f[3], 'n');
     return true;
   }
 

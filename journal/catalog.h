@@ -68,6 +68,7 @@ struct Table {
   bool rules = false;
   bool by_effects = false;  // every write is recorded by its rows, keyed ones too
   bool deferrable = false;  // what is written may be checked against others' rows at COMMIT alone
+  bool numbering = false;   // MariaDB: a trigger may write to a table with a `numbered` column
 
   [[nodiscard]] std::optional<std::uint32_t> column(std::string_view column_name) const;
   [[nodiscard]] bool holds_rows() const { return !is_view && !partitioned; }

@@ -70,14 +70,8 @@ class MariadbAnalyzer : private Recogniser {
     const std::string_view obstacle = table_obstacle(table_);
     if (!obstacle.empty()) return refused(obstacle);
     name_ = *name;
-    takes_numbers_ = !table_->triggers.empty() &&
-                     std::any_of(catalog_.tables.begin(), catalog_.tables.end(), has_numbers);
+    takes_numbers_ = table_->numbering;
     return true;
-  }
-
-  static bool has_numbers(const Table& table) {
-    return std::any_of(table.columns.begin(), table.columns.end(),
-                       [](const Column& column) { return column.numbered; });
   }
 
   /// A stored function may write.

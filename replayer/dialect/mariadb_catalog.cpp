@@ -1,5 +1,6 @@
 #include "replayer/dialect/mariadb_catalog.h"
 
+#include <algorithm>
 #include <cctype>
 #include <map>
 #include <string>
@@ -39,8 +40,11 @@ WHERE k.TABLE_SCHEMA = DATABASE() AND k.REFERENCED_TABLE_NAME IS NOT NULL
 ORDER BY k.TABLE_NAME, k.CONSTRAINT_NAME, k.ORDINAL_POSITION)";
 
 constexpr std::string_view kTriggers = R"(
-SELECT EVENT_OBJECT_TABLE, TRIGGER_NAME FROM information_schema.TRIGGERS
+SELECT EVENT_OBJECT_TABLE, TRIGGER_NAME, ACTION_STATEMENT FROM information_schema.TRIGGERS
 WHERE EVENT_OBJECT_SCHEMA = DATABASE() ORDER BY EVENT_OBJECT_TABLE, TRIGGER_NAME)";
+
+constexpr std::string_view kRoutines = R"(
+SELECT ROUTINE_NAME FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = DATABASE())";
 
 std::string lower(std::string_view text) {
   std::string out(text);
@@ -67,6 +71,18 @@ bool immutable_arithmetic(std::string_view type) {
   return base.ends_with("int") || base.ends_with("text");
 }
 
+// Not as a part of a longer name.
+bool has_word(const std::string& text, const std::string& word) {
+  const auto in_name = [&](std::size_t at) {
+    const auto c = static_cast<unsigned char>(at < text.size() ? text[at] : ' ');
+    return std::isalnum(c) != 0 || c == '_' || c == '$' || c >= 0x80;
+  };
+  for (std::size_t at = text.find(word); at != std::string::npos; at = text.find(word, at + 1)) {
+    if ((at == 0 || !in_name(at - 1)) && !in_name(at + word.size())) return true;
+  }
+  return false;
+}
+
 // Collects the tables by name, which is exact: MariaDB's information_schema returns stored names.
 class Reader {
  public:
@@ -85,8 +101,12 @@ class Reader {
     read_keys();
     read_foreign_keys();
     for (const auto& row : read_rows(db_, kTriggers)) {
-      if (auto* table = find(row[0])) table->triggers.push_back(*row[1]);
+      if (auto* table = find(row[0])) {
+        table->triggers.push_back(*row[1]);
+        bodies_[table->name] += lower(row[2].value_or("")) + '\n';
+      }
     }
+    find_numbering();
     return std::move(catalog_);
   }
 
@@ -125,6 +145,33 @@ class Reader {
     if (alone) column->sequence = as_written.substr(kNext.size(), folded.size() - kNext.size() - 1);
   }
 
+  // A body that mentions such a table, or another whose triggers do, or that calls something, may
+  // write there; one that the account may not read may, too.
+  void find_numbering() {
+    std::vector<std::string> reached;
+    for (const Table& table : catalog_.tables) {
+      const bool numbered = std::any_of(table.columns.begin(), table.columns.end(),
+                                        [](const Column& column) { return column.numbered; });
+      if (numbered) reached.push_back(lower(table.name));
+    }
+    if (reached.empty()) return;
+    for (const auto& row : read_rows(db_, kRoutines)) reached.push_back(lower(*row[0]));
+    reached.emplace_back("call");
+    for (bool more = true; std::exchange(more, false);) {
+      for (Table& table : catalog_.tables) {
+        const auto body = bodies_.find(table.name);
+        if (table.numbering || body == bodies_.end()) continue;
+        table.numbering = body->second == "\n" ||
+                          std::any_of(reached.begin(), reached.end(), [&](const std::string& name) {
+                            return has_word(body->second, name);
+                          });
+        if (!table.numbering) continue;
+        reached.push_back(lower(table.name));
+        more = true;
+      }
+    }
+  }
+
   void read_keys() {
     std::pair<std::string, std::string> index;
     for (const auto& row : read_rows(db_, kKeys)) {
@@ -159,6 +206,7 @@ class Reader {
   odbc::Connection& db_;
   Catalog catalog_;
   std::map<std::string, std::size_t> by_name_;
+  std::map<std::string, std::string> bodies_;  // of a table's triggers, in small letters
 };
 
 }  // namespace

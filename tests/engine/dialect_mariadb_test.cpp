@@ -299,9 +299,16 @@ TEST_F(MariadbDialect, NamesTablesThatHaveNoTransactions) {
 }
 
 TEST_F(MariadbDialect, NamesDefaultsThatTakeNumbersOfASequence) {
-  run_all(db_, {"CREATE SEQUENCE `n``1`",
-                "CREATE TABLE t (id INT DEFAULT NEXTVAL(`n``1`) PRIMARY KEY,"
-                " c VARCHAR(9) DEFAULT CONCAT('a', NEXT VALUE FOR `n``1`))"});
+  run_all(db_,
+          {"CREATE SEQUENCE `n``1`",
+           "CREATE TABLE t (id INT DEFAULT NEXTVAL(`n``1`) PRIMARY KEY,"
+           " c VARCHAR(9) DEFAULT CONCAT('a', NEXT VALUE FOR `n``1`))",
+           "CREATE TABLE away (v INT)", "CREATE TABLE near (v INT)", "CREATE TABLE nearer (v INT)",
+           "CREATE PROCEDURE may(v INT) INSERT INTO t SET c = v", "CREATE TABLE caller (v INT)",
+           "CREATE TRIGGER a AFTER INSERT ON away FOR EACH ROW SET @a = 1",
+           "CREATE TRIGGER b AFTER DELETE ON near FOR EACH ROW INSERT INTO nearer SET v = 2",
+           "CREATE TRIGGER c BEFORE INSERT ON nearer FOR EACH ROW INSERT INTO T (c) VALUES (2)",
+           "CREATE TRIGGER d AFTER UPDATE ON caller FOR EACH ROW CALL may(1)"});
   EXPECT_EQ(dialect_.weak_spots(db_).size(), 2u);
   const auto found = dialect_.read_catalog(db_);
   const auto columns = table_of(found, "t").columns;
@@ -309,6 +316,10 @@ TEST_F(MariadbDialect, NamesDefaultsThatTakeNumbersOfASequence) {
   EXPECT_EQ(db_.scalar("SELECT NEXTVAL(" + columns[0].sequence + ")"), "1");
   EXPECT_TRUE(columns[1].numbered);
   EXPECT_EQ(columns[1].sequence, "");
+  EXPECT_FALSE(table_of(found, "away").numbering);
+  for (const char* name : {"near", "nearer", "caller"}) {
+    EXPECT_TRUE(table_of(found, name).numbering) << name;
+  }
 }
 
 TEST(MariadbDefault, TellsConstantsFromWhatTheServerComputes) {
