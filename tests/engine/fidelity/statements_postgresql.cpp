@@ -23,9 +23,7 @@ bool bound_text(const std::string& literal, std::optional<std::string>* out) {
   return true;
 }
 
-/// Left out for now, since runs with them differed or were counted, see README.md: RETURNING that
-/// the application reads, several statements in a text, temporary tables, SET, savepoints and
-/// transactions as text, cursors, TRUNCATE while tables are copied.
+/// What is left out stands in README.md.
 class Postgresql {
  public:
   Postgresql(const Schema& schema, Random& random) : schema_(schema), random_(random) {}
