@@ -190,6 +190,28 @@ bool concerns_foreign_keys(const std::string& statement) {
   return mentions(statement, Dialect::sqlite, {"FOREIGN_KEYS"});
 }
 
+// MariaDB, SET name = literal, SET @name := literal: the name. Otherwise nothing.
+std::string variable_set_plainly(const std::string& statement) {
+  sql::Lexer lexer(statement, Dialect::mariadb);
+  if (!lexer.next().is_word("SET")) return {};
+  sql::Token token = lexer.next();
+  if (token.is_word("SESSION") || token.is_word("LOCAL")) token = lexer.next();
+  std::string name;
+  if (token.is('@')) {
+    name = "@";
+    token = lexer.next();
+  }
+  if (token.kind != sql::TokenKind::word) return {};
+  name += sql::ascii_upper(token.text);
+  token = lexer.next();
+  if (token.is(':')) token = lexer.next();
+  if (!token.is('=')) return {};
+  token = lexer.next();
+  if (token.is('-')) token = lexer.next();
+  const bool literal = token.kind == sql::TokenKind::number || token.text.starts_with('\'');
+  return literal && lexer.next().kind == sql::TokenKind::end ? name : std::string();
+}
+
 // Of an engine of which nothing is known: whatever else is set may change what a text means.
 bool sets_more_than_isolation(const std::string& statement) {
   sql::Lexer lexer(statement, Dialect::generic);
@@ -199,12 +221,19 @@ bool sets_more_than_isolation(const std::string& statement) {
   return !what.is_word("SESSION") || !lexer.next().is_word("CHARACTERISTICS");
 }
 
-// PREPARE is read under what was set before it, which is needed even where it is set again later.
+// PREPARE is read under what was set before it, which is needed even where it is set again later;
+// so is whatever else than a literal is assigned on MariaDB.
 void keep_last_of_each(std::vector<std::string>* context, Dialect dialect) {
   std::set<std::string> seen;
+  std::set<std::string> plain;
   std::vector<std::string> kept;
   for (auto one = context->rbegin(); one != context->rend(); ++one) {
     if (dialect == Dialect::postgresql && is_prepare(*one)) seen.clear();
+    if (dialect == Dialect::mariadb) {
+      const std::string name = variable_set_plainly(*one);
+      if (name.empty()) plain.clear();
+      if (!name.empty() && !plain.insert(name).second) continue;
+    }
     if (seen.insert(name_of(*one, dialect)).second) kept.push_back(std::move(*one));
   }
   std::reverse(kept.begin(), kept.end());

@@ -348,6 +348,21 @@ TEST_F(ExactMariadb, AnEnumThatIsNoneOfItsValuesIsToldAsADivergence) {
   migration_->expect_tool({"cancel"});
 }
 
+// As programs do that tell a trigger who writes.
+TEST_F(ExactMariadb, AVariableThatIsSetAgainAndAgain) {
+  begin({"CREATE TABLE t (id INT PRIMARY KEY, v INT)", "CREATE TABLE log (id INT, who VARCHAR(9))",
+         "CREATE TRIGGER who AFTER UPDATE ON t FOR EACH ROW INSERT INTO log VALUES (NEW.id, @who)",
+         "INSERT INTO t VALUES (1, 0)"});
+  for (int i = 0; i < 300; ++i) {
+    const std::string set = "SET @who = 'u" + std::to_string(i) + "'";
+    const std::string zone = "SET time_zone = '+0" + std::to_string(i % 9) + ":00'";
+    if (i % 7 == 0) send({"SET @who = 'a'", "SET @second = CONCAT(@who, 'b')", zone});
+    send({set, "UPDATE t SET v = v + 1 WHERE id = 1"});
+    if (i % 7 == 0) send({"SET @who := @second", "UPDATE t SET v = v + 1 WHERE id = 1"});
+  }
+  expect_equal(0);
+}
+
 TEST_F(ExactMariadb, KeysThatAreNumbersOfASequence) {
   begin({"CREATE SEQUENCE `some numbers` START WITH 50",
          "CREATE TABLE t (id INT DEFAULT NEXTVAL(`some numbers`) PRIMARY KEY, v INT)"});
