@@ -88,6 +88,34 @@ bool sets_transactions(const std::string& name) {
          name.starts_with("idle_in_transaction_");
 }
 
+// SQLite: settings that decide what a text means, or what a row brings about, and their values when
+// the session has not set them. Not foreign_keys, which a transaction cannot set.
+struct Pragma {
+  std::string_view name;
+  std::string_view reset;
+};
+constexpr Pragma kPragmas[] = {
+    {"case_sensitive_like", "PRAGMA case_sensitive_like = OFF"},
+    {"recursive_triggers", "PRAGMA recursive_triggers = OFF"},
+    {"ignore_check_constraints", "PRAGMA ignore_check_constraints = OFF"},
+    {"reverse_unordered_selects", "PRAGMA reverse_unordered_selects = OFF"}};
+
+const Pragma* meaning_set(const std::string& statement) {
+  std::string small;
+  for (const char c : statement) {
+    small += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  }
+  for (const Pragma& one : kPragmas) {
+    if (small.find(one.name) != std::string::npos) return &one;
+  }
+  return nullptr;
+}
+
+// SQLite: how a session waits and what it keeps in memory is its own affair, on its own side.
+bool changes_no_meaning(const std::string& statement) {
+  return beginning(statement).starts_with("PRAGMA") && meaning_set(statement) == nullptr;
+}
+
 // The driver writes it so, when the session enforces them.
 constexpr std::string_view kEnforced = "PRAGMA foreign_keys = ON";
 
@@ -112,6 +140,7 @@ SessionContext::SessionContext(odbc::Connection& shadow, Dialect dialect)
 bool SessionContext::reset() {
   if (clean()) return true;
   if (dialect_ == Dialect::mariadb) return reset_mariadb();
+  if (dialect_ == Dialect::sqlite) return reset_sqlite();
   if (dialect_ != Dialect::postgresql) return false;
   touched_ = true;
   shadow_.run("RESET SESSION AUTHORIZATION");
@@ -140,6 +169,16 @@ void SessionContext::deallocate() {
   prepared_ = false;
 }
 
+// What was attached stays.
+bool SessionContext::reset_sqlite() {
+  for (const Pragma& one : kPragmas) shadow_.run(one.reset);
+  const bool all = std::all_of(present_.begin(), present_.end(),
+                               [](const auto& one) { return meaning_set(one) != nullptr; });
+  present_.clear();
+  unknown_ = false;
+  return all;
+}
+
 // Temporary tables and user variables stay.
 bool SessionContext::reset_mariadb() {
   for (const auto& [name, now] : mariadb_settings(shadow_)) {
@@ -156,7 +195,7 @@ bool SessionContext::enforces() const {
 }
 
 std::vector<std::string> SessionContext::inside(std::vector<std::string> statements) const {
-  if (dialect_ == Dialect::sqlite) std::erase(statements, kEnforced);
+  if (dialect_ == Dialect::sqlite) std::erase_if(statements, changes_no_meaning);
   return statements;
 }
 

@@ -18,11 +18,11 @@ class SessionContext {
 
   /// Whether nothing recorded is in force: what the applier itself writes can be written.
   [[nodiscard]] bool clean() const { return !unknown_ && present_.empty(); }
-  /// Back to how the connection was opened. False when the engine cannot (SQLite): what was set
-  /// stays.
+  /// Back to how the connection was opened. False when the engine cannot (SQLite: what is
+  /// attached): that stays.
   bool reset();
-  /// What of them can be set within a transaction. SQLite: whether foreign keys are enforced
-  /// cannot.
+  /// What of them is set within a transaction. SQLite: not whether foreign keys are enforced, nor
+  /// what changes no meaning.
   [[nodiscard]] std::vector<std::string> inside(std::vector<std::string> statements) const;
   /// Sets the rest. No transaction is open that is to be kept.
   void settle_outside(const std::vector<std::string>& statements);
@@ -46,6 +46,7 @@ class SessionContext {
 
  private:
   bool reset_mariadb();
+  bool reset_sqlite();
   [[nodiscard]] bool enforces() const;
   void deallocate();
 

@@ -106,6 +106,26 @@ TEST_F(ExactSqlite, ForeignKeysThatOneOfTwoSessionsEnforces) {
   migration_->expect_tool({"complete"});
 }
 
+// How a session waits, and keeps its pages, is its own affair; what its texts mean is not.
+TEST_F(ExactSqlite, PragmasOfOneOfTwoSessions) {
+  begin(
+      {"CREATE TABLE t (id INTEGER PRIMARY KEY, v)", "CREATE TABLE gone (id, v)",
+       "CREATE TRIGGER notes AFTER DELETE ON t BEGIN INSERT INTO gone VALUES (old.id, old.v); END",
+       "INSERT INTO t VALUES (1, 'Abc'), (2, 'abc'), (3, 'ABC')"});
+  odbc::Connection other(migration_->application());
+  send({"PRAGMA busy_timeout = 3000", "PRAGMA synchronous = NORMAL", "PRAGMA cache_size = -2000",
+        "PRAGMA temp_store = MEMORY", "PRAGMA journal_mode = WAL",
+        "PRAGMA main.recursive_triggers = 1"});
+  for (int turn = 0; turn < 3; ++turn) {
+    send({"REPLACE INTO t VALUES (1, 'r')", "UPDATE t SET v = v || random() WHERE id = 1"});
+    other.run("REPLACE INTO t VALUES (2, 's')");
+    send({"PRAGMA case_sensitive_like = ON", "DELETE FROM t WHERE v LIKE 'a%' LIMIT 1"});
+    other.run("DELETE FROM t WHERE v LIKE 'abc'");
+    other.run("INSERT INTO t (v) VALUES ('aBC')");
+  }
+  expect_equal(6);  // REPLACE beside triggers
+}
+
 TEST_F(ExactSqlite, RowsWithoutAKeyWhoseValuesAreEqualButNotTheSame) {
   begin({"CREATE TABLE k (a, b TEXT COLLATE NOCASE, c REAL, d NUMERIC, e BLOB, f INTEGER)"});
   send(
