@@ -198,7 +198,7 @@ std::string variable_set_plainly(const std::string& statement) {
   if (token.is_word("SESSION") || token.is_word("LOCAL")) token = lexer.next();
   std::string name;
   if (token.is('@')) {
-    name = "@";
+    name.push_back('@');
     token = lexer.next();
   }
   if (token.kind != sql::TokenKind::word) return {};

@@ -124,10 +124,14 @@ void Session::settings_by_connecting() {
 }
 
 void Session::learn_settings() {
-  const bool asked_anew = dialect == Dialect::sqlite;
-  if (settings_learned_ || (on_shadow && !asked_anew)) return;
+  if (settings_learned_) return;
+  // Either side can be asked, where it is SQLite.
+  if (dialect == Dialect::sqlite && (!on_shadow || dialect_of(dbc) == dialect)) {
+    settings_learned_ = true;
+    return set_foreign_keys(foreign_keys_told(*this));
+  }
+  if (on_shadow) return;
   settings_learned_ = true;
-  if (dialect == Dialect::sqlite) return set_foreign_keys(foreign_keys_told(*this));
   if (dialect != Dialect::postgresql) return;
   auto told = settings_told(*this);
   set_before(told ? &*told : nullptr);
