@@ -438,7 +438,9 @@ TEST_P(CaptureServerTest, WhatFollowsATransactionThatTheRealDriverHasEndedIsReco
   EXPECT_EQ(run_prepared(app, "UPDATE items SET id = -id WHERE v = 2"), SQL_SUCCESS);
   RUN(app, "INSERT INTO items (v) VALUES (1005)");
   ASSERT_TRUE(SQL_SUCCEEDED(app.commit()));
-  EXPECT_EQ(kept_values(production_.drain()), values_over(1000));
+  std::vector<std::string> texts = production_.drain().texts();
+  ASSERT_FALSE(texts.empty());
+  EXPECT_EQ(texts.back(), "INSERT INTO items (v) VALUES (1005)");
   EXPECT_EQ(values_over(1000), "(1005)");
 }
 

@@ -10,6 +10,7 @@ class SqliteGenerator : public Generator {
 
   std::vector<Sql> several() {
     if (random_.chance(10)) return savepoints();
+    if (random_.chance(5)) return pragmas();
     if (random_.chance(10)) return scratch();
     if (random_.chance(10)) return last_id();
     using Make = std::string (SqliteGenerator::*)();
@@ -91,6 +92,15 @@ class SqliteGenerator : public Generator {
             {"ROLLBACK TO " + random_.pick({"a", "b"}), {}},
             {limited(), {}},
             {"RELEASE a", {}, true}};
+  }
+  /// The first of them is of effect outside of a transaction alone.
+  std::vector<Sql> pragmas() {
+    return {{"PRAGMA " +
+                 random_.pick({"foreign_keys = ON", "foreign_keys = OFF", "recursive_triggers = 1",
+                               "case_sensitive_like = 1", "cache_size = -100"}),
+             {}},
+            insert(),
+            delete_by_key()};
   }
   std::vector<Sql> scratch() {
     return {{"CREATE TEMP TABLE IF NOT EXISTS scratch (id INTEGER PRIMARY KEY, v)", {}},
