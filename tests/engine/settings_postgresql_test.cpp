@@ -375,5 +375,20 @@ TEST_F(SettingsPostgresql, SessionsOfSeveralZonesAtOnce) {
   expect_equal(0);
 }
 
+TEST_F(SettingsPostgresql, OutliveARollbackBehindTheSwitch) {
+  begin_twins();
+  app_->autocommit(false);
+  send({"SET TIME ZONE 'Asia/Tokyo'", "INSERT INTO t (id, v) VALUES (500, 'a')"});
+  EXPECT_TRUE(SQL_SUCCEEDED(app_->commit()));
+  migration_->expect_tool({"verify"});
+  migration_->expect_tool({"cutover"});
+  for (int turn = 0; turn < 2; ++turn) {
+    EXPECT_EQ(raw::Statement(*app_).scalar("SHOW TIME ZONE"), "Asia/Tokyo");
+    EXPECT_TRUE(SQL_SUCCEEDED(app_->rollback()));
+  }
+  app_.reset();
+  migration_->expect_tool({"complete"});
+}
+
 }  // namespace
 }  // namespace understudy
