@@ -95,16 +95,17 @@ std::optional<std::vector<std::string>> settings_told(Session& session) {
   return out;
 }
 
-// SQLite: whether the session enforces foreign keys, by its connection string or a text.
-bool foreign_keys_told(Session& session) {
+// SQLite: whether the session enforces foreign keys, by its connection string or a text; nothing
+// when it cannot be asked now.
+std::optional<bool> foreign_keys_told(Session& session) {
   SQLHSTMT statement = session.question();
-  if (statement == SQL_NULL_HSTMT) return false;
+  if (statement == SQL_NULL_HSTMT) return std::nullopt;
   const real::Library& library = *session.dbc.library;
-  const bool on = SQL_SUCCEEDED(real_exec_direct(library, statement, "PRAGMA foreign_keys",
-                                                 session.dbc.wide)) &&
-                  first_number(library, statement) == 1;
+  const bool ran =
+      SQL_SUCCEEDED(real_exec_direct(library, statement, "PRAGMA foreign_keys", session.dbc.wide));
+  const std::int64_t told = ran ? first_number(library, statement) : -1;
   session.drop_question();
-  return on;
+  return told < 0 ? std::nullopt : std::optional(told == 1);
 }
 
 }  // namespace
@@ -127,8 +128,10 @@ void Session::learn_settings() {
   if (settings_learned_) return;
   // Either side can be asked, where it is SQLite.
   if (dialect == Dialect::sqlite && (!on_shadow || dialect_of(dbc) == dialect)) {
-    settings_learned_ = true;
-    return set_foreign_keys(foreign_keys_told(*this));
+    const auto enforced = foreign_keys_told(*this);
+    settings_learned_ = enforced.has_value();
+    if (enforced) set_foreign_keys(*enforced);
+    return;
   }
   if (on_shadow) return;
   settings_learned_ = true;
