@@ -285,9 +285,12 @@ MariaDbServer& MariaDbServer::shared() {
   return server;
 }
 
+// A server that starts removes the temporary files of all others in the same folder.
 void MariaDbServer::make_data() {
+  std::filesystem::create_directories(folder_.path() + "/tmp");
   const Finished made =
       run_program({"mariadb-install-db", "--no-defaults", "--datadir=" + folder_.path() + "/data",
+                   "--tmpdir=" + folder_.path() + "/tmp",
                    "--auth-root-authentication-method=normal", "--skip-test-db"});
   if (made.exit_code != 0) throw std::runtime_error("mariadb-install-db failed: " + made.output);
 }
@@ -299,6 +302,7 @@ void MariaDbServer::spawn() {
   std::vector<std::string> arguments{"mariadbd",
                                      "--no-defaults",
                                      "--datadir=" + folder_.path() + "/data",
+                                     "--tmpdir=" + folder_.path() + "/tmp",
                                      "--socket=" + socket,
                                      "--pid-file=" + folder_.path() + "/pid",
                                      "--port=" + std::to_string(port_),
