@@ -190,8 +190,10 @@ class MariadbDialect final : public WrittenDialect {
     // The analyzer's sequence-default.
     for (const auto& row : read_rows(
              db,
-             "SELECT TABLE_NAME, COLUMN_NAME FROM information_schema.COLUMNS WHERE"
-             " TABLE_SCHEMA = DATABASE() AND COLUMN_DEFAULT LIKE '%nextval(%' ORDER BY 1, 2")) {
+             "SELECT TABLE_NAME, COLUMN_NAME FROM information_schema.COLUMNS JOIN"
+             " information_schema.TABLES USING (TABLE_SCHEMA, TABLE_NAME) WHERE TABLE_SCHEMA ="
+             " DATABASE() AND TABLE_TYPE = 'BASE TABLE' AND COLUMN_DEFAULT LIKE '%nextval(%'"
+             " ORDER BY 1, 2")) {
       out.push_back("column " + *row[0] + "." + *row[1] +
                     " takes numbers of a sequence: an INSERT of several rows without it, or by a"
                     " trigger, is replayed as it stands, and gets other numbers");

@@ -46,6 +46,8 @@ WHERE EVENT_OBJECT_SCHEMA = DATABASE() ORDER BY EVENT_OBJECT_TABLE, TRIGGER_NAME
 constexpr std::string_view kRoutines = R"(
 SELECT ROUTINE_NAME FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = DATABASE())";
 
+const std::string kCall = "call";
+
 std::string lower(std::string_view text) {
   std::string out(text);
   for (auto& c : out) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
@@ -103,7 +105,8 @@ class Reader {
     for (const auto& row : read_rows(db_, kTriggers)) {
       if (auto* table = find(row[0])) {
         table->triggers.push_back(*row[1]);
-        bodies_[table->name] += lower(row[2].value_or("")) + '\n';
+        const std::string body = lower(row[2].value_or(""));
+        bodies_[table->name] += (body.empty() ? kCall : body) + '\n';
       }
     }
     find_numbering();
@@ -145,8 +148,8 @@ class Reader {
     if (alone) column->sequence = as_written.substr(kNext.size(), folded.size() - kNext.size() - 1);
   }
 
-  // A body that mentions such a table, or another whose triggers do, or that calls something, may
-  // write there; one that the account may not read may, too.
+  // A body that mentions such a table, or another whose triggers do, or a view, or that calls
+  // something, may write there; one that the account may not read may, too.
   void find_numbering() {
     std::vector<std::string> reached;
     for (const Table& table : catalog_.tables) {
@@ -156,15 +159,17 @@ class Reader {
     }
     if (reached.empty()) return;
     for (const auto& row : read_rows(db_, kRoutines)) reached.push_back(lower(*row[0]));
-    reached.emplace_back("call");
+    for (const Table& table : catalog_.tables) {
+      if (table.is_view) reached.push_back(lower(table.name));
+    }
+    reached.push_back(kCall);
     for (bool more = true; std::exchange(more, false);) {
       for (Table& table : catalog_.tables) {
         const auto body = bodies_.find(table.name);
         if (table.numbering || body == bodies_.end()) continue;
-        table.numbering = body->second == "\n" ||
-                          std::any_of(reached.begin(), reached.end(), [&](const std::string& name) {
-                            return has_word(body->second, name);
-                          });
+        table.numbering = std::any_of(reached.begin(), reached.end(), [&](const std::string& name) {
+          return has_word(body->second, name);
+        });
         if (!table.numbering) continue;
         reached.push_back(lower(table.name));
         more = true;

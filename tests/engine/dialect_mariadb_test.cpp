@@ -305,6 +305,8 @@ TEST_F(MariadbDialect, NamesDefaultsThatTakeNumbersOfASequence) {
            " c VARCHAR(9) DEFAULT CONCAT('a', NEXT VALUE FOR `n``1`))",
            "CREATE TABLE away (v INT)", "CREATE TABLE near (v INT)", "CREATE TABLE nearer (v INT)",
            "CREATE PROCEDURE may(v INT) INSERT INTO t SET c = v", "CREATE TABLE caller (v INT)",
+           "CREATE VIEW shown AS SELECT c FROM t", "CREATE TABLE viewer (v INT)",
+           "CREATE TRIGGER e AFTER INSERT ON viewer FOR EACH ROW INSERT INTO shown VALUES (1)",
            "CREATE TRIGGER a AFTER INSERT ON away FOR EACH ROW SET @a = 1",
            "CREATE TRIGGER b AFTER DELETE ON near FOR EACH ROW INSERT INTO nearer SET v = 2",
            "CREATE TRIGGER c BEFORE INSERT ON nearer FOR EACH ROW INSERT INTO T (c) VALUES (2)",
@@ -317,7 +319,7 @@ TEST_F(MariadbDialect, NamesDefaultsThatTakeNumbersOfASequence) {
   EXPECT_TRUE(columns[1].numbered);
   EXPECT_EQ(columns[1].sequence, "");
   EXPECT_FALSE(table_of(found, "away").numbering);
-  for (const char* name : {"near", "nearer", "caller"}) {
+  for (const char* name : {"near", "nearer", "caller", "viewer"}) {
     EXPECT_TRUE(table_of(found, name).numbering) << name;
   }
 }

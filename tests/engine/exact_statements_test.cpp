@@ -409,6 +409,7 @@ TEST_F(ExactMariadb, AServerThatDiesOfReturningLives) {
     });
   }
   for (std::thread& thread : threads) thread.join();
+  LiveMigration::tool({"verify", migration_->name()});  // waits until all is replayed
   EXPECT_EQ(migration_->status()["opaque"], 1200);
   app_.reset();
   migration_->expect_tool({"cancel"});

@@ -478,7 +478,8 @@ TEST_F(RingTest, ALiveProducerIsNotPassedWhileItsClaimEnds) {
   Ring ring(*map_);
   // Long enough for a look to fall between the two, also where each step takes long.
   const std::uint64_t deadline = monotonic_ns() + 10 * kNsPerSecond;
-  for (std::uint64_t next = 1; next <= kRecords && monotonic_ns() < deadline;) {
+  std::uint64_t next = 1;
+  while (next <= kRecords && monotonic_ns() < deadline) {
     const auto item = ring.peek();
     if (!item.ok() && item.status().code() == Code::end) continue;
     const bool right = item.ok() && item->txn_id == next;
@@ -489,6 +490,7 @@ TEST_F(RingTest, ALiveProducerIsNotPassedWhileItsClaimEnds) {
   }
   go = false;
   producer.join();
+  EXPECT_GT(next, kRecords / 100) << "too few to meet the moment";
 }
 
 TEST_F(RingTest, ManyProcessesOneOfThemKilledLoseNothingAndKeepTheirOrder) {
