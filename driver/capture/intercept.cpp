@@ -7,6 +7,7 @@
 #include "driver/capture/batch.h"
 #include "driver/capture/control.h"
 #include "driver/capture/data_at_execution.h"
+#include "driver/capture/first_statement.h"
 #include "driver/capture/forward.h"
 #include "driver/capture/implicit_commit.h"
 #include "driver/capture/own_transaction.h"
@@ -284,6 +285,7 @@ SQLRETURN run_and_remember(Statement& stmt, Session& session, bool direct,
                            const RunsUnchanged& unchanged) {
   stmt.execution->stands_in = false;
   const SQLRETURN ret = run_by_class(stmt, session, direct, unchanged);
+  settle_first_statement(stmt, session, ret);
   remember_refusal(stmt, session, ret);
   return ret;
 }
@@ -430,6 +432,7 @@ void asks_catalog(Statement& stmt) {
     stmt.execution->stands_in = stmt.execution->remembers_own = false;
     on_application_statement(stmt, *stmt.execution);
   }
+  if (session != nullptr && !session->dbc.autocommit) first_statement_runs(*session);
   if (session == nullptr || session->dialect != Dialect::mariadb) return;
   // The real driver asks the server: that is now the last statement.
   const std::lock_guard lock(stmt.connection.write_mutex);

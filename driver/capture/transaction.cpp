@@ -48,6 +48,10 @@ void Transaction::forget_entries() {
 void Transaction::ended() {
   forget_entries();
   has_read.store(false, std::memory_order_relaxed);
+  first_ran.store(false, std::memory_order_relaxed);
+  if (begun.exchange(false, std::memory_order_relaxed)) {
+    ended_one.store(true, std::memory_order_relaxed);
+  }
   by_text = writing = recorded = tainted = unread = poisoned = slipped = anchored = prepared =
       deferrable = false;
   chunks = 0;

@@ -25,12 +25,16 @@ struct Transaction {
   std::atomic<bool> by_text{false};  // begun by BEGIN as text: a statement's end does not end it
   /// Statements that only read ran in it. Set by readers.
   std::atomic<bool> has_read{false};
-  bool writing = false;               // the slot is marked
-  std::atomic<bool> recorded{false};  // under capture since its first write
-  bool tainted = false;               // a statement failed: ask the server before going on
-  bool unread = false;                // as tainted, since rows that changed could not be read
-  bool poisoned = false;              // the server will roll it back whatever COMMIT answers
-  bool slipped = false;               // poisoned, and yet a statement succeeded
+  // PostgreSQL, see first_statement.h; set by readers, too.
+  std::atomic<bool> begun{false};      // a statement of the application's has run in it
+  std::atomic<bool> first_ran{false};  // and one that is no savepoint
+  std::atomic<bool> ended_one{false};  // the connection has ended a transaction
+  bool writing = false;                // the slot is marked
+  std::atomic<bool> recorded{false};   // under capture since its first write
+  bool tainted = false;                // a statement failed: ask the server before going on
+  bool unread = false;                 // as tainted, since rows that changed could not be read
+  bool poisoned = false;               // the server will roll it back whatever COMMIT answers
+  bool slipped = false;                // poisoned, and yet a statement succeeded
   bool schema_changed = false;
   bool deferrable = false;  // PostgreSQL: keys that may be deferred have perhaps been written
   bool prepared = false;    // MariaDB, XA PREPARE: it outlives its session

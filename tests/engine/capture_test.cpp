@@ -459,6 +459,8 @@ TEST_P(CaptureErrorsTest, WhatIsRecordedIsWhatWasKeptAmongSavepointsAndErrors) {
   constexpr const char* kUnlike = "unlike the bare driver: ";
   int told = 0;
   for (int turn = 0, v = 1000; turn < 200; ++turn) {
+    // psqlodbc takes savepoints that were prepared back with its own: which ones depends on ours.
+    const bool compared = !postgresql() || turn < 100;
     std::string story;
     for (std::uint64_t steps = 1 + random() % 12; steps > 0; --steps) {
       static const std::vector<std::string> kSteps = {
@@ -485,17 +487,16 @@ TEST_P(CaptureErrorsTest, WhatIsRecordedIsWhatWasKeptAmongSavepointsAndErrors) {
         text.replace(at, 1, std::to_string(++v));
       }
       if (mariadb()) std::replace(text.begin(), text.end(), '"', '`');
-      const bool prepared = random() % 2 == 0;
+      const bool control = text.find("SAVEPOINT") != std::string::npos || text.starts_with("R");
+      const bool prepared = random() % 2 == 0 && !(control && compared && postgresql());
       const SQLRETURN ret = prepared ? run_prepared(app, text) : run(app, text);
-      // psqlodbc ends a transaction whose first statement fails, and takes a question of ours for
-      // it.
-      if (!postgresql() && (prepared ? run_prepared(bare, text) : run(bare, text)) != ret)
+      if (compared && (prepared ? run_prepared(bare, text) : run(bare, text)) != ret)
         story += kUnlike;
       story += (prepared ? "prepared: " : "") + text;
       story += (SQL_SUCCEEDED(ret) || ret == SQL_NO_DATA ? "\n" : " -- failed\n");
     }
     const SQLRETURN committed = app.commit();
-    if (!postgresql() && bare.commit() != committed) story += kUnlike;
+    if (compared && bare.commit() != committed) story += kUnlike;
     story += "COMMIT";
     EXPECT_EQ(story.find(kUnlike), std::string::npos) << story;
     const auto recorded = kept_values(production_.drain());

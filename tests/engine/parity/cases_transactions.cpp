@@ -290,6 +290,50 @@ void errors_inside_at_level_2(Program& p) {
   errors_inside(p, "Protocol=7.4-2;");
 }
 
+// psqlodbc ends a transaction whose first statement fails; what is no first statement to it, and
+// what ours must not be.
+void first_statement_fails(Program& p, const std::string& extra) {
+  if (!p.connect(extra)) return;
+  p.autocommit(false);
+  for (const char* before : {"", "SAVEPOINT a; SELECT 1", "RELEASE a", "ROLLBACK TO a", "SELECT 1",
+                             "SELECT nonsense", "SAVEPOINT b", "INSERT INTO $T VALUES (9, 9)"}) {
+    for (const char* failing :
+         {"INSERT INTO $T VALUES (1, 1)", "UPDATE $T SET id = 3 - id, v = 1 / v",
+          "UPDATE $T SET v = 1 / 0 WHERE id < 5", "SELECT 1 / 0", "SET TIME ZONE 'nowhere'",
+          "ROLLBACK TO nowhere"}) {
+      p.run("SAVEPOINT a");
+      if (*before != 0) p.run(before);
+      p.run(failing);
+      p.run("ROLLBACK TO a");
+      p.rollback();
+      p.run("INSERT INTO $T VALUES (7, 7)");
+      p.run(failing);
+      p.run("DELETE FROM $T WHERE id = 7");
+      p.commit();
+    }
+  }
+  p.run("SAVEPOINT a");
+  SQLHSTMT h = p.stmt();
+  p.tables(h, "", "", "$T", "");
+  p.drop(h);
+  p.run("INSERT INTO $T VALUES (1, 1)");
+  p.run("ROLLBACK TO a");
+  p.run("INSERT INTO $T VALUES (8, 8)");
+  p.commit();
+  p.query("SELECT id, v FROM $T ORDER BY id");
+  p.commit();
+}
+
+void first_statement_fails_at_level_0(Program& p) {
+  first_statement_fails(p, "Protocol=7.4-0;");
+}
+void first_statement_fails_at_level_1(Program& p) {
+  first_statement_fails(p, "Protocol=7.4-1;");
+}
+void first_statement_fails_at_level_2(Program& p) {
+  first_statement_fails(p, "");
+}
+
 void prepared_as_text(Program& p) {
   p.run("PREPARE $T_ins (int, text) AS INSERT INTO $T (v, note) VALUES ($1, $2)");
   p.run("EXECUTE $T_ins (1, 'one')");
@@ -431,6 +475,13 @@ void add_transaction_cases(Cases& all) {
   add("BatchesAtLevel1", keyed, batches_at_level_1, kPostgres, true);
   add("BatchesAtLevel2", keyed, batches_at_level_2, kPostgres, true);
   add("BatchesNotToldApart", keyed, batches_not_told_apart, kPostgres);
+  const char* two_rows = "INSERT INTO $T VALUES (1, 1), (2, 0)";
+  const auto add_first = [&](const char* name, void (*body)(Program&)) {
+    all.push_back({"Transactions", name, kPostgres, {keyed, two_rows}, body, true});
+  };
+  add_first("FirstStatementFailsAtLevel0", first_statement_fails_at_level_0);
+  add_first("FirstStatementFailsAtLevel1", first_statement_fails_at_level_1);
+  add_first("FirstStatementFailsAtLevel2", first_statement_fails_at_level_2);
   add("ErrorsInsideByDefault", keyed, errors_inside_by_default, kAll, true);
   add("ErrorsInsideAtLevel0", keyed, errors_inside_at_level_0, kPostgres, true);
   add("ErrorsInsideAtLevel1", keyed, errors_inside_at_level_1, kPostgres, true);
