@@ -31,7 +31,9 @@ bool runs_specially(const Statement& stmt) {
 }
 
 /// psqlodbc fetches the rows of a batch at once, but those of one query by and by when told so:
-/// they would be gone after a COMMIT.
+/// they would be gone after a COMMIT. With a second statement behind it a query is a batch, too.
+constexpr char kAtOnce[] = "\n;SELECT";
+
 bool fetches_by_and_by(const Session& session) {
   const auto key = [&](const char* name) {
     return real::connect_key(session.dbc.connect_text, session.dbc.settings.dsn, name);
@@ -124,6 +126,7 @@ class Batch {
         session_(session),
         parts_(std::move(parts)),
         inside_(!session.autocommitting()),
+        by_and_by_(fetches_by_and_by(session)),
         block_(inside_),
         open_(inside_) {}
 
@@ -141,8 +144,7 @@ class Batch {
         cls = analysis->classification.cls;
         rows = rows_of(*analysis);
       }
-      const bool late = rows == Rows::some && fetches_by_and_by(session_);
-      if (part.parameters != 0 || rows == Rows::unknown || late || !forecast.allows(part)) {
+      if (part.parameters != 0 || rows == Rows::unknown || !forecast.allows(part)) {
         return false;
       }
       shows_ = shows_ || rows == Rows::some;
@@ -187,6 +189,7 @@ class Batch {
     if (!execution().visible) return;
     execution().counts.push_back(0);
     result.clipped = execution().clipped;
+    result.followed = std::exchange(followed_, false);
     result.statement = execution().take_own();
     execution().visible = false;
     execution().clipped = 0;
@@ -195,9 +198,11 @@ class Batch {
   /// A query, or rows that a write returns: the application fetches from `own`.
   SQLRETURN query() {
     const SQLRETURN opened = own().open(true);
+    const std::string text = execution().text() + (by_and_by_ ? kAtOnce : "");
     const SQLRETURN ret =
-        SQL_SUCCEEDED(opened) ? own().run(execution().text(), true, execution().wide()) : opened;
+        SQL_SUCCEEDED(opened) ? own().run(text, true, execution().wide()) : opened;
     execution().visible = done(ret);
+    followed_ = by_and_by_ && done(ret);
     if (!done(ret)) session_.transaction.tainted = session_.transaction.recorded;
     return ret;
   }
@@ -264,7 +269,7 @@ class Batch {
   SQLRETURN unrecorded() {
     const SQLRETURN ret = query();
     if (!done(ret) || own().has_columns()) return ret;
-    execution().visible = false;
+    execution().visible = followed_ = false;
     execution().counts.push_back(own().row_count());
     return ret;
   }
@@ -325,10 +330,12 @@ class Batch {
   Statement& stmt_;
   Session& session_;
   std::vector<BatchPart> parts_;
-  const bool inside_;   // a transaction was open before
-  bool block_;          // as the server sees it: outside, the rest is committed with the text
-  bool open_;           // a transaction is open that a statement began
-  bool shows_ = false;  // some of the results have rows
+  const bool inside_;  // a transaction was open before
+  const bool by_and_by_;
+  bool followed_ = false;  // the last part's result, by that of kAtOnce
+  bool block_;             // as the server sees it: outside, the rest is committed with the text
+  bool open_;              // a transaction is open that a statement began
+  bool shows_ = false;     // some of the results have rows
   std::vector<Execution::Shown> shown_;
   bool saved_ = false;  // our savepoint is there
 };

@@ -67,6 +67,10 @@ SQLRETURN more_results(Statement& stmt) {
       stmt.diagnostics = std::exchange(execution.failed_set, {});
       return SQL_ERROR;
     }
+    const bool last = execution.result + 1 == execution.shown.size();
+    if (last && std::exchange(execution.shown.back().followed, false)) {
+      (void)forward(stmt, entries(stmt).MoreResults, current(stmt));
+    }
   }
   if (!without_result(stmt)) return forward(stmt, entries(stmt).MoreResults, current(stmt));
   Execution& execution = *stmt.execution;
