@@ -148,6 +148,8 @@ struct RowEffect {
 enum StatementFlag : std::uint8_t {
   kStatementWideText = 1,    // the application gave UTF-16; the text here is UTF-8
   kStatementHasEffects = 2,  // rows below are the truth (verdict effects) or evidence (keyed)
+  /// MariaDB, CLIENT_FOUND_ROWS: `row_count` also counts rows that an UPDATE left as they were.
+  kStatementCountsFound = 4,
 };
 
 struct StatementEntry {

@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "driver/capture/session.h"
-#include "driver/real/configuration.h"
 
 namespace understudy::capture {
 namespace {
@@ -33,16 +32,6 @@ std::optional<sql::ExactKey> key_of(const Values& values, std::size_t columns) {
 }
 
 }  // namespace
-
-bool counts_found_rows(const Statement& stmt) {
-  constexpr unsigned long kFoundRows = 2;
-  for (const char* key : {"OPTION", "OPTIONS"}) {
-    const std::string given =
-        real::connect_key(stmt.connection.connect_text, stmt.connection.settings.dsn, key);
-    if ((std::strtoul(given.c_str(), nullptr, 10) & kFoundRows) != 0) return true;
-  }
-  return false;
-}
 
 ChangedRows::ChangedRows(Statement& stmt, const sql::Analysis& analysis,
                          const BoundParameters& bound)
@@ -234,7 +223,7 @@ bool ChangedRows::append_after(std::size_t set, SQLLEN count, EntryWriter& entri
   }
   if (changed == count) return true;
   // Rows that were found and stayed as they were. A subquery of ours may have found others.
-  const bool met = analysis_.counts_met || counts_found_rows(stmt_);
+  const bool met = analysis_.counts_met || stmt_.connection.session->counts_found;
   return !analysis_.before_may_miss && matched == count && met;
 }
 

@@ -21,9 +21,6 @@ inline constexpr std::size_t kKeysPerQuestion = 256;
 inline constexpr int kChangedRowsTries = 10;
 inline constexpr char kRowsSavepoint[] = "understudy_rows";
 
-/// Connector/ODBC's option to count the rows that were found, and not those that were changed.
-bool counts_found_rows(const Statement& stmt);
-
 /// The rows of one execution. The first question locks them, so that nobody else changes them
 /// before the statement does. Guarded by Connection::write_mutex.
 class ChangedRows {

@@ -1,6 +1,8 @@
 #include "driver/capture/parts.h"
 #include "driver/capture/positioned.h"
 #include "driver/capture/session.h"
+#include "driver/handle/attributes.h"
+#include "driver/sql/connector_batch.h"
 #include "driver/sql/lexer.h"
 
 namespace understudy::capture {
@@ -26,12 +28,30 @@ Execution& execution_of(Statement& stmt) {
 }
 
 void Execution::set_text(std::string_view utf8, bool wide, Dialect dialect) {
-  if (utf8 == text_ && wide == wide_ && !text_.empty()) return;
+  if (utf8 == given_text() && wide == wide_ && !text_.empty()) return;
   text_ = utf8;
+  if (max_rows_ != 0) text_ = sql::with_max_rows(given_ = text_, max_rows_);
   wide_ = wide;
-  classification_ = sql::classify(utf8, dialect);
-  parameters_ = count_parameters(utf8, dialect);
+  classification_ = sql::classify(text_, dialect);
+  // What takes no LIMIT the server refuses.
+  const bool takes_limit = classification_.cls == sql::StatementClass::write ||
+                           classification_.cls == sql::StatementClass::read ||
+                           classification_.cls == sql::StatementClass::locking_read;
+  if (max_rows_ != 0 && !takes_limit) {
+    const std::uint32_t statements = classification_.statements;
+    classification_ = {};
+    classification_.statements = statements;
+  }
+  parameters_ = count_parameters(text_, dialect);
   analysis_.reset();
+}
+
+void Execution::take_max_rows() {
+  const Attribute* set = find_attribute(owner_.attributes, SQL_ATTR_MAX_ROWS);
+  const auto rows = set == nullptr ? 0 : reinterpret_cast<std::uintptr_t>(set->value);
+  if (rows == max_rows_) return;
+  max_rows_ = rows;
+  text_.clear();
 }
 
 void Execution::begin_text() {

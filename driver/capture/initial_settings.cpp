@@ -35,6 +35,7 @@ constexpr const char* kAskPostgresql =
 // Bits of Connector/ODBC's OPTION.
 constexpr unsigned long kNoCacheOption = 1ul << 20;
 constexpr unsigned long kForwardOnlyOption = 1ul << 21;
+constexpr unsigned long kFoundRowsOption = 2;
 constexpr unsigned long kReconnectOption = 1ul << 22;
 
 // As libsqliteodbc and Connector/ODBC read their switches.
@@ -122,6 +123,7 @@ void Session::settings_by_connecting() {
                                std::strtoul(key("OPTIONS").c_str(), nullptr, 10);
   connects_anew = is_yes(key("AUTO_RECONNECT")) || (option & kReconnectOption) != 0;
   leaves_rows = is_yes(key("FORWARDONLY")) || (option & (kNoCacheOption | kForwardOnlyOption)) != 0;
+  counts_found = (option & kFoundRowsOption) != 0;
 }
 
 void Session::learn_settings() {

@@ -496,6 +496,7 @@ SQLRETURN prepare(Statement& stmt, const SqlText& text) {
   const SQLRETURN ret =
       prepared ? SQL_SUCCESS : with_text(stmt, text, entries(stmt).PrepareW, entries(stmt).Prepare);
   stmt.prepared = SQL_SUCCEEDED(ret);
+  if (session->dialect == Dialect::mariadb) execution.take_max_rows();
   execution.set_text(stmt.prepared_text, stmt.prepared_wide, session->dialect);
   return ret;
 }
@@ -518,6 +519,7 @@ SQLRETURN exec_direct(Statement& stmt, const SqlText& text) {
   if (!readable_text(text, &readable)) readable = "?unreadable";
   execution.asks = asks_of(*session, readable);
   if (!execution.asks.text.empty()) readable = execution.asks.text;
+  if (session->dialect == Dialect::mariadb) execution.take_max_rows();
   execution.set_text(readable, text.wide != nullptr, session->dialect);
   stmt.prepared = false;
   execution.begin_text();
@@ -541,7 +543,7 @@ SQLRETURN execute(Statement& stmt) {
       // Connector/ODBC looks for unbound parameters of a prepared statement only.
       if (session->dialect == Dialect::mariadb) {
         const SQLRETURN ret =
-            real_prepare(*stmt.library, stmt.real, execution.text(), execution.wide());
+            real_prepare(*stmt.library, stmt.real, execution.given_text(), execution.wide());
         return SQL_SUCCEEDED(ret) ? unchanged() : ret;
       }
       return real_exec_direct(*stmt.library, stmt.real, execution.text(), execution.wide());

@@ -92,7 +92,10 @@ SQLRETURN OwnStatement::open(bool visible) {
     return SQL_SUCCESS;
   }
   given_.clear();  // set again for the next execution that shows nothing
+  const bool limited = stmt_.connection.session->dialect == Dialect::mariadb;
   for (const Attribute& attribute : stmt_.attributes) {
+    // Its text has the limit already; see sql::with_max_rows.
+    if (attribute.attribute == SQL_ATTR_MAX_ROWS && limited) continue;
     if (!kept_from_clone(attribute.attribute)) set_stmt_attribute(*library_, own_, attribute);
   }
   return bind_columns() ? SQL_SUCCESS : SQL_ERROR;

@@ -47,7 +47,7 @@ std::optional<SQLRETURN> record_kept(const Work& work, Slice slice, const RunsSl
     const std::size_t columns = work.plan.analysis->columns.size();
     const SQLLEN put = own.read_rows(columns, false, Verb::put, &work.entries(), nullptr);
     own.close();
-    const SQLLEN told = put < 0 ? -1 : count_upsert(work.stmt, put, counts_found_rows(work.stmt));
+    const SQLLEN told = put < 0 ? -1 : count_upsert(work.stmt, put, work.session.counts_found);
     if (told >= 0) {
       settle_entry(work, ret, put);
       return settle_own(work, slice, ret, told);

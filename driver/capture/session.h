@@ -131,6 +131,8 @@ class Session {
   /// MariaDB, NO_CACHE and FORWARDONLY: rows are left with the server, and a statement of ours that
   /// has taken a result is not freed without harm.
   bool leaves_rows = false;
+  /// MariaDB, FOUND_ROWS: an UPDATE counts the rows that it has found, changed or not.
+  bool counts_found = false;
 
   /// A forked child has no slot of its own yet: registers anew. Cheap otherwise.
   void check_process();
@@ -302,6 +304,11 @@ class Execution {
 
   /// Takes a new text (prepare or direct).
   void set_text(std::string_view utf8, bool wide, Dialect dialect);
+  /// MariaDB, before set_text: the real driver is given the text, and takes SQL_ATTR_MAX_ROWS as it
+  /// is now.
+  void take_max_rows();
+  /// As the application gave it; `text` is what the server gets.
+  [[nodiscard]] const std::string& given_text() const { return max_rows_ == 0 ? text_ : given_; }
   [[nodiscard]] const std::string& text() const { return text_; }
   [[nodiscard]] bool wide() const { return wide_; }
   [[nodiscard]] const sql::Classification& classification() const { return classification_; }
@@ -375,6 +382,8 @@ class Execution {
   Statement& owner_;
   std::vector<std::unique_ptr<OwnStatement>> spare_;
   std::string text_;
+  std::string given_;            // unless it is `text_`
+  std::uintptr_t max_rows_ = 0;  // that `text_` is limited to
   bool wide_ = false;
   sql::Classification classification_;
   std::uint32_t parameters_ = 0;

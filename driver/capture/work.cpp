@@ -72,6 +72,7 @@ void begin_entry(const Work& work, std::size_t set, const sql::RowsQuery* rows) 
   if (!checked_at_once(plan, rows)) work.session.transaction.deferrable = true;
   std::uint8_t flags = work.execution().wide() ? kStatementWideText : 0;
   if (plan.columns != 0 || plan.asks) flags |= kStatementHasEffects;
+  if (work.session.counts_found) flags |= kStatementCountsFound;
   const std::string_view shape = rows != nullptr            ? rows->shape
                                  : plan.analysis == nullptr ? std::string_view()
                                                             : plan.analysis->shape;

@@ -161,4 +161,10 @@ std::string prepare_to_ask(std::string_view statement) {
   return "PREPARE understudy_asked FROM " + text_constant(statement);
 }
 
+std::string with_max_rows(std::string_view text, std::uintptr_t rows) {
+  const auto last = text.find_last_not_of(" \t\r\n;");
+  std::string limited(text.substr(0, last == std::string_view::npos ? 0 : last + 1));
+  return limited += " LIMIT " + std::to_string(rows);
+}
+
 }  // namespace understudy::sql

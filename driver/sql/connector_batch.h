@@ -5,6 +5,7 @@
 // itself, and goes on behind one that fails.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -30,5 +31,10 @@ std::optional<ConnectorBatch> connector_batch(std::string_view text);
 /// that back.
 std::string prepare_to_ask(std::string_view statement);
 inline constexpr char kForgetAsked[] = "DEALLOCATE PREPARE understudy_asked";
+
+/// What a statement becomes that is given to Connector/ODBC while its SQL_ATTR_MAX_ROWS is not 0:
+/// it writes LIMIT behind any text, also behind one that changes rows (3.1.15). Pure and thread
+/// safe.
+std::string with_max_rows(std::string_view text, std::uintptr_t rows);
 
 }  // namespace understudy::sql

@@ -33,6 +33,27 @@ bool Applier::Impl::is_there(ShapePlan& plan, const RowEffect& row) {
   return look.fetch();
 }
 
+bool Applier::Impl::left_as_it_was(const FeedTransaction& transaction,
+                                   const StatementEntry& statement, long long rows) {
+  if ((statement.flags & kStatementCountsFound) == 0 || rows > statement.row_count) return false;
+  if (statement.verdict != Verdict::keyed || statement.key.empty()) return true;
+  const ShapeRoute& to = route(transaction, statement);
+  const std::string text = to.plans.empty() ? "" : to.plans.front().finds(statement.key);
+  if (text.empty()) return false;
+  const auto values = recorded_parameters(statement);
+  std::vector<odbc::Bind> key;
+  for (const KeyPart& part : statement.key) {
+    if (!part.parameter) continue;
+    if (*part.parameter >= values.size()) return false;
+    key.push_back(values[*part.parameter]);
+  }
+  odbc::Statement look(shadow);
+  look.prepare(text);
+  look.bind(key);
+  look.execute();
+  return look.fetch();
+}
+
 // How many of the rows were moved together.
 std::size_t Applier::Impl::run_moves(ShapePlan& plan, std::span<const RowEffect> rows,
                                      bool* as_expected) {

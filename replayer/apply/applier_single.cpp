@@ -121,6 +121,7 @@ void Applier::Impl::run_statement(const FeedTransaction& transaction,
   const auto rows = run_recorded(text, recorded_parameters(statement));
   if (statement.verdict != Verdict::keyed) context.changed(statement.verdict);
   if (statement.row_count < 0 || rows < 0 || rows == statement.row_count) return;
+  if (left_as_it_was(transaction, statement, rows)) return;
   report("row-count");
   if (has_rows) run_rows(transaction, statement, true, tally);
 }

@@ -182,6 +182,19 @@ std::vector<ShapePlan::Removal> ShapePlan::removals(const RowEffect& row) const 
   return out;
 }
 
+std::string ShapePlan::finds(std::span<const KeyPart> key) const {
+  std::string text;
+  for (const KeyPart& part : key) {
+    const auto place = std::find_if(key_.begin(), key_.end(),
+                                    [&](const Place& one) { return one.value == part.column; });
+    if (place == key_.end()) return {};
+    text += (text.empty() ? " WHERE " : " AND ") +
+            dialect_.quote(table_->columns[place->column].name) + " = " +
+            (part.parameter ? "?" : part.literal);
+  }
+  return text.empty() ? text : "SELECT 1 FROM " + dialect_.qualified(*table_) + text;
+}
+
 ShapeRoute& ShapePlans::route(const TextId& id, std::string_view encoded) {
   const auto found = routes_.find(id);
   if (found != routes_.end()) return *found->second;

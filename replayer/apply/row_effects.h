@@ -51,6 +51,9 @@ class ShapePlan {
   /// one: texts and their parameters.
   using Removal = std::pair<std::string, std::vector<odbc::Bind>>;
   [[nodiscard]] std::vector<Removal> removals(const RowEffect& row) const;
+  /// A query for the row with this key; '?' stands for each part that is a parameter. Empty: the
+  /// parts are none of the shape's.
+  [[nodiscard]] std::string finds(std::span<const KeyPart> key) const;
   /// A row has no key but all its values, and equal rows are one as good as the other.
   [[nodiscard]] bool whole_row() const { return whole_row_; }
   /// Values of the key, at the front of a row; of a moved one the old key.

@@ -116,5 +116,46 @@ TEST(MariadbMigration, FollowsTheSettingsOfEachSession) {
   migration.expect_tool({"cancel"});
 }
 
+// The shadow's server counts rows that were changed: an UPDATE that has changed nothing is no
+// divergence, and one whose row the shadow lacks still is.
+TEST(MariadbMigration, TakesCountsOfRowsThatWereFoundForWhatTheyAre) {
+  MariaDbServer& server = MariaDbServer::shared();
+  LiveMigration migration("Understudy Unicode", "MariaDB Unicode", server.new_database(),
+                          server.new_database());
+  for (const auto& side : {migration.production(), migration.shadow()}) {
+    odbc::Connection db(side);
+    run_all(db, {"CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(20))",
+                 "CREATE TABLE pairs (a INT, b VARCHAR(9), v INT, PRIMARY KEY (a, b))"});
+  }
+  migration.create_and_start();
+  constexpr const char* kFoundRows = ";OPTION=2";
+  Application app(migration.application() + kFoundRows);
+  for (const char* sql :
+       {"INSERT INTO t VALUES (1, 'a'), (2, 'b'), (3, 'c')", "UPDATE t SET v = 'a' WHERE id = 1",
+        "UPDATE t SET v = 'a'", "UPDATE t SET v = 'a' WHERE id > 1", "UPDATE t SET v = UPPER(v)",
+        "INSERT INTO t VALUES (1, 'A') ON DUPLICATE KEY UPDATE v = 'A'",
+        "UPDATE IGNORE t SET v = 'A' WHERE id > 0", "REPLACE INTO t VALUES (3, 'A')",
+        "INSERT INTO pairs VALUES (1, 'x', 1)", "UPDATE pairs SET v = 1 WHERE b = 'x' AND a = 1"}) {
+    EXPECT_EQ(run(app, sql), SQL_SUCCESS) << sql;
+  }
+  SQLINTEGER id = 2;
+  raw::Statement bound(app);
+  SQLBindParameter(bound.handle, 1, SQL_PARAM_INPUT, SQL_C_SLONG, SQL_INTEGER, 10, 0, &id, 0,
+                   nullptr);
+  EXPECT_EQ(bound.run("UPDATE t SET v = 'A' WHERE id = ?"), SQL_SUCCESS);
+  migration.expect_tool({"verify"});
+  auto status = migration.status();
+  EXPECT_EQ(status["rows_different"], 0) << status.dump(1);
+  EXPECT_EQ(status["divergences"], 0) << status.dump(1);
+
+  odbc::Connection(migration.shadow()).run("DELETE FROM t WHERE id = 2");
+  EXPECT_EQ(bound.run("UPDATE t SET v = 'A' WHERE id = ?"), SQL_SUCCESS);
+  RUN(app, "UPDATE t SET v = 'A' WHERE id = 1");
+  (void)migration.tool({"verify", migration.name()});
+  status = migration.status();
+  EXPECT_EQ(status["divergences"], 1) << status.dump(1);
+  migration.expect_tool({"cancel"});
+}
+
 }  // namespace
 }  // namespace understudy

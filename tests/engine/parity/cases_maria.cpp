@@ -101,6 +101,66 @@ void row_count_after_positions(Program& p) {
   }
 }
 
+// Connector/ODBC writes LIMIT behind whatever it is given while SQL_ATTR_MAX_ROWS is set.
+void writes_under_max_rows(Program& p) {
+  for (const bool on : {true, false}) {
+    p.autocommit(on);
+    p.run("DELETE FROM $T");
+    SQLHSTMT h = p.stmt();
+    p.set_stmt_attr(h, SQL_ATTR_MAX_ROWS, 2);
+    for (const char* sql :
+         {"INSERT INTO $T (id, name) VALUES (1, 'a'), (2, 'b'), (3, 'c'), (4, 'd')",
+          "INSERT INTO $T (name) VALUES ('e'), ('f'), ('g')",
+          "UPDATE $T SET name = UPPER(name)",
+          "UPDATE $T SET name = 'x' WHERE id = 4;",
+          "UPDATE $T SET name = 'y' WHERE id > 1 ; ",
+          "UPDATE $T SET name = 'z' ORDER BY id DESC",
+          "UPDATE $T SET name = 'limit' LIMIT 3",
+          "UPDATE $T SET id = id + 100 ORDER BY id DESC",
+          "INSERT INTO $T (id, name) SELECT id + 1000, name FROM $T ORDER BY id",
+          "INSERT INTO $T (id, name) SELECT id + 2000, name FROM $T LIMIT 3",
+          "INSERT INTO $T (id, name) VALUES (4, 'q'), (1, 'q'), (2, 'q') ON DUPLICATE KEY UPDATE "
+          "name = 'r'",
+          "REPLACE INTO $T (id, name) VALUES (4, 's'), (5, 's'), (6, 't')",
+          "REPLACE INTO $T (id, name) SELECT id, 'u' FROM $T ORDER BY id",
+          "UPDATE $T a, $T b SET a.name = 'v' WHERE a.id = b.id",
+          "DELETE FROM $T WHERE id = 101",
+          "DELETE FROM $T ORDER BY id -- the end",
+          "DELETE a FROM $T a, $T b WHERE a.id = b.id",
+          "INSERT INTO $T (name) VALUES ('w') RETURNING id",
+          "DELETE FROM $T RETURNING id",
+          "SET @parity = 1",
+          "SAVEPOINT a",
+          "CALL nowhere()",
+          "{call nowhere()}",
+          "DO 1",
+          "COMMIT"}) {
+      if (SQL_SUCCEEDED(p.exec(h, sql))) p.row_count(h);
+      p.close(h);
+      p.query("SELECT id, name FROM $T ORDER BY id");
+    }
+    SQLINTEGER id = 1;
+    SQLLEN length = 0;
+    p.bind_int(h, 1, &id, &length);
+    for (const SQLULEN then : {SQLULEN{2}, SQLULEN{0}, SQLULEN{1}}) {
+      p.run("INSERT INTO $T (name) VALUES ('e'), ('f'), ('g')");
+      p.prepare(h, "UPDATE $T SET name = CONCAT(name, 'x') WHERE id > ?");
+      p.set_stmt_attr(h, SQL_ATTR_MAX_ROWS, then);
+      p.execute(h);
+      p.row_count(h);
+      p.query("SELECT id, name FROM $T ORDER BY id");
+      p.exec(h, "DELETE FROM $T WHERE id > ?");
+      p.row_count(h);
+      p.execute(h);
+      p.row_count(h);
+    }
+    p.drop(h);
+    p.commit();
+    p.query("SELECT id, name FROM $T ORDER BY id");
+    p.commit();
+  }
+}
+
 /// Several rows at once, with keys of the application's own or of the server's.
 void rows_added_at_once(Program& p) {
   for (const bool on : {true, false}) {
@@ -162,6 +222,7 @@ void add_maria_cases(Cases& all) {
   add("WarningsAfterArrays", warnings_after_arrays);
   add("RowCountAfterPositions", row_count_after_positions);
   add("RowsAddedAtOnce", rows_added_at_once);
+  add("WritesUnderMaxRows", writes_under_max_rows);
   add("AddsARowWithKeyZero", adds_a_row_with_key_zero);
 }
 

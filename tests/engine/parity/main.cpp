@@ -35,12 +35,15 @@ const std::vector<Target>& targets() {
       {"PostgresUnicodeOdbc2", kPostgres, "PostgreSQL Unicode", "Understudy Unicode", kOdbc2},
       {"PostgresAnsiNarrow", kPostgres, "PostgreSQL ANSI", "Understudy ANSI", kNarrow},
       {"PostgresAnsiOdbc2", kPostgres, "PostgreSQL ANSI", "Understudy ANSI", kOdbc2},
+      {"PostgresUnicodeFetches", kPostgres, "PostgreSQL Unicode", "Understudy Unicode", kWide,
+       "UseDeclareFetch=1;Fetch=2"},
       {"SqliteNarrow", kSqlite, "SQLite3", "Understudy ANSI", kNarrow},
       {"SqliteWide", kSqlite, "SQLite3", "Understudy ANSI", kWide},
       {"SqliteOdbc2", kSqlite, "SQLite3", "Understudy ANSI", kOdbc2},
       {"MariaWide", kMaria, "MariaDB Unicode", "Understudy Unicode", kWide},
       {"MariaNarrow", kMaria, "MariaDB Unicode", "Understudy Unicode", kNarrow},
       {"MariaOdbc2", kMaria, "MariaDB Unicode", "Understudy Unicode", kOdbc2},
+      {"MariaFoundRows", kMaria, "MariaDB Unicode", "Understudy Unicode", kNarrow, "OPTION=2"},
   };
   return all;
 }
