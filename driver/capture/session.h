@@ -358,7 +358,7 @@ class Execution {
     Statement* part = nullptr;
     bool has_rows = false;
     bool followed = false;  // by a result of ours, which the application does not see
-    SQLLEN rows = -1;  // of a part, as the real driver remembers them
+    SQLLEN rows = -1;       // of a part, as the real driver remembers them
   };
   std::vector<Shown> shown;  // one for each of `counts` when any is fetched, else empty
   /// Another real statement in place of `own`, which the application is going to fetch from. Those
