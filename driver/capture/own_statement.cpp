@@ -248,7 +248,14 @@ bool OwnStatement::ask(const std::string& text) {
 }
 
 void OwnStatement::report_processed(const BoundParameters& bound, Slice slice) const {
-  if (bound.processed() != nullptr) *bound.processed() = slice.first + processed_;
+  if (bound.processed() == nullptr) return;
+  std::size_t before = slice.first;
+  // psqlodbc does not count those that it ignores.
+  const bool counted = stmt_.connection.session->dialect == Dialect::postgresql;
+  for (std::size_t set = 0; counted && set < slice.first; ++set) {
+    if (bound.skipped(set)) --before;
+  }
+  *bound.processed() = before + processed_;
 }
 
 GenericKind OwnStatement::kind_of(SQLUSMALLINT column) const {

@@ -36,10 +36,17 @@ SQLRETURN worse(SQLRETURN a, SQLRETURN b) {
 template <class RunOne>
 SQLRETURN each_slice(const Work& work, RunOne one) {
   const std::size_t size = slice_size(work);
-  SQLRETURN ret = SQL_NO_DATA;
+  // psqlodbc, BatchSize=1, does not tell of an array that it has changed no row.
+  const bool by_one =
+      work.session.dialect == Dialect::postgresql && work.bound.sets() > 1 && size == 1;
+  SQLRETURN ret = by_one ? SQL_SUCCESS : SQL_NO_DATA;
   for (std::size_t first = 0; first < work.bound.sets(); first += size) {
     const Slice slice{first, std::min(size, work.bound.sets() - first)};
-    if (slice.count == 1 && work.bound.skipped(first)) continue;
+    if (slice.count == 1 && work.bound.skipped(first)) {
+      const bool told = work.session.dialect == Dialect::postgresql;
+      if (told && work.bound.status() != nullptr) work.bound.status()[first] = SQL_PARAM_UNUSED;
+      continue;
+    }
     const SQLRETURN now = one(slice);
     if (!done(now)) {
       if (slice.first + slice.count < work.bound.sets()) mark_unused(work, first + slice.count);

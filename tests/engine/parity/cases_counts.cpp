@@ -230,6 +230,18 @@ void failing_arrays(Program& p, const char* extra, SQLLEN bind_type = SQL_PARAM_
   }
 }
 
+void in_batches(Program& p, const char* size) {
+  if (!p.connect(size)) return;
+  counts_of_arrays(p);
+  counts_of_arrays_with_ignored_sets(p);
+}
+void counts_of_arrays_one_by_one(Program& p) {
+  in_batches(p, "BatchSize=1;");
+}
+void counts_of_arrays_in_batches(Program& p) {
+  in_batches(p, "BatchSize=3;");
+}
+
 void counts_of_failing_arrays(Program& p) {
   failing_arrays(p, "");
 }
@@ -262,6 +274,8 @@ void add_count_cases(Cases& all) {
   add("RefusedForAParameter", refused_for_a_parameter);
   add("CountsOfArrays", counts_of_arrays);
   add("CountsOfArraysWithIgnoredSets", counts_of_arrays_with_ignored_sets);
+  add("CountsOfArraysOneByOne", counts_of_arrays_one_by_one, kPostgres, true);
+  add("CountsOfArraysInBatches", counts_of_arrays_in_batches, kPostgres, true);
   add("CountsOfArraysSentAsOne", counts_of_arrays_sent_as_one, kMaria);
   add("CountsOfArraysSentSetBySet", counts_of_arrays_sent_set_by_set, kMaria);
   add("CountsOfFailingArrays", counts_of_failing_arrays, kAll, true);
