@@ -110,9 +110,10 @@ SQLRETURN Session::commit(const EndsTransaction& commit, bool goes_on) {
     return ret;
   }
   learn_server_txid();
-  const bool stands = check_deferred_keys();
+  const DeferredKeys keys = check_deferred_keys();
+  const bool stands = keys != DeferredKeys::gone;
   const bool schema_changed = transaction.schema_changed;
-  const std::uint64_t txn_id = transaction.txn_id;
+  std::uint64_t txn_id = transaction.txn_id;
   Ring::Claim claim;
 #ifdef UNDERSTUDY_TEST_SEAL_BEHIND_COMMIT
   SQLRETURN ret = commit();
@@ -129,6 +130,13 @@ SQLRETURN Session::commit(const EndsTransaction& commit, bool goes_on) {
   // Of a transaction that was lost before, psqlodbc says that it has committed it.
   if (!stands && outcome != Outcome::committed) ret = SQL_ERROR;
   const bool committed = SQL_SUCCEEDED(ret);
+  // Somebody has given the key away in between, and is behind us in the ring: we go behind them.
+  // What has left in chunks stays where it is; the replayer tells of what collides.
+  if (sealed && committed && keys == DeferredKeys::refused && transaction.chunks == 0) {
+    transaction.txn_id = new_transaction_id();
+    (void)seal(&claim);
+    publish_outcome(std::exchange(txn_id, transaction.txn_id), Outcome::rolled_back);
+  }
   if (sealed) publish_outcome(txn_id, outcome);
   slot().in_flight_txn.store(0, std::memory_order_relaxed);
   gate_.leave(slot());

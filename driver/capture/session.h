@@ -214,10 +214,14 @@ class Session {
   /// The server's id of the transaction, when no statement of it could return it on its way:
   /// without it nobody could find out whether a COMMIT that lost its answer took effect.
   void learn_server_txid();
-  /// PostgreSQL, before the seal: keys that are deferred are checked, which waits for other
-  /// transactions. False: the transaction is not there any more; what was said of it is what the
-  /// connection tells.
-  bool check_deferred_keys();
+  /// What is found of PostgreSQL's deferred keys before the seal.
+  enum class DeferredKeys {
+    stand,    // or there are none: nobody has to be waited for any more
+    refused,  // COMMIT is going to say so, unless another gives the key away meanwhile
+    gone,     // the transaction is not there any more; what was said of it the connection tells
+  };
+  /// Checks them, which waits for other transactions.
+  DeferredKeys check_deferred_keys();
 
   /// A statement of our own on the real connection, for questions. Freed with the session.
   SQLHSTMT question();

@@ -247,29 +247,30 @@ Outcome Session::refused_outcome() {
 // PostgreSQL checks a deferred key in COMMIT, and there waits for whoever has written the same
 // value and not ended: that one would come behind us in the ring, and before us in the database.
 // Behind the seal nothing may wait, so the check comes before it. Where it fails it is taken back
-// by the server: COMMIT is going to say so itself.
-bool Session::check_deferred_keys() {
+// by the server: COMMIT is going to say so itself. INFO is sent whatever client_min_messages says.
+Session::DeferredKeys Session::check_deferred_keys() {
   const auto view = transaction.deferrable ? catalog() : nullptr;
-  if (view == nullptr || view->catalog().deferrable_keys.empty()) return true;
+  if (view == nullptr || view->catalog().deferrable_keys.empty()) return DeferredKeys::stand;
   SQLHSTMT statement = question();
-  if (statement == SQL_NULL_HSTMT) return true;
+  if (statement == SQL_NULL_HSTMT) return DeferredKeys::stand;
   const std::string text = "DO $understudy$ BEGIN SET CONSTRAINTS " +
                            view->catalog().deferrable_keys +
                            " IMMEDIATE; EXCEPTION WHEN OTHERS OR query_canceled OR"
-                           " assert_failure THEN NULL; END $understudy$";
-  const bool ran = SQL_SUCCEEDED(real_exec_direct(*dbc.library, statement, text, dbc.wide));
+                           " assert_failure THEN RAISE INFO 'refused'; END $understudy$";
+  const SQLRETURN ret = real_exec_direct(*dbc.library, statement, text, dbc.wide);
+  const bool ran = SQL_SUCCEEDED(ret);
   if (!ran) {
     dbc.diagnostics.clear();
     take_diagnostics(*dbc.library, SQL_HANDLE_STMT, statement, dbc.wide, dbc);
   }
   drop_question();
-  if (ran) return true;
+  if (ran) return ret == SQL_SUCCESS ? DeferredKeys::stand : DeferredKeys::refused;
   statement = question();
   const auto txid = statement == SQL_NULL_HSTMT ? std::nullopt : assigned_txid(*this, statement);
   drop_question();
   const bool stands = transaction.server_txid != 0 && txid == transaction.server_txid;
   if (stands) dbc.diagnostics.clear();
-  return stands;
+  return stands ? DeferredKeys::stand : DeferredKeys::gone;
 }
 
 void Session::learn_server_txid() {

@@ -840,6 +840,40 @@ TEST_P(CaptureDeferredKey, ThatIsTakenIsToldOfByCommitAsByTheBareDriver) {
   EXPECT_EQ(seen.transactions[1].outcome, Outcome::committed);
 }
 
+// The key is taken when we look, and given away by another transaction while COMMIT is on its way.
+TEST_P(CaptureDeferredKey, ThatIsGivenAwayBehindOurLookIsWrittenBehindWhoeverGaveIt) {
+  production_.define({"CREATE TABLE gate (n int PRIMARY KEY)",
+                      "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+                      "PERFORM pg_advisory_xact_lock_shared(7); RETURN NULL; END $$",
+                      "CREATE CONSTRAINT TRIGGER waits AFTER INSERT ON gate DEFERRABLE INITIALLY "
+                      "DEFERRED FOR EACH ROW EXECUTE FUNCTION wait()"});
+  production_.record();
+  Application holds(production_.bare());
+  Application gives(production_.through());
+  Application takes(production_.through());
+  for (Application* one : {&holds, &gives, &takes}) one->autocommit(false);
+  RUN(holds, "SELECT pg_advisory_xact_lock(7)");
+  RUN(takes, "INSERT INTO gate VALUES (1)");
+  RUN(takes, "UPDATE late SET v = 2 WHERE id = 1");
+  SQLRETURN took = SQL_ERROR;
+  std::thread waits([&] { took = takes.commit(); });
+  await_waiting();
+  RUN(gives, "UPDATE late SET v = 20 WHERE id = 2");
+  EXPECT_EQ(holds.commit(), SQL_SUCCESS);
+  EXPECT_EQ(gives.commit(), SQL_SUCCESS);
+  waits.join();
+  EXPECT_EQ(took, SQL_SUCCESS);
+  std::vector<std::string> kept;
+  for (const SeenTransaction& one : production_.drain().transactions) {
+    EXPECT_TRUE(one.outcome.has_value());
+    if (one.outcome != Outcome::committed) continue;
+    for (const SeenStatement& statement : one.statements) kept.push_back(statement.text);
+  }
+  EXPECT_EQ(kept, (std::vector<std::string>{"UPDATE late SET v = 20 WHERE id = 2",
+                                            "INSERT INTO gate VALUES (1)",
+                                            "UPDATE late SET v = 2 WHERE id = 1"}));
+}
+
 class CaptureProtocol : public testing::TestWithParam<const char*> {};
 
 INSTANTIATE_TEST_SUITE_P(Protocols, CaptureProtocol, testing::Values("7.4-0", "7.4-1", "7.4-2"),
