@@ -256,18 +256,19 @@ void add_inherited(Schema* schema, Random& random) {
   schema->tables.push_back(std::move(heir));
 }
 
-void add_kids(Schema* schema, Random& random) {
+void add_deferred(Schema* schema, Random& random) {
   Table late = table_of(random, "late", Key::chosen);
   late.columns.push_back({"\"v\"", Kind::integer, true, "", "", nullptr});
-  late.rest = "UNIQUE (\"v\")";
+  late.rest = "UNIQUE (\"v\") DEFERRABLE INITIALLY DEFERRED";
   schema->tables.push_back(std::move(late));
   const std::string parent = schema->tables[1].name;
   Table orphans = table_of(random, "\"late kids\"", Key::chosen);
   orphans.parent = parent;
-  orphans.parent_rule = "ON UPDATE CASCADE ON DELETE SET NULL";
+  orphans.parent_rule = "ON UPDATE CASCADE ON DELETE SET NULL DEFERRABLE INITIALLY DEFERRED";
   schema->tables.push_back(std::move(orphans));
   Table strict = table_of(random, "strict_kids", Key::generated);
   strict.parent = parent;
+  strict.parent_rule = "DEFERRABLE INITIALLY DEFERRED";
   schema->tables.push_back(std::move(strict));
 }
 
@@ -324,7 +325,7 @@ void widen_postgresql(Schema* schema, Random& random) {
   add_schemas(schema, random);
   add_partitioned(schema, random);
   add_inherited(schema, random);
-  add_kids(schema, random);
+  add_deferred(schema, random);
   add_watched(schema, random);
   Table by_hand = table_of(random, "by_hand", Key::chosen);
   by_hand.key_type = "SERIAL";

@@ -31,14 +31,14 @@ class Postgresql {
   Steps make() {
     using Make = Steps (Postgresql::*)();
     static const std::vector<Make> any = {
-        &Postgresql::marked,       &Postgresql::marked,    &Postgresql::marked,
-        &Postgresql::prepared,     &Postgresql::assigns,   &Postgresql::assigns,
-        &Postgresql::upsert_where, &Postgresql::fails,     &Postgresql::moves_part,
-        &Postgresql::partition,    &Postgresql::defaults,  &Postgresql::noise,
-        &Postgresql::noise,        &Postgresql::counted,   &Postgresql::locked_first,
-        &Postgresql::ancestor,     &Postgresql::opaque,    &Postgresql::nested,
-        &Postgresql::together,     &Postgresql::returning, &Postgresql::temporary,
-        &Postgresql::settings};
+        &Postgresql::marked,       &Postgresql::marked,   &Postgresql::marked,
+        &Postgresql::prepared,     &Postgresql::assigns,  &Postgresql::assigns,
+        &Postgresql::upsert_where, &Postgresql::fails,    &Postgresql::moves_part,
+        &Postgresql::partition,    &Postgresql::defaults, &Postgresql::noise,
+        &Postgresql::noise,        &Postgresql::counted,  &Postgresql::locked_first,
+        &Postgresql::ancestor,     &Postgresql::opaque,   &Postgresql::deferred,
+        &Postgresql::nested,       &Postgresql::together, &Postgresql::returning,
+        &Postgresql::temporary,    &Postgresql::settings};
     return random_.chance(60) ? Steps{one().make()} : (this->*random_.of(any))();
   }
 
@@ -255,6 +255,24 @@ class Postgresql {
     const std::string next = random_.pick({"SELECT currval('counter')", "SELECT lastval()",
                                            "SELECT nextval('counter'), nextval('counter')"});
     return {{text + " ON CONFLICT DO NOTHING", {}}, {next, {}}};
+  }
+
+  /// Rows that are in each other's way until COMMIT.
+  Steps deferred() {
+    const std::string a = number(kKeysMax);
+    const std::string b = number(kKeysMax);
+    switch (random_.below(3)) {
+      case 0:
+        return {{"UPDATE late SET \"v\" = \"v\" + 1 WHERE " + one("late").range(), {}}};
+      case 1:
+        return {
+            {"UPDATE late SET \"v\" = " + a + " WHERE \"id\" = " + b, {}},
+            {"UPDATE late SET \"v\" = " + b + " WHERE \"v\" = " + a + " AND \"id\" <> " + b, {}}};
+      default:
+        return {{"UPDATE late SET \"v\" = CASE \"id\" WHEN " + a + " THEN " + b + " ELSE " + a +
+                     " END WHERE \"id\" IN (" + a + ", " + b + ")",
+                 {}}};
+    }
   }
 
   /// Savepoints within each other, of which some are gone back to.
