@@ -105,6 +105,7 @@ void Applier::Impl::write_position(std::uint64_t seq) {
 }
 
 void Applier::Impl::commit_at(std::uint64_t seq, const Tally& tally) {
+  context.ending();
   shadow.commit();
   context.committed();
   position = seq;

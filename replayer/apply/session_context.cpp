@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 #include <string_view>
+#include <utility>
 
 namespace understudy {
 namespace {
@@ -211,8 +212,22 @@ void SessionContext::settle_outside(const std::vector<std::string>& statements) 
   enforced_ = enforces();
 }
 
+// Sessions that enforce nothing leave rows without a parent, and SQLite lets such a row be updated
+// as long as its reference is not assigned; here it is. It counts what lacks a parent, and looks
+// whether a row that goes has lacked one only while the count is not zero. So a row of ours lacks
+// one up to the end.
 void SessionContext::begun() {
-  if (enforced_) shadow_.run("PRAGMA defer_foreign_keys = ON");
+  if (!enforced_) return;
+  shadow_.run("PRAGMA defer_foreign_keys = ON");
+  shadow_.run("CREATE TEMP TABLE IF NOT EXISTS understudy_parent (id INTEGER PRIMARY KEY)");
+  shadow_.run(
+      "CREATE TEMP TABLE IF NOT EXISTS understudy_child (id INTEGER REFERENCES understudy_parent)");
+  shadow_.run("INSERT INTO temp.understudy_child VALUES (1)");
+  lacks_parent_ = true;
+}
+
+void SessionContext::ending() {
+  if (std::exchange(lacks_parent_, false)) shadow_.run("DELETE FROM temp.understudy_child");
 }
 
 void SessionContext::apply(const std::vector<std::string>& statements) {
@@ -247,6 +262,7 @@ void SessionContext::apply(const std::vector<std::string>& statements) {
 }
 
 void SessionContext::rolled_back() {
+  lacks_parent_ = false;
   if (touched_) unknown_ = true;
   touched_ = false;
 }

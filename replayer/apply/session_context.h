@@ -29,6 +29,8 @@ class SessionContext {
   /// A transaction has begun. SQLite: rows are put one after the other that a statement has changed
   /// at once, so that foreign keys are looked at in its end.
   void begun();
+  /// Before the transaction's COMMIT.
+  void ending();
   /// Runs the statements, `failed` aside, behind what is in force. On an error the statement is put
   /// among the failed ones, which are left out from then on, and the error is thrown.
   void apply(const std::vector<std::string>& statements);
@@ -57,6 +59,7 @@ class SessionContext {
   std::vector<std::string> present_;
   std::map<std::string, std::string> failed_;  // SQLSTATE by statement
   bool enforced_ = false;                      // SQLite: foreign keys, now
+  bool lacks_parent_ = false;                  // SQLite: see begun
   bool unknown_ = false;
   bool touched_ = false;   // since the last commit
   bool prepared_ = false;  // a PREPARE has run, which no rollback takes back

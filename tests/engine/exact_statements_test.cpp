@@ -106,6 +106,34 @@ TEST_F(ExactSqlite, ForeignKeysThatOneOfTwoSessionsEnforces) {
   migration_->expect_tool({"complete"});
 }
 
+// A session that enforces them may update what lacks a parent, other than its reference.
+TEST_F(ExactSqlite, ForeignKeysOfRowsWithoutAParent) {
+  begin({"CREATE TABLE a (id INTEGER PRIMARY KEY, v)",
+         "CREATE TABLE kid (id INTEGER PRIMARY KEY, a INT REFERENCES a (id), n)",
+         "CREATE TABLE late (id INTEGER PRIMARY KEY, a INT REFERENCES a (id) DEFERRABLE INITIALLY"
+         " DEFERRED, n)",
+         "INSERT INTO a VALUES (1, 'a'), (2, 'b')",
+         "INSERT INTO kid VALUES (1, 1, 0), (2, 2, 0), (3, 30, 0), (4, 40, 0), (5, NULL, 0)",
+         "INSERT INTO late SELECT * FROM kid"});
+  odbc::Connection other(migration_->application());
+  send({"PRAGMA foreign_keys = ON"});
+  for (const char* table : {"kid", "late"}) {
+    const std::string t = table;
+    send({"UPDATE " + t + " SET n = n + 1", "UPDATE " + t + " SET n = random() WHERE id = 3",
+          "DELETE FROM " + t + " WHERE id = 4", "UPDATE " + t + " SET a = 2 WHERE id = 3"});
+    other.run("INSERT INTO " + t + " VALUES (6, 60, 1), (7, 70, 1)");
+    send({"UPDATE " + t + " SET n = n + 1 WHERE id > 5"});
+    app_->autocommit(false);
+    send({"DELETE FROM " + t + " WHERE id = 6", "UPDATE " + t + " SET n = random() WHERE id <> 6",
+          "INSERT INTO " + t + " VALUES (8, 2, 1)"});
+    EXPECT_EQ(app_->commit(), SQL_SUCCESS);
+    send({"UPDATE " + t + " SET n = 9"});
+    EXPECT_EQ(app_->rollback(), SQL_SUCCESS);
+    app_->autocommit(true);
+  }
+  expect_equal(0);
+}
+
 // How a session waits, and keeps its pages, is its own affair; what its texts mean is not.
 TEST_F(ExactSqlite, PragmasOfOneOfTwoSessions) {
   begin(

@@ -93,8 +93,10 @@ class SqliteGenerator : public Generator {
             {limited(), {}},
             {"RELEASE a", {}, true}};
   }
+  /// The first of them is of effect outside of a transaction alone.
   std::vector<Sql> pragmas() {
-    return {{"PRAGMA " + random_.pick({"recursive_triggers = 1", "case_sensitive_like = 1",
+    return {{"PRAGMA " + random_.pick({"foreign_keys = ON", "foreign_keys = OFF",
+                                       "recursive_triggers = 1", "case_sensitive_like = 1",
                                        "reverse_unordered_selects = 1", "cache_size = -100"}),
              {}},
             insert(),
