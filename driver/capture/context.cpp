@@ -290,6 +290,7 @@ void Session::set_before(std::vector<std::string>* learned) {
   };
   if (std::erase_if(*learned, hidden) != 0 && open) settings_learned_ = false;
   if (open) *transaction.settings_before += learned->size();
+  for (Transaction::Savepoint& one : transaction.savepoints) one.settings += learned->size();
   learned->insert(learned->end(), std::make_move_iterator(context.begin()),
                   std::make_move_iterator(context.end()));
   context = std::move(*learned);

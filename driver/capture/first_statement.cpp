@@ -58,10 +58,10 @@ void settle_failure(const Statement& stmt, Session& session, Word word) {
   if (!whole || !refused_by_server(stmt)) return;
   transaction.begun.store(false, std::memory_order_relaxed);
   transaction.ended_one.store(true, std::memory_order_relaxed);
-  if (!records(session.mode())) return;
   const std::lock_guard lock(session.dbc.write_mutex);
   // Does nothing where psqlodbc has done so itself. What it has said of the statement stays.
-  (void)real_end_tran(session.dbc, SQL_ROLLBACK);
+  if (records(session.mode())) (void)real_end_tran(session.dbc, SQL_ROLLBACK);
+  session.settings_ended(false);
 }
 
 }  // namespace

@@ -101,6 +101,23 @@ TEST_F(SettingsPostgresql, PathsInTransactions) {
   expect_equal(0);
 }
 
+// What the database has set is asked for when the session writes first, behind a savepoint.
+TEST_F(SettingsPostgresql, AskedForBehindASavepoint) {
+  begin({"CREATE SCHEMA more", "CREATE TABLE t (id int PRIMARY KEY, v text)",
+         "CREATE TABLE more.t (id int PRIMARY KEY, v text)",
+         "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET TimeZone TO ''Asia/Tokyo''', "
+         "current_database()); END $$"});
+  Application late(migration_->application());
+  late.autocommit(false);
+  for (const char* sql :
+       {"SET LOCAL search_path TO more, public", "SAVEPOINT s", "INSERT INTO t (id) VALUES (100)",
+        "ROLLBACK TO s", "INSERT INTO t (id, v) VALUES (101, '2020-01-01 00:00'::timestamptz)"}) {
+    EXPECT_EQ(run(late, sql), SQL_SUCCESS) << sql;
+  }
+  EXPECT_EQ(late.commit(), SQL_SUCCESS);
+  expect_equal(0);
+}
+
 // The server gives a transaction no id before it has written, and psqlodbc undoes what fails alone.
 TEST_F(SettingsPostgresql, ErrorsBehindStatementsThatHaveChangedNothing) {
   begin_twins();
