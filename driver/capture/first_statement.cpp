@@ -61,7 +61,7 @@ void settle_failure(const Statement& stmt, Session& session, Word word) {
   const std::lock_guard lock(session.dbc.write_mutex);
   // Does nothing where psqlodbc has done so itself. What it has said of the statement stays.
   if (records(session.mode())) (void)real_end_tran(session.dbc, SQL_ROLLBACK);
-  session.settings_ended(false);
+  session.nothing_kept();
 }
 
 }  // namespace

@@ -195,6 +195,9 @@ class Session {
   void note_uncaptured(const char* kind);
   /// After an error: asks the server what became of the transaction. See taint.cpp.
   void settle_taint();
+  /// The server has ended the transaction and undone all of it; the application's goes on in
+  /// another.
+  void nothing_kept();
   /// The server is going to roll the transaction back, as far as it tells.
   void poison();
   /// Runs a statement in it. One that succeeds all the same is not recorded, and told of when the

@@ -176,7 +176,14 @@ void Session::settle_taint() {
   const bool slipped = std::exchange(transaction.slipped, false);
   if (kept == Kept::all && slipped) note_uncaptured(kErrorInTransaction);
   if (kept == Kept::all) return;
+  nothing_kept();
+  if (slipped) note_uncaptured(kErrorInTransaction);
+}
+
+void Session::nothing_kept() {
+  transaction.tainted = transaction.unread = transaction.poisoned = transaction.slipped = false;
   settings_ended(false);
+  if (!transaction.recorded) return;
   // A transaction that a text began is over, and the server is in autocommit again.
   if (dialect == Dialect::mariadb && dbc.autocommit) return lost();
   // Of a transaction in which nothing was written the savepoints are kept: MariaDB keeps them too,
@@ -190,7 +197,6 @@ void Session::settle_taint() {
   for (Transaction::Savepoint& one : savepoints) one.mark = transaction.entries.mark();
   if (nothing_yet) transaction.savepoints = std::move(savepoints);
   transaction.txn_id = new_transaction_id();  // the server's transaction is another one
-  if (slipped) note_uncaptured(kErrorInTransaction);
 }
 
 // Of what was written before, nothing is left; the last write stands, however the application ends

@@ -101,6 +101,25 @@ TEST_F(SettingsPostgresql, PathsInTransactions) {
   expect_equal(0);
 }
 
+// psqlodbc ends the transaction with its first statement; what is set next stands.
+TEST_F(SettingsPostgresql, BehindAFirstStatementThatFailsWhenItHasWritten) {
+  begin_twins();
+  app_->autocommit(false);
+  int id = 200;
+  for (const char* failing : {"INSERT INTO t (id) VALUES (1), (1)",
+                              "INSERT INTO t (id) VALUES (300); INSERT INTO t (id) VALUES (300)",
+                              "UPDATE t SET id = 1 WHERE id < 9"}) {
+    EXPECT_EQ(run(*app_, failing), SQL_ERROR);
+    const std::string one = "INSERT INTO t (id) VALUES (" + std::to_string(id++) + ")";
+    send({"SET search_path TO more, public", one});
+    commit();
+    EXPECT_EQ(run(*app_, failing), SQL_ERROR);
+    send({"SET LOCAL search_path TO public", one, "RESET search_path"});
+    commit();
+  }
+  expect_equal(0);
+}
+
 // What the database has set is asked for when the session writes first, behind a savepoint.
 TEST_F(SettingsPostgresql, AskedForBehindASavepoint) {
   begin({"CREATE SCHEMA more", "CREATE TABLE t (id int PRIMARY KEY, v text)",
