@@ -39,9 +39,10 @@ bool sent_whole(const Statement& stmt) {
                            "UseServerSidePrepare") == "0";
 }
 
-// The server has refused it, not the real driver before that.
+// The server has refused it, not the real driver before that, nor we.
 bool refused_by_server(const Statement& stmt) {
   constexpr SQLINTEGER kExecutionFailed = 1;  // psqlodbc's own number
+  if (!stmt.diagnostics.empty()) return stmt.diagnostics.front().native == kExecutionFailed;
   Handle seen(HandleKind::statement);
   take_diagnostics(*stmt.library, SQL_HANDLE_STMT, current(stmt), stmt.connection.wide, seen);
   return !seen.diagnostics.empty() && seen.diagnostics.front().native == kExecutionFailed;
