@@ -22,13 +22,17 @@ bool ended_by_itself(Session& session) {
   return SQL_SUCCEEDED(real_end_tran(session.dbc, SQL_ROLLBACK));
 }
 
-}  // namespace
-
-void return_to_autocommit(Session& session) {
+void try_to_return(Session& session) {
   session.left_autocommit = !SQL_SUCCEEDED(real_set_autocommit(session.dbc, true));
   if (session.left_autocommit && ended_by_itself(session)) {
     session.left_autocommit = !SQL_SUCCEEDED(real_set_autocommit(session.dbc, true));
   }
+}
+
+}  // namespace
+
+void return_to_autocommit(Session& session) {
+  try_to_return(session);
   if (session.left_autocommit && !session.connection_lost()) {
     tell_operator("the real driver refuses to return to autocommit", session.migration);
   }
@@ -45,7 +49,7 @@ SQLRETURN run_outside(Session& session, const RunsUnchanged& unchanged) {
 
 std::optional<SQLRETURN> run_if_still_outside(Statement& stmt, Session& session,
                                               const RunsUnchanged& unchanged) {
-  session.left_autocommit = !SQL_SUCCEEDED(real_set_autocommit(session.dbc, true));
+  try_to_return(session);  // an SQLCancel that came late may have met the first try
   if (!session.left_autocommit) return std::nullopt;
   if (!session.connection_lost()) {
     return stmt.fail("HY000", "the real driver refuses to return to autocommit");

@@ -904,6 +904,26 @@ TEST(MockDriverRecorded, AnAutocommitThatCannotBeTurnedOnAgainIsNotForgotten) {
   EXPECT_EQ(driver->committed(), (std::vector<std::string>{kWrite, "UPDATE t SET a = 2"}));
 }
 
+// SQLite has ended the transaction by itself, and an SQLCancel that came late has met what was to
+// find that out.
+TEST(MockDriverRecorded, ATransactionThatHasEndedByItselfIsFoundOutWithTheNextStatement) {
+  const MockDriver driver;
+  driver->info(SQL_DBMS_NAME, "SQLite");
+  Recording recording(driver);
+  Application app(recording.target());
+  RUN(app, kWrite);
+  const mock::Answer refused =
+      mock::returns(SQL_ERROR, {told("HY000", "no transaction is active")});
+  driver->once("SetConnectAttr", mock::Answer{});
+  driver->once("SetConnectAttr", refused);
+  driver->once("SetConnectAttr", refused);
+  for (int i = 0; i < 2; ++i) driver->once("ExecDirect", mock::Answer{});
+  driver->once("ExecDirect", mock::returns(SQL_ERROR, {told("HY000", "interrupted")}));
+  RUN(app, "UPDATE t SET a = 2");
+  RUN(app, "UPDATE t SET a = 3");
+  EXPECT_EQ(driver->committed().back(), "UPDATE t SET a = 3");
+}
+
 TEST(MockDriverRecorded, ACommitWithAWarningIsCommitted) {
   const MockDriver driver;
   Recording recording(driver);
