@@ -301,8 +301,8 @@ class Postgresql {
     return {{out, {}}};
   }
 
-  /// UPDATEs of keys, and of tables without one, are opaque then. Rows of large values are more than
-  /// is kept of such a statement.
+  /// UPDATEs of keys, and of tables without one, are opaque then. Rows of large values are more
+  /// than is kept of such a statement.
   Steps returning() {
     Generator any = one();
     const Table& table = any.table();
