@@ -1,5 +1,6 @@
 #include "tests/engine/fidelity/schema.h"
 
+#include <algorithm>
 #include <stdexcept>
 
 #include "tests/engine/fidelity/postgresql.h"
@@ -174,6 +175,11 @@ Schema make_schema(Engine engine, std::uint64_t seed, bool plain) {
   if (!plain && engine == Engine::sqlite) widen_sqlite(&out, random);
   if (!plain && engine == Engine::postgresql) widen_postgresql(&out, random);
   return out;
+}
+
+bool Table::holds_large() const {
+  return std::any_of(columns.begin(), columns.end(),
+                     [](const Column& one) { return one.type == "TEXT" || one.type == "BYTEA"; });
 }
 
 std::vector<std::string> Schema::ddl() const {

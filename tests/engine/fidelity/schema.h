@@ -68,6 +68,8 @@ struct Table {
   std::string tail;  // behind its definition
   std::string view;  // PostgreSQL: through which it is written as well
   [[nodiscard]] bool one_integer_key() const { return key == Key::generated || key == Key::chosen; }
+  /// Whether some values are of many kilobytes.
+  [[nodiscard]] bool holds_large() const;
 };
 
 struct Schema {

@@ -321,6 +321,8 @@ bool Generator::is_related() const {
 Sql Generator::writing_with() {
   const Table& other = any_table(schema_, random_);
   if (&other == &table_ && is_related()) return insert();
+  // Of such a statement rows of large values are more than is kept.
+  if (table_.holds_large() || other.holds_large()) return insert();
   Generator second(schema_, random_, other);
   if (random_.chance(30)) {
     const std::string moved = "WITH d AS (DELETE FROM " + table_.name + " WHERE " + range() +

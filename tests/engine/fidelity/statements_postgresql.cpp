@@ -1,5 +1,3 @@
-#include <algorithm>
-
 #include "tests/engine/fidelity/generator.h"
 #include "tests/engine/fidelity/postgresql.h"
 
@@ -306,10 +304,7 @@ class Postgresql {
   Steps returning() {
     Generator any = one();
     const Table& table = any.table();
-    const bool large = std::any_of(table.columns.begin(), table.columns.end(), [](const auto& one) {
-      return one.type == "TEXT" || one.type == "BYTEA";
-    });
-    if (table.key == Key::none || large) return {any.insert()};
+    if (table.key == Key::none || table.holds_large()) return {any.insert()};
     return {{plain(&any, false) + " RETURNING " +
                  random_.pick({"*", "\"c0\"", "now(), \"c0\" + 1 AS n"}),
              {}}};
