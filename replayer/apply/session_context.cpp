@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -76,6 +77,89 @@ std::string name_set(std::string_view statement) {
   if (word() != "set") return {};
   std::string name = word();
   return name == "session" || name == "local" ? word() : name;
+}
+
+// What MariaDB's SET assigns, one by one. Nothing where that cannot be told without the server:
+// backslashes, comments, quotes or parentheses that are not closed.
+std::optional<std::vector<std::string>> assignments(const std::string& statement) {
+  if (statement.find('\\') != std::string::npos) return std::nullopt;
+  std::vector<std::string> out(1);
+  char quote = 0;
+  int depth = 0;
+  constexpr std::string_view kSet = "SET ";
+  if (!beginning(statement).starts_with(kSet)) return std::nullopt;
+  for (std::size_t i = kSet.size(); i < statement.size(); ++i) {
+    const char c = statement[i];
+    const char next = i + 1 < statement.size() ? statement[i + 1] : '\0';
+    if (quote != 0) {
+      if (c == quote) quote = 0;
+    } else if (c == '\'' || c == '"' || c == '`') {
+      quote = c;
+    } else if (c == '#' || c == ';' || (c == '-' && next == '-') || (c == '/' && next == '*')) {
+      return std::nullopt;
+    } else if (c == '(' || c == ')') {
+      depth += c == '(' ? 1 : -1;
+    } else if (c == ',' && depth == 0) {
+      out.emplace_back();
+      continue;
+    }
+    if (out.back().empty() && std::isspace(static_cast<unsigned char>(c)) != 0) continue;
+    out.back() += c;
+  }
+  if (quote != 0 || depth != 0 || out.front().empty()) return std::nullopt;
+  return out;
+}
+
+// MariaDB: variables that change no other when they are set.
+bool stands_alone(std::string_view name) {
+  static constexpr std::string_view kNames[] = {"DEFAULT_WEEK_FORMAT",
+                                                "DIV_PRECISION_INCREMENT",
+                                                "FOREIGN_KEY_CHECKS",
+                                                "GROUP_CONCAT_MAX_LEN",
+                                                "INNODB_LOCK_WAIT_TIMEOUT",
+                                                "INTERACTIVE_TIMEOUT",
+                                                "LC_TIME_NAMES",
+                                                "LOCK_WAIT_TIMEOUT",
+                                                "MAX_STATEMENT_TIME",
+                                                "NET_READ_TIMEOUT",
+                                                "NET_WRITE_TIMEOUT",
+                                                "SQL_AUTO_IS_NULL",
+                                                "SQL_MODE",
+                                                "SQL_SAFE_UPDATES",
+                                                "TIME_ZONE",
+                                                "UNIQUE_CHECKS",
+                                                "WAIT_TIMEOUT"};
+  return std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames);
+}
+
+// The variable that one of them sets, in capitals; empty: a variable of the user's. Nothing: some
+// other form.
+std::optional<std::string> variable_of(std::string_view assignment) {
+  const auto take = [&assignment](std::string_view prefix) {
+    const bool there =
+        assignment.size() >= prefix.size() &&
+        std::equal(prefix.begin(), prefix.end(), assignment.begin(), [](char wanted, char c) {
+          return wanted == std::toupper(static_cast<unsigned char>(c));
+        });
+    if (there) assignment.remove_prefix(prefix.size());
+    return there;
+  };
+  if (!assignment.starts_with("@@") && take("@")) return std::string();
+  if (take("@@")) {
+    (void)(take("SESSION.") || take("LOCAL."));
+  } else {
+    (void)(take("SESSION ") || take("LOCAL "));
+  }
+  std::string name;
+  while (!assignment.empty() &&
+         (std::isalpha(static_cast<unsigned char>(assignment[0])) != 0 || assignment[0] == '_')) {
+    name += static_cast<char>(std::toupper(static_cast<unsigned char>(assignment[0])));
+    assignment.remove_prefix(1);
+  }
+  while (take(" ")) {
+  }
+  const bool assigned = take("=") || take(":=");
+  return assigned && stands_alone(name) ? std::optional(std::move(name)) : std::nullopt;
 }
 
 // PostgreSQL: how long something may take, and what transactions may do and see. Here they wait for
@@ -180,8 +264,34 @@ bool SessionContext::reset_sqlite() {
   return all;
 }
 
-// Temporary tables and user variables stay.
+std::optional<std::vector<std::string>> SessionContext::first_values() const {
+  std::vector<std::string> out;
+  for (const std::string& one : present_) {
+    if (sets_characters(one) || beginning(one).starts_with("USE")) continue;  // not applied
+    const auto all = assignments(one);
+    if (!all) return std::nullopt;
+    for (const std::string& assignment : *all) {
+      const auto name = variable_of(assignment);
+      if (!name) return std::nullopt;
+      if (name->empty()) continue;
+      const auto first = settings_.find(*name);
+      if (first == settings_.end()) return std::nullopt;
+      if (std::find(out.begin(), out.end(), first->second) == out.end()) {
+        out.push_back(first->second);
+      }
+    }
+  }
+  return out;
+}
+
+// Temporary tables and user variables stay. All settings are read only where it is not known which
+// have changed: that takes longer than a transaction.
 bool SessionContext::reset_mariadb() {
+  if (const auto first = unknown_ ? std::nullopt : first_values()) {
+    for (const auto& statement : *first) shadow_.run(statement);
+    present_.clear();
+    return true;
+  }
   for (const auto& [name, now] : mariadb_settings(shadow_)) {
     const auto first = settings_.find(name);
     if (first != settings_.end() && first->second != now) shadow_.run(first->second);

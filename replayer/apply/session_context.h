@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -48,6 +49,9 @@ class SessionContext {
 
  private:
   bool reset_mariadb();
+  /// MariaDB: what takes back the statements in force. Nothing: they may have set more than is
+  /// known.
+  [[nodiscard]] std::optional<std::vector<std::string>> first_values() const;
   bool reset_sqlite();
   [[nodiscard]] bool enforces() const;
   void deallocate();

@@ -116,6 +116,48 @@ TEST(MariadbMigration, FollowsTheSettingsOfEachSession) {
   migration.expect_tool({"cancel"});
 }
 
+// What one session has set is taken back before another's transaction, whatever form it had.
+TEST(MariadbMigration, TakesBackTheSettingsOfEachSession) {
+  MariaDbServer& server = MariaDbServer::shared();
+  LiveMigration migration("Understudy Unicode", "MariaDB Unicode", server.new_database(),
+                          server.new_database());
+  for (const auto& side : {migration.production(), migration.shadow()}) {
+    odbc::Connection(side).run(
+        "CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY, day VARCHAR(20), q DECIMAL(30, 20), "
+        "ts TIMESTAMP NULL, n VARCHAR(40))");
+  }
+  migration.create_and_start();
+  const std::vector<std::vector<const char*>> sessions = {
+      {},
+      {"SET @a = 1, @b = 'x, sql_mode = 2', @c := (SELECT MAX(id) FROM t)"},
+      {"SET SESSION sql_mode = 'ANSI_QUOTES,PIPES_AS_CONCAT', time_zone = '+03:00'"},
+      {"SET @@session.time_zone = '-05:00'", "set local LC_TIME_NAMES = 'de_DE'"},
+      {"SET @@div_precision_increment := 9, @d = 'it''s', lc_time_names = \"fr_FR\""},
+      {"SET sql_mode = 'PIPES_AS_CONCAT' /* a comment */, time_zone = '+07:00'"},
+      {"SET sql_mode = CONCAT(@@sql_mode, ',PIPES_AS_CONCAT')", "SET lc_time_names = 'es_ES'"},
+      {"SET CHARACTER SET utf8mb4", "SET @e = 5",
+       "SET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE"},
+      {"SET collation_connection = utf8mb4_bin"}};
+  std::vector<std::unique_ptr<Application>> apps;
+  for (const auto& settings : sessions) {
+    apps.push_back(std::make_unique<Application>(migration.application()));
+    for (const char* sql : settings) EXPECT_EQ(run(*apps.back(), sql), SQL_SUCCESS) << sql;
+  }
+  for (int turn = 0; turn < 3; ++turn) {
+    for (const auto& app : apps) {
+      RUN(*app,
+          "INSERT INTO t (day, q, ts, n) VALUES (DATE_FORMAT('2020-01-01', '%W'), 1 / 7, "
+          "'2020-01-01 00:00:00', REPEAT('ab', 1 || 0))");
+      RUN(*app, "UPDATE t SET n = CONCAT(n, COALESCE(@a, '-')) WHERE ts = '2020-01-01 00:00:00'");
+    }
+  }
+  migration.expect_tool({"verify"});
+  const auto status = migration.status();
+  EXPECT_EQ(status["rows_different"], 0) << status.dump(1);
+  EXPECT_EQ(status["divergences"], 0) << status.dump(1);
+  migration.expect_tool({"cancel"});
+}
+
 // The shadow's server counts rows that were changed: an UPDATE that has changed nothing is no
 // divergence, and one whose row the shadow lacks still is.
 TEST(MariadbMigration, TakesCountsOfRowsThatWereFoundForWhatTheyAre) {
