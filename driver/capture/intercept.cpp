@@ -116,6 +116,8 @@ SQLRETURN run_savepoint(Statement& stmt, Session& session, const RunsUnchanged& 
                               ? transaction.outer_savepoint == what.savepoint && transaction.by_text
                               : false);
   if (outermost && what.cls == StatementClass::release) return session.commit(unchanged);
+  // What is told of the rows that could not be read belongs before it.
+  if (what.cls == StatementClass::savepoint && transaction.unread) session.settle_taint();
   const SQLRETURN ret = unchanged();
 
   if (!SQL_SUCCEEDED(ret)) {

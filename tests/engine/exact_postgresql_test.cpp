@@ -499,5 +499,21 @@ TEST_F(ExactPostgresql, CheckNamesTriggersThatAreNotTheSame) {
   migration_->expect_tool({"cancel"});
 }
 
+// More rows than are kept of such a statement: counted, whatever is taken back behind it.
+TEST_F(ExactPostgresql, RowsThatAreNotReadStayNamedBehindASavepoint) {
+  begin({"CREATE TABLE t (id serial PRIMARY KEY, v text)"});
+  app_->autocommit(false);
+  send(
+      {"WITH a AS (INSERT INTO t (v) SELECT repeat('x', 150000) FROM generate_series(1, 4) "
+       "RETURNING *) SELECT count(*) FROM a",
+       "SAVEPOINT s", "INSERT INTO t (v) VALUES ('y')", "ROLLBACK TO s"});
+  EXPECT_EQ(app_->commit(), SQL_SUCCESS);
+  (void)LiveMigration::tool({"verify", migration_->name()});
+  const auto status = migration_->status();
+  EXPECT_EQ(status["uncaptured_writes"], 1) << status.dump(1);
+  ASSERT_EQ(status["divergence_report"].size(), 1u) << status.dump(1);
+  EXPECT_EQ(status["divergence_report"][0]["kind"], "uncaptured effects-unreadable");
+}
+
 }  // namespace
 }  // namespace understudy
