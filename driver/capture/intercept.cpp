@@ -548,7 +548,7 @@ SQLRETURN execute(Statement& stmt) {
             real_prepare(*stmt.library, stmt.real, execution.given_text(), execution.wide());
         return SQL_SUCCEEDED(ret) ? unchanged() : ret;
       }
-      return real_exec_direct(*stmt.library, stmt.real, execution.text(), execution.wide());
+      return real_exec_direct(*stmt.library, stmt.real, execution.given_text(), execution.wide());
     });
   }
   execution.set_text(stmt.prepared_text, stmt.prepared_wide, session->dialect);

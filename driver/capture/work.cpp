@@ -5,6 +5,7 @@
 #include <thread>
 #include <utility>
 
+#include "driver/sql/connector_batch.h"
 #include "driver/sql/procedures.h"
 
 namespace understudy::capture {
@@ -72,7 +73,9 @@ void begin_entry(const Work& work, std::size_t set, const sql::RowsQuery* rows) 
   if (!checked_at_once(plan, rows)) work.session.transaction.deferrable = true;
   std::uint8_t flags = work.execution().wide() ? kStatementWideText : 0;
   if (plan.columns != 0 || plan.asks) flags |= kStatementHasEffects;
-  if (work.session.counts_found) flags |= kStatementCountsFound;
+  if (work.session.counts_found && sql::may_count_found(work.execution().text())) {
+    flags |= kStatementCountsFound;
+  }
   const std::string_view shape = rows != nullptr            ? rows->shape
                                  : plan.analysis == nullptr ? std::string_view()
                                                             : plan.analysis->shape;

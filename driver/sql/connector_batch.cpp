@@ -167,4 +167,13 @@ std::string with_max_rows(std::string_view text, std::uintptr_t rows) {
   return limited += " LIMIT " + std::to_string(rows);
 }
 
+bool may_count_found(std::string_view text) {
+  Lexer lexer(text, Dialect::mariadb);
+  Token token = lexer.next();
+  if (token.is_word("DELETE") || token.is_word("REPLACE")) return false;
+  if (!token.is_word("INSERT")) return true;
+  while (token.kind != TokenKind::end && !token.is_word("DUPLICATE")) token = lexer.next();
+  return token.kind != TokenKind::end;
+}
+
 }  // namespace understudy::sql

@@ -37,4 +37,8 @@ inline constexpr char kForgetAsked[] = "DEALLOCATE PREPARE understudy_asked";
 /// safe.
 std::string with_max_rows(std::string_view text, std::uintptr_t rows);
 
+/// MariaDB: whether the count of a statement may take in rows that it has found and left as they
+/// were, where the connection asks for that. Not of what removes rows, or adds them alone.
+bool may_count_found(std::string_view text);
+
 }  // namespace understudy::sql

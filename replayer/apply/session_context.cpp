@@ -287,7 +287,8 @@ std::optional<std::vector<std::string>> SessionContext::first_values() const {
 // Temporary tables and user variables stay. All settings are read only where it is not known which
 // have changed: that takes longer than a transaction.
 bool SessionContext::reset_mariadb() {
-  if (const auto first = unknown_ ? std::nullopt : first_values()) {
+  const bool known = !unknown_ && !opaque_ran_;
+  if (const auto first = known ? first_values() : std::nullopt) {
     for (const auto& statement : *first) shadow_.run(statement);
     present_.clear();
     return true;
@@ -297,7 +298,7 @@ bool SessionContext::reset_mariadb() {
     if (first != settings_.end() && first->second != now) shadow_.run(first->second);
   }
   present_.clear();
-  unknown_ = false;
+  unknown_ = opaque_ran_ = false;
   return true;
 }
 
@@ -316,6 +317,7 @@ void SessionContext::settle_outside(const std::vector<std::string>& statements) 
       std::find(statements.begin(), statements.end(), kEnforced) != statements.end();
   if (wanted == enforced_) return;
   shadow_.rollback();
+  lacks_parent_ = false;
   shadow_.set_autocommit(true);
   shadow_.run(wanted ? kEnforced : "PRAGMA foreign_keys = OFF");
   shadow_.set_autocommit(false);
@@ -377,8 +379,9 @@ void SessionContext::rolled_back() {
   touched_ = false;
 }
 
-// In PostgreSQL any function may call set_config.
+// In PostgreSQL any function may call set_config; what a procedure of MariaDB has set stays set.
 void SessionContext::changed(Verdict verdict) {
+  opaque_ran_ = opaque_ran_ || verdict == Verdict::opaque;
   if (verdict != Verdict::context && dialect_ != Dialect::postgresql) return;
   unknown_ = true;
   touched_ = true;

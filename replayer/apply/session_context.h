@@ -64,6 +64,7 @@ class SessionContext {
   std::map<std::string, std::string> failed_;  // SQLSTATE by statement
   bool enforced_ = false;                      // SQLite: foreign keys, now
   bool lacks_parent_ = false;                  // SQLite: see begun
+  bool opaque_ran_ = false;                    // since all settings were read
   bool unknown_ = false;
   bool touched_ = false;   // since the last commit
   bool prepared_ = false;  // a PREPARE has run, which no rollback takes back

@@ -98,5 +98,24 @@ TEST(Batch, SeesWhatATransactionIsToBeLike) {
   }
 }
 
+TEST(ConnectorText, GetsALimitBehindItWhileRowsAreLimited) {
+  EXPECT_EQ(sql::with_max_rows("DELETE FROM t", 7), "DELETE FROM t LIMIT 7");
+  EXPECT_EQ(sql::with_max_rows("DELETE FROM t ; \n", 7), "DELETE FROM t LIMIT 7");
+  EXPECT_EQ(sql::with_max_rows("DELETE FROM t; /* x */", 7), "DELETE FROM t; /* x */ LIMIT 7");
+  EXPECT_EQ(sql::with_max_rows("", 7), " LIMIT 7");
+}
+
+TEST(ConnectorText, CountsFoundRowsUnlessItRemovesOrAddsThem) {
+  for (const char* text :
+       {"UPDATE t SET a = 1", "/* c */ update IGNORE t SET a = 1", "CALL p()", "{call p()}",
+        "INSERT INTO t VALUES (1) ON DUPLICATE KEY UPDATE a = 2"}) {
+    EXPECT_TRUE(sql::may_count_found(text)) << text;
+  }
+  for (const char* text : {"DELETE FROM t", "REPLACE INTO t VALUES (1)", "INSERT INTO t VALUES (1)",
+                           "INSERT INTO t VALUES ('ON DUPLICATE') -- DUPLICATE"}) {
+    EXPECT_FALSE(sql::may_count_found(text)) << text;
+  }
+}
+
 }  // namespace
 }  // namespace understudy::sql
