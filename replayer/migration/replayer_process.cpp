@@ -53,6 +53,8 @@ class Commands {
     std::uint64_t said_ns = 0;
     std::string last;
     for (;;) {
+      // Before the state, which tells of a way back that failed before the worker does.
+      const std::string failure = worker_.failure();
       const Figures figures =
           collect_figures(migration_.map.get(), migration_.home, migration_.state->get(), true);
       const State& state = figures.state;
@@ -63,16 +65,16 @@ class Commands {
         last = stage;
       }
       if (state.phase == Phase::invalid) return {kExitFailed, "invalid: " + state.reason};
-      if (const std::string failure = worker_.failure(); !failure.empty())
-        return {kExitFailed, failure};
+      // The shadow is in use, with a way back or without one.
+      const bool back = way_of(state.phase) == Way::back;
+      if (back && !follow && (state.production_reachable || !state.way_back.empty()))
+        return {kExitDone, fmt::format("{}: {}", phase_name(state.phase), state.reason)};
+      if (!failure.empty()) return {kExitFailed, failure};
       const bool replaying = state.phase == Phase::replaying || state.phase == Phase::ready;
       if (replaying && !follow)
         return {kExitDone,
                 fmt::format("replaying; next: `understudy verify {}`", migration_.home.name)};
       if (state.phase >= Phase::completed) return {kExitDone, std::string(phase_name(state.phase))};
-      const bool back = way_of(state.phase) == Way::back;
-      if (back && !follow && (state.production_reachable || !state.way_back.empty()))
-        return {kExitDone, fmt::format("{}: {}", phase_name(state.phase), state.reason)};
       if (migration_.stop) return {kExitFailed, "the replayer was stopped"};
       migration_.wait_for_journal(migration_.journal_token(), kFollowLookNs);
     }
