@@ -2,8 +2,10 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -80,6 +82,16 @@ class OperatingSystem final : public FileSystem {
   Status remove(const std::string& path) override {
     if (::unlink(path.c_str()) == 0) return {};
     return failure("remove", path);
+  }
+
+  Status has_room(const std::string& directory, std::uint64_t bytes) override {
+    struct statvfs disk {};
+    if (::statvfs(directory.c_str(), &disk) != 0) return failure("look at", directory);
+    const std::uint64_t blocks = ::geteuid() == 0 ? disk.f_bfree : disk.f_bavail;
+    const std::uint64_t block = std::max<std::uint64_t>(disk.f_frsize, 1);
+    if (blocks >= bytes / block + (bytes % block != 0 ? 1 : 0)) return {};
+    errno = ENOSPC;
+    return failure("write in", directory);
   }
 
   Status make_directory(const std::string& path, unsigned mode) override {

@@ -28,6 +28,9 @@ class FileSystem {
   virtual Status sync_directory(const std::string& path) = 0;
   virtual Status rename(const std::string& from, const std::string& to) = 0;
   virtual Status remove(const std::string& path) = 0;
+  /// Code::full when the disk of this directory has not so many bytes left. Quotas, and who else
+  /// writes there, are not looked at.
+  virtual Status has_room(const std::string& directory, std::uint64_t bytes) = 0;
   /// Makes the directory; one that exists already is as good.
   virtual Status make_directory(const std::string& path, unsigned mode) = 0;
 };

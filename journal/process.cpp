@@ -79,4 +79,15 @@ bool process_exists(pid_t pid, std::uint64_t start_time) {
   return start_time == 0 || found->start_time == start_time;
 }
 
+std::string boot_id() {
+  constexpr std::size_t kBytesMax = 36;
+  char text[kBytesMax];
+  const int fd = ::open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return {};
+  const ssize_t got = ::read(fd, text, sizeof(text));
+  ::close(fd);
+  const std::string_view read(text, got < 0 ? 0 : static_cast<std::size_t>(got));
+  return std::string(read.substr(0, read.find('\n')));
+}
+
 }  // namespace understudy

@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <string>
 
 namespace understudy {
 
@@ -19,5 +20,8 @@ const ProcessIdentity& this_process();
 /// Of a process in the own pid namespace; `start_time` 0 matches any. What cannot be found out
 /// counts as existing.
 bool process_exists(pid_t pid, std::uint64_t start_time);
+
+/// The kernel's random name of this boot of the host, at most 36 bytes; empty: unknown.
+std::string boot_id();
 
 }  // namespace understudy

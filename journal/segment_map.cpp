@@ -23,6 +23,7 @@
 #include <set>
 
 #include "journal/access.h"
+#include "journal/durable_recording.h"
 #include "journal/mode.h"
 #include "journal/process.h"
 
@@ -169,20 +170,29 @@ std::uint32_t layout_hash() {
   return static_cast<std::uint32_t>(XXH3_64bits(layout, sizeof(layout)));
 }
 
-void read_boot_id(char* out, std::size_t size) {
-  std::memset(out, 0, size);
-  const int fd = ::open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return;
-  const ssize_t got = ::read(fd, out, size - 1);
-  ::close(fd);
-  for (ssize_t i = 0; i < got; ++i) {
-    if (out[i] == '\n') out[i] = '\0';
-  }
+/// What a new segment begins with.
+struct Beginning {
+  std::uint64_t ring_bytes = kRingBytesDefault;
+  SideInUse side = SideInUse::production;
+  std::optional<DurableRecording> recording;  // that goes on
+};
+
+/// The programs of before the restart are gone, and those that come are to be recorded.
+Mode mode_of_recording(SideInUse side) {
+  if (side == SideInUse::undecided) return Mode::switching;
+  return side == SideInUse::shadow ? Mode::switched : Mode::record;
+}
+
+template <class Number>
+void set_once(std::atomic<Number>& word, Number value) {
+  Number nothing = 0;
+  word.compare_exchange_strong(nothing, value);
 }
 
 /// The same bytes whoever writes them: two copies of this code in one process may both believe to
 /// be the creator, because a process never conflicts with its own byte-range locks.
-void fill_header(ControlHeader& header, std::uint64_t ring_bytes, SideInUse side) {
+void fill_header(ControlHeader& header, const Beginning& beginning) {
+  const std::uint64_t ring_bytes = beginning.ring_bytes;
   std::memcpy(header.magic, kControlMagic, sizeof(header.magic));
   header.version = kControlVersion;
   header.layout_hash = layout_hash();
@@ -191,8 +201,15 @@ void fill_header(ControlHeader& header, std::uint64_t ring_bytes, SideInUse side
   header.ring_offset = kRingOffset;
   header.ring_bytes = ring_bytes;
   header.slot_count = kSlotCount;
-  read_boot_id(header.boot_id, sizeof(header.boot_id));
-  if (side == SideInUse::shadow) {
+  const std::string boot = boot_id();
+  boot.copy(header.boot_id, sizeof(header.boot_id) - 1);
+  if (beginning.recording) {
+    header.durability_power.store(1);
+    set_once(header.catalog_generation, 1u);
+    set_once(header.next_session_id,
+             std::uint64_t{beginning.recording->boots} << kSessionsOfBootBits);
+    set_once(header.mode_word, mode_word(mode_of_recording(beginning.side), 1));
+  } else if (beginning.side == SideInUse::shadow) {
     header.mode_word.store(mode_word(Mode::one_way, 1));
     static_assert(kNewSharedMemory.size() < kReasonBytes);
     kNewSharedMemory.copy(header.reason, kNewSharedMemory.size());
@@ -298,13 +315,14 @@ Status reserve_pages(int fd, const std::string& name, std::uint64_t bytes) {
 
 /// Under kLockCreate. Pages of header and slots are reserved now, those of the ring by
 /// SegmentMap::reserve_ring when there is something to record.
-Status initialise(int fd, const Access& access, const std::string& name, std::uint64_t ring_bytes,
-                  SideInUse side) {
-  const std::uint64_t bytes = kRingOffset + ring_bytes;
+Status initialise(int fd, const Access& access, const std::string& name,
+                  const Beginning& beginning) {
+  const std::uint64_t bytes = kRingOffset + beginning.ring_bytes;
   // Where it has no length yet others of the group wait, see open_entry. Only a member of the group
   // may give the file to it; it stays private otherwise.
   if (!give_access(fd, access, true).ok()) ::fchmod(fd, kSegmentMode);
-  if (const Status reserved = reserve_pages(fd, name, kRingOffset); !reserved.ok()) {
+  const std::uint64_t now = beginning.recording ? bytes : kRingOffset;
+  if (const Status reserved = reserve_pages(fd, name, now); !reserved.ok()) {
     (void)!::ftruncate(fd, 0);
     return reserved;
   }
@@ -312,14 +330,14 @@ Status initialise(int fd, const Access& access, const std::string& name, std::ui
     return Status(Code::io, system_error("sizing", name));
   const Mapping page = Mapping::of(fd, sizeof(ControlHeader));
   if (!page.base()) return Status(Code::io, system_error("mapping", name));
-  fill_header(page.header(), ring_bytes, side);
+  fill_header(page.header(), beginning);
   return {};
 }
 
 /// Whoever holds kLockCreate while the header is not ready is the creator. There is nothing to
 /// sleep on (the file may be empty and a lock wait has no deadline), so a live creator is polled.
 Status make_ready(int fd, const Access& access, const std::string& name, bool create,
-                  std::uint64_t ring_bytes, SideInUse side) {
+                  const Beginning& beginning) {
   const std::uint64_t deadline = monotonic_ns() + kCreatorWaitNs;
   while (!is_ready(fd)) {
     if (!create && probe_byte(fd, kLockCreate) == LockResult::taken && !is_ready(fd))
@@ -327,7 +345,7 @@ Status make_ready(int fd, const Access& access, const std::string& name, bool cr
     const LockResult lock = create ? take_byte(fd, kLockCreate) : LockResult::busy;
     if (lock == LockResult::failed) return Status(Code::io, system_error("locking", name));
     if (lock == LockResult::taken) {
-      const Status made = is_ready(fd) ? Status() : initialise(fd, access, name, ring_bytes, side);
+      const Status made = is_ready(fd) ? Status() : initialise(fd, access, name, beginning);
       give_byte(fd, kLockCreate);
       return made;
     }
@@ -399,6 +417,8 @@ std::string segment_name(std::string_view home, std::string_view migration) {
 // --- opening ---
 
 struct SegmentMap::Impl {
+  std::string home;
+  std::string migration;
   std::string name;
   FileId file;
   int fd = -1;
@@ -468,13 +488,20 @@ Result<std::shared_ptr<SegmentMap>> SegmentMap::attach(const std::string& home,
     if (Status opened = open_entry(entry, name, create); !opened.ok()) return opened;
   }
   if (Status trusted = check_owner(entry.fd, home, migration, name); !trusted.ok()) return trusted;
-  if (Status ready = make_ready(entry.fd, access_of_migration(home, migration), name, create,
-                                ring_bytes, side_in_use(home, migration));
+  // Read before it is looked whether somebody has made it: what follows is changed behind that.
+  Beginning beginning{ring_bytes, side_in_use(home, migration), recording_before(home, migration)};
+  if (beginning.recording) beginning.ring_bytes = beginning.recording->ring_bytes;
+  if (Status ready =
+          make_ready(entry.fd, access_of_migration(home, migration), name, create, beginning);
       !ready.ok())
     return ready;
+  // Where it fails the next `start` does it.
+  if (beginning.recording) (void)resume_durable_recording(home, migration);
 
   map.reset(new SegmentMap);
   Impl& impl = *map->impl_;
+  impl.home = home;
+  impl.migration = migration;
   impl.name = name;
   impl.file = entry.file;
   impl.fd = entry.fd;
@@ -703,8 +730,14 @@ bool set_invalid(std::atomic<std::uint32_t>& word) {
 
 }  // namespace
 
-void SegmentMap::invalidate(std::string_view text) {
+void SegmentMap::invalidate(std::string_view why) {
   ControlHeader& page = header();
+  std::string text(why);
+  // On disk before the first write that is not recorded.
+  if (!recording_ended(mode_of(page.mode_word.load()))) {
+    const Status ended = end_durable_recording(impl_->home, impl_->migration);
+    if (!ended.ok()) text += "; " + ended.message();
+  }
   std::uint32_t empty = 0;
   if (page.reason_state.compare_exchange_strong(empty, 1)) {
     const std::size_t length = std::min(text.size(), kReasonBytes - 1);

@@ -35,7 +35,8 @@ class SegmentMap {
  public:
   /// Opens the segment, or creates it (owner, group and mode: access.h) with a ring of
   /// `ring_bytes` (power of two). A new one is idle, or in mode one_way with the reason
-  /// kNewSharedMemory where the shadow was in use when shared memory was lost (side_in_use).
+  /// kNewSharedMemory where the shadow was in use when shared memory was lost (side_in_use). Where
+  /// recording goes on after a restart of the host (durable_recording.h) it records.
   /// Bounds, magic, version and layout hash are checked before use. Waits at most 2 s for a creator
   /// that is still writing the header; a creator that died is replaced under the lock kLockCreate.
   static Result<std::shared_ptr<SegmentMap>> open_or_create(
@@ -84,7 +85,8 @@ class SegmentMap {
   bool release_dead(std::uint32_t index);
 
   /// Sets mode `invalid` with a reason, once; the first reason stays. Opens a closed commit gate
-  /// (the closer's `open` then fails) and wakes everyone who waits. Never blocks. In `switching`
+  /// (the closer's `open` then fails) and wakes everyone who waits. Waits for nobody, and for the
+  /// disk only where recording is to outlive the host (durable_recording.h). In `switching`
   /// and `switched` only the reason is recorded: the decision has been made, and sessions must not
   /// fall back to production silently.
   void invalidate(std::string_view reason);

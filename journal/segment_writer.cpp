@@ -5,13 +5,13 @@
 
 #include <algorithm>
 #include <cstring>
-#include <fstream>
 #include <random>
 #include <system_error>
 #include <thread>
 #include <unordered_set>
 #include <utility>
 
+#include "journal/process.h"
 #include "journal/record.h"
 #include "journal/segment.h"
 #include "journal/segment_cipher.h"
@@ -38,13 +38,6 @@ Status write_zeros(FileSystem& files, int file, std::uint64_t from, std::uint64_
     from += count;
   }
   return {};
-}
-
-std::string kernel_boot_id() {
-  std::ifstream file("/proc/sys/kernel/random/boot_id");
-  std::string id;
-  std::getline(file, id);
-  return id;
 }
 
 std::uint64_t random_id() {
@@ -284,7 +277,10 @@ Status JournalWriter::Impl::prepare(std::uint64_t bytes, std::uint64_t from) {
   const int flags = from == 0 ? O_RDWR | O_CREAT | O_TRUNC : O_RDWR;
   const auto opened = files->open(next_path(), flags, kFileMode);
   if (!opened.ok()) return opened.status();
-  Status status = write_zeros(*files, *opened, from, bytes);
+  // Looked at first: what fills the disk, only to find out that it does not suffice, keeps others
+  // there from writing meanwhile, the state file among them.
+  Status status = files->has_room(directory, bytes - std::min(from, bytes));
+  if (status.ok()) status = write_zeros(*files, *opened, from, bytes);
   if (status.ok()) status = files->sync_file(*opened);
   files->close(*opened);
   // What was written of it is the room that others on a full disk need.
@@ -489,7 +485,7 @@ Result<std::unique_ptr<JournalWriter>> JournalWriter::open(const std::string& di
   Impl& impl = *writer->impl_;
   impl.directory = directory;
   impl.files = options.files != nullptr ? options.files : &operating_system();
-  impl.boot_id = options.boot_id.empty() ? kernel_boot_id() : options.boot_id;
+  impl.boot_id = options.boot_id.empty() ? understudy::boot_id() : options.boot_id;
   impl.options = std::move(options);
   if (auto status = impl.create_directory(); !status.ok()) return status;
   const auto numbers = list_segments(directory);

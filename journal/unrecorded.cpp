@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "journal/access.h"
+#include "journal/durable_recording.h"
 #include "journal/process.h"
 #include "journal/segment_map.h"
 
@@ -89,6 +90,7 @@ bool is_believed(const Word& word, const Access& access) {
 
 void leave_unrecorded_word(const std::string& home, const std::string& migration,
                            const std::string& reason) {
+  (void)end_durable_recording(home, migration);
   const ProcessIdentity& me = this_process();
   const std::string path =
       path_of(home, migration, static_cast<unsigned>(me.pid) % kUnrecordedWordsMax);

@@ -12,7 +12,9 @@ namespace understudy {
 inline constexpr unsigned kUnrecordedWordsMax = 64;
 inline constexpr std::size_t kUnrecordedReasonMax = 200;  // bytes
 
-/// Leaves it, once for each process; needs neither a descriptor nor memory to map. Failing it does
+/// Leaves it, once for each process; needs neither a descriptor nor memory to map. A restart of the
+/// host forgets it, so that recording does not outlive one either (durable_recording.h), if a
+/// descriptor is left. Failing it does
 /// nothing: there is nobody left to tell.
 void leave_unrecorded_word(const std::string& home, const std::string& migration,
                            const std::string& reason);

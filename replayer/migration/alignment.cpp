@@ -124,9 +124,9 @@ std::uint64_t find_marker(Migration& migration, const CommonPoint& point) {
     const auto record = reader->next();
     if (record.ok()) {
       if (record->type != RecordType::marker) continue;
-      if (require(plain_body<MarkerRecord>(record->payload)).id == point.marker_id)
-        return record->seq;
-      continue;
+      if (require(plain_body<MarkerRecord>(record->payload)).id != point.marker_id) continue;
+      migration.require_durable(record->seq);
+      return record->seq;
     }
     if (record.status().code() != Code::end) require(record.status());
     if (monotonic_ns() > deadline_ns || migration.stop)

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "journal/durable_recording.h"
 #include "journal/file_system.h"
 #include "replayer/migration/databases.h"
 #include "replayer/migration/failure.h"
@@ -52,6 +53,7 @@ void complete_migration(Migration& migration) {
                                        "comes first, `understudy cancel {}` gives up",
                                        migration.home.name, phase_name(state.phase),
                                        migration.home.name, migration.home.name));
+  require(end_durable_recording(migration.home.root, migration.home.name));
   migration.state->change([](State& next) {
     next.enter(Phase::completed, "the shadow is production now; there is no way back");
   });
@@ -82,6 +84,7 @@ void cancel_migration(Migration& migration, const Say& say) {
                   fmt::format("migration {} is {}: the application uses the shadow; "
                               "`understudy complete {}` ends it",
                               migration.home.name, phase_name(state.phase), migration.home.name));
+  require(end_durable_recording(migration.home.root, migration.home.name));
   // The state first: the worker takes a mode that nobody ended for an interruption.
   migration.state->change(
       [](State& next) { next.enter(Phase::cancelled, "production stays in use"); });

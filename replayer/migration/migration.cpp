@@ -63,6 +63,21 @@ void Migration::append_outcome(std::uint64_t txn_id, Outcome outcome) {
          plain_payload(OutcomeRecord{txn_id, wall_clock_us(), outcome, {}}));
 }
 
+void Migration::require_durable(std::uint64_t seq) {
+  constexpr std::uint64_t kLookNs = 10'000'000;
+  if (header().durability_power.load() == 0) return;
+  const std::uint64_t deadline_ns = monotonic_ns() + kJournaldWaitNs;
+  for (;;) {
+    const std::uint32_t token = journal_token();
+    if (header().durable_seq.load() >= seq) return;
+    if (monotonic_ns() > deadline_ns || stop)
+      throw Failure(kExitFailed,
+                    fmt::format("record {} of the journal does not reach the disk; see {}", seq,
+                                home.journald_log()));
+    wait_for_journal(token, kLookNs);
+  }
+}
+
 std::shared_ptr<const JournalKeys> Migration::journal_keys() {
   const std::lock_guard guard(keys_mutex_);
   if (!keys_) keys_ = load_journal_keys(settings.journal_key);

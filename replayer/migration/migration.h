@@ -46,6 +46,10 @@ class Migration {
   /// Take the token, look into the journal, then wait: nothing written in between is missed.
   [[nodiscard]] std::uint32_t journal_token() { return header().space_wake.load(); }
   void wait_for_journal(std::uint32_t token, std::uint64_t ns_max);
+  /// With durability = power, before a position is remembered: a restart of the host cuts the
+  /// journal off behind what is on disk, and what is written then must lie behind the position.
+  /// Waits kJournaldWaitNs at most. Throws Failure (3).
+  void require_durable(std::uint64_t seq);
   /// Of the slot that this process took for its own records.
   [[nodiscard]] std::uint64_t session_id() { return map->slot(slot_).session_id.load(); }
 

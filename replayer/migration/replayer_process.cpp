@@ -5,6 +5,8 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "journal/durable_recording.h"
+#include "journal/process.h"
 #include "replayer/migration/bypass_watch.h"
 #include "replayer/migration/control_socket.h"
 #include "replayer/migration/cutover.h"
@@ -134,12 +136,29 @@ class Commands {
   std::atomic<bool> busy_{false};
 };
 
+/// Recording has outlived the host, or it has ended and what programs find in a new boot may not
+/// yet say so.
+void notice_restart(Migration& migration) {
+  const State state = migration.state->get();
+  const bool recorded = records(migration.mode());
+  if (recorded && state.phase == Phase::invalid) migration.map->invalidate(state.reason);
+  if (recorded && migration.header().durability_power.load() != 0)
+    require(resume_durable_recording(migration.home.root, migration.home.name));
+  const std::string boot = boot_id();
+  if (state.boot_id == boot) return;
+  migration.state->change([&](State& next) {
+    if (!next.boot_id.empty() && phase_goes_on(next.phase) && recorded) next.outlive_restart();
+    next.boot_id = boot;
+  });
+}
+
 }  // namespace
 
 void run_replayer(const Home& home, const std::atomic<bool>& stop) {
   Migration migration(home);
   (void)migration.journal_keys();
   settle_interrupted_cutover(migration);
+  notice_restart(migration);
   migration.state->change([&](State& state) { state.replayer_session = migration.session_id(); });
   const Phase phase = migration.state->get().phase;
   log_info(fmt::format("migration {} is {}", home.name, phase_name(phase)));

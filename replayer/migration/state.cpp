@@ -116,6 +116,12 @@ void State::turn(std::uint64_t seq, std::uint64_t uncaptured_now) {
   (way_of(phase) == Way::back ? production_reachable : shadow_reachable) = false;
 }
 
+void State::outlive_restart() {
+  constexpr char kWhy[] = "the host has restarted and recording goes on; compare again";
+  verified.reset();
+  enter(phase == Phase::ready || phase == Phase::verifying ? Phase::replaying : phase, kWhy);
+}
+
 std::string encode_state(const State& state) {
   json out = {{"version", kStateVersion},
               {"phase", phase_name(state.phase)},
@@ -146,6 +152,7 @@ std::string encode_state(const State& state) {
               {"last_hold_ms", state.last_hold_ms},
               {"timeline", state.timeline},
               {"replayer_session", state.replayer_session},
+              {"boot_id", state.boot_id},
               {"written_at_us", state.written_at_us}};
   if (state.verified)
     out["verified"] = {{"at_us", state.verified->at_us},
@@ -190,6 +197,7 @@ State decode_state(const std::string& text) {
   in.at("last_hold_ms").get_to(out.last_hold_ms);
   in.at("timeline").get_to(out.timeline);
   in.at("replayer_session").get_to(out.replayer_session);
+  out.boot_id = in.value("boot_id", std::string());
   in.at("written_at_us").get_to(out.written_at_us);
   if (!in.contains("verified")) return out;
   const json& verified = in.at("verified");

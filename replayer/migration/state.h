@@ -82,6 +82,7 @@ struct State {
   double last_hold_ms = 0;
   std::vector<TimelineEntry> timeline;  // of the last cutover
   std::uint64_t replayer_session = 0;   // not one of the application's
+  std::string boot_id;                  // of the host, when a replayer began last
   std::int64_t written_at_us = 0;
 
   /// Enters a phase; the same phase again only changes the reason. Nothing leaves `completed` or
@@ -96,6 +97,9 @@ struct State {
   /// The phase while production is in use and nothing else goes on: `ready` after a clean
   /// comparison in this direction.
   [[nodiscard]] Phase phase_in_production() const;
+  /// What the host that went down may have taken from production is not in the journal: rows are to
+  /// be compared again.
+  void outlive_restart();
   /// The phase has just been entered in which transactions behind this position go the other way
   /// than before; figures of troubles begin anew. `uncaptured_now` is the control page's count.
   void turn(std::uint64_t seq, std::uint64_t uncaptured_now);

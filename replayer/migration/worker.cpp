@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "journal/durable_recording.h"
 #include "journal/gate.h"
 #include "journal/segment.h"
 #include "journal/unrecorded.h"
@@ -227,6 +228,15 @@ void Worker::require_journald() {
   }
 }
 
+/// Whether what is recorded outlives the host is decided here.
+void Worker::begin_recording() {
+  const bool power = migration_.settings.durability == "power";
+  const Home& home = migration_.home;
+  migration_.header().durability_power.store(power ? 1 : 0);
+  require(power ? begin_durable_recording(home.root, home.name, migration_.settings.ring_bytes)
+                : end_durable_recording(home.root, home.name));
+}
+
 void Worker::record() {
   require_journald();
   {
@@ -249,9 +259,9 @@ void Worker::record() {
   }
   ControlHeader& header = migration_.header();
   require(migration_.map->reserve_ring());
-  header.durability_power.store(migration_.settings.durability == "power" ? 1 : 0);
   header.catalog_generation.fetch_add(1);
   require_all_recorded(migration_.home);
+  if (migration_.mode() == Mode::idle) begin_recording();
   if (!migration_.change_mode(Mode::idle, Mode::record) && migration_.mode() != Mode::record)
     check_mode();
   Hold hold(*migration_.map);
@@ -549,6 +559,7 @@ bool Worker::replay_next(Replay& replay) {
     publish(replay, false);
     return true;
   }
+  migration_.require_durable(item->marker->seq);
   applier.advance(item->marker->seq);
   applier.commit();
   publish(replay, is_armed(item->marker->marker.id));

@@ -68,6 +68,7 @@ class Worker {
   void advance_one_phase();
   void wait_for_start();
   void preflight();
+  void begin_recording();
   void record();
   void align_and_copy();
   void replay(Way way);

@@ -4,17 +4,33 @@
 
 #include <cstdlib>
 #include <fstream>
+#include <sstream>
+#include <thread>
 
 #include "journal/access.h"
+#include "journal/process.h"
 #include "tests/support/live_migration.h"
 
 namespace understudy {
 namespace {
 
+/// Puts text in the place of another one in a file, which is there.
+void replace_in(const std::string& path, const std::string& from, const std::string& to) {
+  std::ostringstream read;
+  read << std::ifstream(path).rdbuf();
+  std::string text = read.str();
+  const std::size_t at = text.find(from);
+  ASSERT_NE(at, std::string::npos) << path;
+  std::ofstream(path) << text.replace(at, from.size(), to);
+}
+
 class HostRestart : public ::testing::Test {
  protected:
-  HostRestart() {
-    migration_.create_and_start();
+  explicit HostRestart(const std::string& durability = "process") {
+    migration_.expect_tool(
+        {"create", "--production", migration_.production(), "--shadow", migration_.shadow()});
+    replace_in(file("migration.toml"), "'process'", "'" + durability + "'");
+    migration_.expect_tool({"start"});
     migration_.expect_tool({"verify"});
   }
   ~HostRestart() override {
@@ -30,6 +46,9 @@ class HostRestart : public ::testing::Test {
   Finished program() {
     return run_program(
         {HOT_ROWS_APP_PATH, migration_.application(), "--threads", "2", "--seconds", "0.5"});
+  }
+  [[nodiscard]] std::string file(const std::string& name) const {
+    return OdbcEnvironment::shared().home() + "/" + migration_.name() + "/" + name;
   }
   static std::int64_t versions(const std::string& side) {
     return std::stoll(*odbc::Connection(side).scalar("SELECT sum(ver)::text FROM hot"));
@@ -136,6 +155,91 @@ TEST_F(HostRestartInTheDecision, ProgramsAreRefusedUntilTheStateFileSaysThatTheS
   expect_programs_are_refused();
   migration_.expect_tool({"start"});
   expect_a_program_works_on(migration_.shadow(), migration_.production());
+}
+
+// What was recorded is on disk: recording goes on, whoever comes first.
+class DurableHostRestart : public HostRestart {
+ protected:
+  DurableHostRestart() : HostRestart("power") {}
+
+  /// The next boot has another name.
+  void reboot() {
+    restart();
+    const std::string before(boot_id().size(), '0');
+    for (const char* name : {"recording", "state.json"}) replace_in(file(name), boot_id(), before);
+  }
+  /// A program that comes before the two processes waits for them with its first COMMIT.
+  void start_behind_a_program() {
+    Background first(
+        {HOT_ROWS_APP_PATH, migration_.application(), "--threads", "4", "--seconds", "1"});
+    migration_.expect_tool({"start"});
+    EXPECT_EQ(first.wait(), 0);
+  }
+  void expect_invalid() {
+    const auto status =
+        migration_.status_when([](const auto& now) { return now["phase"] == "invalid"; });
+    EXPECT_EQ(status["phase"], "invalid") << status.dump(1);
+  }
+};
+
+TEST_F(DurableHostRestart, WhatProgramsWriteBeforeTheProcessesComeIsRecorded) {
+  EXPECT_EQ(program().exit_code, 0);
+  migration_.expect_tool({"verify"});
+  const std::int64_t before = versions(migration_.production());
+  reboot();
+  start_behind_a_program();
+  EXPECT_GT(versions(migration_.production()), before);
+  const auto status = migration_.status();
+  EXPECT_EQ(status["phase"], "replaying") << status.dump(1);
+  EXPECT_EQ(LiveMigration::tool({"cutover", migration_.name()}).exit_code, 1)
+      << "rows are to be compared again";
+  migration_.expect_tool({"verify"});
+  migration_.expect_tool({"cutover"});
+  EXPECT_EQ(versions(migration_.shadow()), versions(migration_.production()));
+}
+
+TEST_F(DurableHostRestart, AgainAndAgainNothingIsLost) {
+  for (int boot = 0; boot < 3; ++boot) {
+    Background load(
+        {HOT_ROWS_APP_PATH, migration_.application(), "--threads", "4", "--seconds", "60"});
+    const std::int64_t before = versions(migration_.production());
+    while (versions(migration_.production()) < before + 50 && !load.ended())
+      std::this_thread::yield();
+    load.kill(SIGKILL);
+    load.wait();
+    reboot();
+    migration_.expect_tool({"start"});
+  }
+  migration_.expect_tool({"verify"});
+  EXPECT_EQ(migration_.status()["uncaptured_writes"], 0);
+}
+
+TEST_F(DurableHostRestart, TheWayBackStaysOpen) {
+  migration_.expect_tool({"cutover"});
+  EXPECT_EQ(program().exit_code, 0);
+  reboot();
+  start_behind_a_program();
+  migration_.expect_tool({"verify"});
+  migration_.expect_tool({"reverse"});
+  EXPECT_EQ(versions(migration_.shadow()), versions(migration_.production()));
+  const std::int64_t before = versions(migration_.production());
+  EXPECT_EQ(program().exit_code, 0);
+  EXPECT_GT(versions(migration_.production()), before);
+}
+
+TEST_F(DurableHostRestart, DoesNotBringBackARecordingThatHadEnded) {
+  odbc::Connection(migration_.application()).run("ALTER TABLE hot ADD COLUMN more integer");
+  reboot();
+  expect_a_program_works_on(migration_.production(), migration_.shadow());
+  EXPECT_NE(LiveMigration::tool({"start", migration_.name()}).exit_code, 0);
+  expect_invalid();
+}
+
+TEST_F(DurableHostRestart, SharedMemoryThatIsLostWithoutOneEndsTheMigration) {
+  restart();
+  expect_a_program_works_on(migration_.production(), migration_.shadow());
+  EXPECT_NE(LiveMigration::tool({"start", migration_.name()}).exit_code, 0);
+  expect_invalid();
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 
 #include <atomic>
+#include <cstdint>
 #include <string>
 
 #include "journal/file_system.h"
@@ -16,6 +17,8 @@ class FaultyFiles final : public FileSystem {
   std::atomic<int> writes_until_full = -1;
   std::atomic<int> segments_until_full = -1;
   std::atomic<int> syncs_until_failure = -1;
+  std::atomic<std::uint64_t> room_left = UINT64_MAX;  // what has_room finds
+  std::atomic<std::uint64_t> bytes_written = 0;
   std::atomic<int> sync_calls = 0;
 
   Result<int> open(const std::string& path, int flags, unsigned mode) override {
@@ -29,6 +32,7 @@ class FaultyFiles final : public FileSystem {
   Status write_at(int file, std::span<const std::byte> bytes, std::uint64_t offset) override {
     if (writes_until_full == 0) return {Code::full, "the disk is full"};
     if (writes_until_full > 0) --writes_until_full;
+    bytes_written += bytes.size();
     return real_.write_at(file, bytes, offset);
   }
   Status truncate(int file, std::uint64_t bytes) override { return real_.truncate(file, bytes); }
@@ -42,6 +46,10 @@ class FaultyFiles final : public FileSystem {
   Status sync_directory(const std::string& path) override { return real_.sync_directory(path); }
   Status rename(const std::string& a, const std::string& b) override { return real_.rename(a, b); }
   Status remove(const std::string& path) override { return real_.remove(path); }
+  Status has_room(const std::string& directory, std::uint64_t bytes) override {
+    if (bytes > room_left) return {Code::full, "the disk is full"};
+    return real_.has_room(directory, bytes);
+  }
   Status make_directory(const std::string& path, unsigned mode) override {
     return real_.make_directory(path, mode);
   }

@@ -120,6 +120,9 @@ class LossyDisk final : public FileSystem {
     files_.erase(path);
     return real_.remove(path);
   }
+  Status has_room(const std::string& directory, std::uint64_t bytes) override {
+    return real_.has_room(directory, bytes);
+  }
   Status make_directory(const std::string& path, unsigned mode) override {
     const std::lock_guard guard(mutex_);
     if (fails()) return kDown;

@@ -228,6 +228,17 @@ TEST_P(Segment, AFullDiskBetweenSegmentsDoesNotStick) {
   EXPECT_EQ(read, *seq);
 }
 
+TEST_P(Segment, WhatIsLeftOfADiskIsNotTakenForASegmentThatItCannotHold) {
+  FaultyFiles files;
+  options_.files = &files;
+  { const auto writer = open_writer(); }
+  files.room_left = options_.segment_bytes - 1;
+  files.bytes_written = 0;
+  { const auto writer = open_writer(); }  // its end waits for the next segment
+  EXPECT_EQ(files.bytes_written, 0u);
+  EXPECT_FALSE(std::filesystem::exists(journal() + "/next.tmp"));
+}
+
 TEST_P(Segment, RecordCutAtAnyByteIsATornTailThatIsSavedAside) {
   {
     auto writer = open_writer();
