@@ -33,6 +33,7 @@ bool plain_key_type(const Column& column) {
 }
 
 constexpr std::size_t kUpsertRowsMax = 100;  // each is one more question
+constexpr std::size_t kNumberedRowsMax = 100'000;
 
 class MariadbAnalyzer : private Recogniser {
  public:
@@ -89,9 +90,9 @@ class MariadbAnalyzer : private Recogniser {
     return false;
   }
 
-  bool effects(Verb verb) {
+  bool effects(Verb verb, bool given_numbers = false) {
     if (!balanced()) return refused("not-understood");
-    if (takes_numbers_) return refused("sequence-default");
+    if (takes_numbers_ && !given_numbers) return refused("sequence-default");
     set_effects(&out_, *table_, verb);
     std::vector<std::string> texts;
     std::string list;
@@ -100,10 +101,10 @@ class MariadbAnalyzer : private Recogniser {
       list += (list.empty() ? "" : ", ") + texts.back();
     }
     // RETURNING is a reserved word, and its list is the last clause.
-    out_.rewritten =
-        std::string(text_.text.substr(0, text_.end())) +
-        (out_.own_returning ? ", " + mariadb_collecting_expression(texts) : " RETURNING " + list) +
-        std::string(text_.text.substr(text_.end()));
+    out_.rewritten = std::string(text_.text);
+    out_.rewritten.insert(text_.end(), out_.own_returning
+                                           ? ", " + mariadb_collecting_expression(texts)
+                                           : " RETURNING " + list);
     return true;
   }
 
@@ -137,16 +138,68 @@ class MariadbAnalyzer : private Recogniser {
          i = find(i + 1, {"DUPLICATE"})) {
       if (text_.tokens[i - 1].is_word("ON")) return upsert(columns, i - 1, ignore);
     }
-    if (takes_numbers_ && !out_.own_returning) {
-      std::vector<std::vector<Span>> rows;
-      const bool listed = balanced() && accept_values() &&
-                          value_rows(text_.tokens.size(), columns, kUpsertRowsMax, &rows);
-      return finds_rows(rows, listed && !ignore, Verb::insert);
-    }
+    if (takes_numbers_ && !table_->numbering && !out_.own_returning) return numbered(columns);
     if (!effects(Verb::insert) || ignore) return;
     if (out_.own_returning) return finds_inserted(columns);
     if (!may_be_keyed() || !accept_values()) return;
     if (const auto row = single_row(columns)) keyed(key_of_row(*row));
+  }
+
+  /// The server dies of RETURNING beside a default that takes a number of a sequence, and LASTVAL
+  /// may be the number of another session's default. So the text takes the number itself.
+  void numbered(const std::vector<std::uint32_t>& columns) {
+    // Another number that the text takes would be the first or the second by where it stands.
+    const bool alone = !says({"NEXTVAL", "NEXT", "LASTVAL", "PREVIOUS", "SETVAL"});
+    const std::size_t values = cursor_.position() + 1;
+    std::vector<std::vector<Span>> rows;
+    const bool listed = alone && balanced() && accept_values() &&
+                        value_rows(text_.tokens.size(), columns, kNumberedRowsMax, &rows);
+    const auto numbers = listed ? numbers_of(rows, values) : std::nullopt;
+    if (!numbers) return refuse("sequence-default");
+    if (!effects(Verb::insert, true)) return;
+    for (auto one = numbers->rbegin(); one != numbers->rend(); ++one) {
+      out_.rewritten.replace(one->offset, one->bytes, one->words);
+    }
+  }
+
+  struct Change {
+    std::size_t offset = 0;
+    std::size_t bytes = 0;  // that go
+    std::string words;      // that come
+  };
+
+  /// What gives each row its numbers, by offset; nothing where a default is more than a number.
+  /// `values`: the token behind VALUES.
+  [[nodiscard]] std::optional<std::vector<Change>> numbers_of(
+      const std::vector<std::vector<Span>>& rows, std::size_t values) const {
+    std::vector<Change> out;
+    std::string names;
+    for (std::size_t r = 0; r < rows.size(); ++r) {
+      std::string numbers;
+      std::size_t end = 0;
+      for (std::uint32_t i = 0; i < table_->columns.size(); ++i) {
+        const Column& column = table_->columns[i];
+        const Span given = rows[r][i];
+        end = std::max(end, given.second);
+        const bool by_word = is_default(given);
+        if (!column.numbered || (given.second != 0 && !by_word)) continue;
+        if (column.sequence.empty()) return std::nullopt;
+        const std::string number = "NEXTVAL(" + column.sequence + ')';
+        if (by_word) {
+          const Token& word = text_.tokens[given.first];
+          out.push_back({word.offset, word.text.size(), number});
+        } else {
+          numbers += ", " + number;
+          if (r == 0) names += ", " + backticked(column.name);
+        }
+      }
+      if (numbers.empty()) continue;
+      out.push_back({text_.tokens[end].offset, 0, numbers});
+    }
+    if (!names.empty()) out.push_back({text_.tokens[values - 2].offset, 0, names});
+    std::sort(out.begin(), out.end(),
+              [](const Change& a, const Change& b) { return a.offset < b.offset; });
+    return out;
   }
 
   /// Where the rows of `INSERT ... VALUES ... RETURNING` stand afterwards, when their keys are
@@ -169,10 +222,7 @@ class MariadbAnalyzer : private Recogniser {
                                                       bool alone) const {
     const std::uint32_t first = table_->key.front();
     const bool counted = table_->columns[first].identity;
-    const bool numbered = table_->key.size() == 1 && !table_->columns[first].sequence.empty();
-    const bool made = row[first].second == 0 || (row[first].second == row[first].first + 1 &&
-                                                 text_.tokens[row[first].first].is_word("DEFAULT"));
-    if ((counted || numbered) && made) {
+    if (counted && (row[first].second == 0 || is_default(row[first]))) {
       return alone ? found_by(nullptr, row) : std::nullopt;
     }
     // NULL and 0 make a new key, and a parameter may be either.
@@ -180,6 +230,10 @@ class MariadbAnalyzer : private Recogniser {
     const bool kept =
         given == nullptr || (given->kind == TokenKind::number && given->text[0] > '0');
     return kept ? found_by(&table_->key, row) : std::nullopt;
+  }
+
+  [[nodiscard]] bool is_default(Span given) const {
+    return given.second == given.first + 1 && text_.tokens[given.first].is_word("DEFAULT");
   }
 
   bool accept_values() { return cursor_.accept("VALUES") || cursor_.accept("VALUE"); }
@@ -297,9 +351,7 @@ class MariadbAnalyzer : private Recogniser {
 
   /// Effects by what is found afterwards under the unique value of each row, or opaque.
   void finds_rows(const std::vector<std::vector<Span>>& rows, bool allowed, Verb verb) {
-    refuse(verb == Verb::insert    ? "sequence-default"
-           : verb == Verb::replace ? "replace"
-                                   : "upsert");
+    refuse(verb == Verb::replace ? "replace" : "upsert");
     // A trigger may give the row other values than the text.
     if (!allowed || !table_->triggers.empty() || !readable_by_key(*table_)) return;
     std::vector<RowsQuery> queries;
@@ -318,7 +370,6 @@ class MariadbAnalyzer : private Recogniser {
   /// a single key can collide; REPLACE leaves one that has them all.
   [[nodiscard]] std::optional<RowsQuery> unique_row(const std::vector<Span>& row, bool alone,
                                                     Verb verb) const {
-    if (verb == Verb::insert) return inserted_row(row, alone);
     const Column& first = table_->columns[table_->key.front()];
     const bool made = table_->key.size() == 1 && (first.identity || !first.sequence.empty()) &&
                       row[table_->key.front()].second == 0;
@@ -341,9 +392,8 @@ class MariadbAnalyzer : private Recogniser {
     rest.add(backticked(table_->name) + " WHERE ");
     if (key == nullptr) {
       const Column& made = table_->columns[table_->key.front()];
-      if (!made.sequence.empty() && !only_number(made)) return std::nullopt;
-      rest.add(backticked(made.name) + " = ");
-      rest.add(made.sequence.empty() ? "LAST_INSERT_ID()" : "LASTVAL(" + made.sequence + ')');
+      if (!made.sequence.empty()) return std::nullopt;
+      rest.add(backticked(made.name) + " = LAST_INSERT_ID()");
     }
     for (std::size_t i = 0; key != nullptr && i < key->size(); ++i) {
       const std::uint32_t ordinal = (*key)[i];
@@ -364,13 +414,6 @@ class MariadbAnalyzer : private Recogniser {
       return std::any_of(words.begin(), words.end(),
                          [&](std::string_view word) { return token.is_word(word); });
     });
-  }
-
-  /// Nothing else in the statement takes a number of a sequence.
-  [[nodiscard]] bool only_number(const Column& column) const {
-    return !says({"NEXTVAL", "NEXT", "SETVAL"}) &&
-           std::none_of(table_->columns.begin(), table_->columns.end(),
-                        [&](const Column& other) { return other.numbered && &other != &column; });
   }
 
   static bool is_text(const Column& column) {
@@ -397,10 +440,15 @@ class MariadbAnalyzer : private Recogniser {
   }
 
   bool insert_columns(std::vector<std::uint32_t>* columns) {
+    // `SET ...`, and `VALUES ()`, give what they do not name by default.
+    const bool unnamed =
+        cursor_.peek().is_word("SET") || (cursor_.peek(1).is('(') && cursor_.peek(2).is(')'));
     if (!named_columns(columns)) return false;
     for (std::uint32_t i = 0; i < table_->columns.size(); ++i) {
       const bool given = std::find(columns->begin(), columns->end(), i) != columns->end();
-      if (table_->columns[i].numbered && (!given || says({"DEFAULT"}))) takes_numbers_ = true;
+      if (table_->columns[i].numbered && (unnamed || !given || says({"DEFAULT"}))) {
+        takes_numbers_ = true;
+      }
     }
     return true;
   }

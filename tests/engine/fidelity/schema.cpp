@@ -178,8 +178,9 @@ Schema make_schema(Engine engine, std::uint64_t seed, bool plain) {
 }
 
 bool Table::holds_large() const {
-  return std::any_of(columns.begin(), columns.end(),
-                     [](const Column& one) { return one.type == "TEXT" || one.type == "BYTEA"; });
+  return std::any_of(columns.begin(), columns.end(), [](const Column& one) {
+    return one.type.ends_with("TEXT") || one.type.ends_with("BLOB") || one.type == "BYTEA";
+  });
 }
 
 std::vector<std::string> Schema::ddl() const {

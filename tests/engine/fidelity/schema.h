@@ -68,6 +68,8 @@ struct Table {
   std::string tail;  // behind its definition
   std::string view;  // PostgreSQL: through which it is written as well
   [[nodiscard]] bool one_integer_key() const { return key == Key::generated || key == Key::chosen; }
+  /// MariaDB: whether rows that an UPDATE changes are asked for, which of equal ones may be others.
+  [[nodiscard]] bool asked_for() const { return opaque_moves || name == "watched"; }
   /// Whether some values are of many kilobytes.
   [[nodiscard]] bool holds_large() const;
 };

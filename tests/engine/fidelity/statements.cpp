@@ -228,7 +228,7 @@ Sql Generator::update_by_key() {
 
 Sql Generator::update_range() {
   std::string out = "UPDATE " + name_ + " SET " + assignment() + " WHERE " + range();
-  if (engine_ == Engine::mariadb && !table_.opaque_moves && random_.chance(30)) {
+  if (engine_ == Engine::mariadb && !table_.asked_for() && random_.chance(30)) {
     out += " ORDER BY " + number() + " LIMIT 2";
   }
   return {out, {}};
