@@ -138,6 +138,18 @@ Registry& registry() {
   return *instance;
 }
 
+/// Registry locked. A file whose name is gone, and that this copy of the code maps no more, would
+/// keep its memory for nobody. Whoever else in this process still maps it loses its locks with it,
+/// and is known to live by its process.
+void close_removed() {
+  std::erase_if(registry().entries, [](const auto& one) {
+    const Entry& entry = one.second;
+    if (!entry.map.expired() || named_file(one.first) == entry.file) return false;
+    if (refers_to(entry.fd, entry.file)) ::close(entry.fd);
+    return true;
+  });
+}
+
 // --- the header ---
 
 std::uint32_t layout_hash() {
@@ -456,6 +468,12 @@ SegmentMap::~SegmentMap() {
   const int fd = impl_->lock_fd();
   if (fd < 0) return;
   for (const std::uint64_t byte : impl_->held) give_byte(fd, byte);
+  if (named_file(impl_->name) == impl_->file) return;
+  Entry& entry = registry().entries[impl_->name];
+  const bool known = entry.file == impl_->file;
+  if (known && !entry.map.expired()) return;  // opened once more meanwhile
+  ::close(fd);
+  if (known) entry = {};
 }
 
 Result<std::shared_ptr<SegmentMap>> SegmentMap::attach(const std::string& home,
@@ -473,6 +491,7 @@ Result<std::shared_ptr<SegmentMap>> SegmentMap::attach(const std::string& home,
   std::shared_ptr<SegmentMap> live;
   std::shared_ptr<SegmentMap> map;
   const std::lock_guard guard(registry().mutex);
+  close_removed();
   Entry& entry = registry().entries[name];
   const auto present = named_file(name);
   if (!present && !create)

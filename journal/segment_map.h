@@ -29,8 +29,8 @@ inline constexpr std::string_view kNewSharedMemory =
 /// One mapping of one migration's segment. One per process and migration: a second open returns the
 /// same mapping. Closing any descriptor of a file drops all of the process's byte-range locks on
 /// it, also those of another copy of this code in the same process (the two driver libraries), so
-/// the descriptor is never closed before the process exits; a later open uses it again. All
-/// functions may be called from any thread.
+/// the descriptor is closed only when the file has lost its name, at an open after that; a later
+/// open uses it again. All functions may be called from any thread.
 class SegmentMap {
  public:
   /// Opens the segment, or creates it (owner, group and mode: access.h) with a ring of

@@ -413,19 +413,20 @@ bool Session::quotes_as_usual(std::string_view text) const {
   return !mode_changed_ || text.find_first_of("\"\\[") == std::string_view::npos;
 }
 
-bool Session::reads_as_usual(std::string_view text, const sql::Analysis& analysis) const {
-  if (anything_changed_ || formats_changed_) return false;
-  if (!quotes_as_usual(text)) return false;
-  // Rows are read and written without regard to the zone.
-  if (!zone_changed_ || analysis.verdict == Verdict::effects) return true;
+bool Session::reads_as_usual(std::string_view text) const {
+  return !anything_changed_ && !formats_changed_ && quotes_as_usual(text);
+}
+
+bool Session::in_another_zone(const sql::Analysis& analysis) const {
+  if (!zone_changed_) return false;
   const auto plain = [](const Table* table) {
     return table == nullptr ||
            std::none_of(table->columns.begin(), table->columns.end(),
                         [](const Column& one) { return one.type.starts_with("timestamp"); });
   };
-  return plain(analysis.table) &&
-         std::all_of(analysis.before.begin(), analysis.before.end(),
-                     [&](const sql::RowsQuery& one) { return plain(one.table); });
+  return !plain(analysis.table) ||
+         std::any_of(analysis.before.begin(), analysis.before.end(),
+                     [&](const sql::RowsQuery& one) { return !plain(one.table); });
 }
 
 }  // namespace understudy::capture

@@ -162,9 +162,9 @@ Plan make_plan(Statement& stmt, Session& session, const BoundParameters& bound) 
   if (!bound.complete()) return plan;  // the real driver is going to complain
   const bool late = obstacle == nullptr && !bound.late_values().empty();
   if (analysis != nullptr && !session.perhaps_hidden(*analysis) &&
-      session.reads_as_usual(execution.text(), *analysis) &&
+      session.reads_as_usual(execution.text()) &&
       (analysis->verdict == Verdict::keyed || analysis->verdict == Verdict::effects)) {
-    plan.verdict = analysis->verdict;
+    plan.verdict = session.in_another_zone(*analysis) ? Verdict::effects : analysis->verdict;
     plan.verb = analysis->verb;
     const bool prepared = !execution.direct || execution.executed != nullptr;
     plan_known(session, bound, obstacle, late, prepared, &plan);

@@ -152,8 +152,11 @@ class Session {
   /// Whether quotes and backslashes of a text mean what they mean by default.
   [[nodiscard]] bool quotes_as_usual(std::string_view text) const;
   /// Whether a text means what it means by default. MariaDB's sql_mode decides what "..." and a
-  /// backslash are; the replayer takes rows with a TIMESTAMP for those of another time zone.
-  [[nodiscard]] bool reads_as_usual(std::string_view text, const sql::Analysis& analysis) const;
+  /// backslash are.
+  [[nodiscard]] bool reads_as_usual(std::string_view text) const;
+  /// Whether a keyed statement is about moments that it would mean otherwise in the replayer's time
+  /// zone. Rows are read and written without regard to the zone.
+  [[nodiscard]] bool in_another_zone(const sql::Analysis& analysis) const;
   /// The number of settings made so far, without statements prepared as text.
   [[nodiscard]] std::size_t settings() const;
   /// PostgreSQL undid all but the first `settings` of them. What was prepared stays.

@@ -34,6 +34,31 @@ class SharedSegment : public SegmentTest {
   }
 };
 
+TEST_F(SharedSegment, MemoryOfOneThatWasRemovedIsGivenBack) {
+  const auto held = [] {
+    int count = 0;
+    for (const auto& one : std::filesystem::directory_iterator("/proc/self/fd")) {
+      std::error_code gone;
+      const std::string target = std::filesystem::read_symlink(one, gone).string();
+      count += target.find(kName) != std::string::npos && target.ends_with("(deleted)") ? 1 : 0;
+    }
+    return count;
+  };
+  create();
+  auto still = map_;
+  ASSERT_TRUE(SegmentMap::remove(home_, kName).ok());
+  create();
+  EXPECT_EQ(held(), 1);  // it is mapped yet
+  map_.reset();
+  ASSERT_TRUE(SegmentMap::remove(home_, kName).ok());
+  const auto other = SegmentMap::open_or_create(home_, "another", kRingBytesMin);
+  ASSERT_TRUE(other.ok());
+  EXPECT_EQ(held(), 1);
+  still.reset();
+  EXPECT_EQ(held(), 0);
+  EXPECT_TRUE(SegmentMap::remove(home_, "another").ok());
+}
+
 TEST_F(SharedSegment, NameDependsOnHomeAndMigration) {
   EXPECT_NE(segment_name("/a", "m"), segment_name("/b", "m"));
   EXPECT_NE(segment_name("/a", "m"), segment_name("/a", "n"));
