@@ -15,6 +15,7 @@
 #include <list>
 #include <nlohmann/json.hpp>
 #include <thread>
+#include <vector>
 
 #include "replayer/migration/failure.h"
 
@@ -97,29 +98,48 @@ class LineReader {
   std::string buffer_;
 };
 
-void serve_one(const Descriptor& client, const Handler& handler) {
-  const timeval patience{kRequestSeconds, 0};
-  ::setsockopt(client.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-  ::setsockopt(client.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-  const auto line = LineReader(client.get(), kRequestBytesMax).next();
-  const json request = line ? json::parse(*line, nullptr, false) : json();
-  Answer answer{kExitUsage, "the control socket takes one JSON line with `command`"};
-  if (request.is_object() && request.contains("command") && request["command"].is_string()) {
-    // A client that went away does not end what it asked for.
-    answer = handler(request, [&](const std::string& text) {
-      (void)send_line(client.get(), {{"line", text}});
-    });
-  }
-  (void)send_line(client.get(),
-                  {{"done", true}, {"exit", answer.exit_code}, {"message", answer.message}});
-}
-
 struct Client {
   explicit Client(int fd) : socket(fd) {}
   Descriptor socket;
+  std::atomic<bool> gone{false};
   std::atomic<bool> ended{false};
   std::thread thread;
 };
+
+void serve_one(const Client& client, ControlService& service) {
+  const int fd = client.socket.get();
+  const timeval patience{kRequestSeconds, 0};
+  ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+  ::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+  const auto line = LineReader(fd, kRequestBytesMax).next();
+  const json request = line ? json::parse(*line, nullptr, false) : json();
+  Answer answer{kExitUsage, "the control socket takes one JSON line with `command`"};
+  if (request.is_object() && request.contains("command") && request["command"].is_string()) {
+    const Say say = [&](const std::string& text) { (void)send_line(fd, {{"line", text}}); };
+    answer = service.handle(request, say, client.gone);
+  }
+  (void)send_line(fd, {{"done", true}, {"exit", answer.exit_code}, {"message", answer.message}});
+}
+
+/// Waits for a new client, or for one that hangs up, at most kAcceptPollMs. Whether there is a new
+/// one.
+bool wait_for_clients(const Descriptor& listener, std::list<Client>& clients,
+                      ControlService& service) {
+  std::vector<pollfd> waiting{{listener.get(), POLLIN, 0}};
+  std::vector<Client*> present;
+  for (Client& client : clients) {
+    if (client.gone) continue;  // it would be told of each time
+    waiting.push_back({client.socket.get(), POLLRDHUP, 0});
+    present.push_back(&client);
+  }
+  if (::poll(waiting.data(), waiting.size(), kAcceptPollMs) <= 0) return false;
+  for (std::size_t i = 0; i < present.size(); ++i) {
+    if (waiting[i + 1].revents == 0) continue;
+    present[i]->gone = true;
+    service.client_gone();
+  }
+  return waiting[0].revents != 0;
+}
 
 std::string failed(const char* what, const Home& home) {
   return fmt::format("cannot {} {}: {}; look at the folder's permissions", what, home.socket(),
@@ -133,7 +153,7 @@ bool connect_to(const Descriptor& socket, const Home& home) {
 
 }  // namespace
 
-void serve_control(const Home& home, const Handler& handler, const std::function<bool()>& stopped) {
+void serve_control(const Home& home, ControlService& service) {
   const Address address(home);
   const Descriptor listener = new_socket();
   ::unlink(home.socket().c_str());  // of a process before; kLockReplayer says that it is gone
@@ -148,19 +168,20 @@ void serve_control(const Home& home, const Handler& handler, const std::function
       return client.ended.load();
     });
   };
-  while (!stopped()) {
-    pollfd waiting{listener.get(), POLLIN, 0};
-    const bool ready = ::poll(&waiting, 1, kAcceptPollMs) > 0;
+  while (!service.stopped()) {
+    const bool ready = wait_for_clients(listener, clients, service);
     reap();
     if (!ready || clients.size() >= kClientsMax) continue;
     const int fd = ::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC);
     if (fd < 0) continue;
     Client& client = clients.emplace_back(fd);
-    client.thread = std::thread([&client, &handler] {
-      serve_one(client.socket, handler);
+    client.thread = std::thread([&client, &service] {
+      serve_one(client, service);
       client.ended = true;
     });
   }
+  for (Client& client : clients) client.gone = true;
+  service.client_gone();
   for (Client& client : clients) client.thread.join();
   ::unlink(home.socket().c_str());
 }

@@ -2,7 +2,7 @@
 // `command`. Answer: JSON lines {"line": TEXT}, then {"done": true, "exit": N, "message": TEXT}.
 #pragma once
 
-#include <functional>
+#include <atomic>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
@@ -21,12 +21,23 @@ struct Answer {
   std::string message;  // one line; empty: nothing more to say
 };
 
-using Handler = std::function<Answer(const nlohmann::json& request, const Say& say)>;
+/// What the process does for those who ask.
+class ControlService {
+ public:
+  virtual ~ControlService() = default;
+  /// `gone`: set when the client has hung up, or nothing is served any longer. That ends nothing by
+  /// itself. Called from many threads; must not throw.
+  virtual Answer handle(const nlohmann::json& request, const Say& say,
+                        const std::atomic<bool>& gone) = 0;
+  /// A `gone` has been set: wakes who looks at it.
+  virtual void client_gone() = 0;
+  /// Asked every 100 ms.
+  virtual bool stopped() = 0;
+};
 
-/// Serves until `stopped` (asked every 100 ms) says so; each request on a thread of its own.
-/// `handler` is called from many threads and must not throw. Mode 0600. Throws Failure (3) when the
-/// socket cannot be made.
-void serve_control(const Home& home, const Handler& handler, const std::function<bool()>& stopped);
+/// Serves until `stopped`; each request on a thread of its own. Mode 0600. Throws Failure (3) when
+/// the socket cannot be made.
+void serve_control(const Home& home, ControlService& service);
 
 /// Sends a request and hands over the lines as they come. Throws Failure (3) when nobody serves, or
 /// when the process ends before its answer.

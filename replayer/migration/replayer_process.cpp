@@ -24,22 +24,29 @@ using nlohmann::json;
 constexpr std::uint64_t kFollowLookNs = 50'000'000;
 constexpr std::uint64_t kProgressNs = kNsPerSecond;
 
-class Commands {
+class Commands : public ControlService {
  public:
-  Commands(Migration& migration, Worker& worker, BypassWatch& watch)
-      : migration_(migration), worker_(worker), watch_(watch) {}
+  /// `stop`: of the process.
+  Commands(Migration& migration, Worker& worker, BypassWatch& watch, const std::atomic<bool>& stop)
+      : migration_(migration), worker_(worker), watch_(watch), stop_(stop) {}
 
-  Answer handle(const json& request, const Say& say) {
+  Answer handle(const json& request, const Say& say, const std::atomic<bool>& gone) override {
     const std::string command = request["command"];
     log_info(fmt::format("asked for {}", command));
     try {
       if (command == "start") return start(request, say);
-      return alone(command, request, say);
+      return alone(command, request, say, gone);
     } catch (const Failure& failure) {
       return {failure.exit_code(), failure.what()};
     } catch (const std::exception& error) {
       return {kExitFailed, error.what()};
     }
+  }
+  void client_gone() override { worker_.wake(); }
+  bool stopped() override {
+    if (stop_) migration_.stop = true;
+    if (migration_.stop) worker_.wake();
+    return migration_.stop;
   }
 
  private:
@@ -83,7 +90,8 @@ class Commands {
   }
 
   /// Commands that exclude each other.
-  Answer alone(const std::string& command, const json& request, const Say& say) {
+  Answer alone(const std::string& command, const json& request, const Say& say,
+               const std::atomic<bool>& gone) {
     bool expected = false;
     if (!busy_.compare_exchange_strong(expected, true))
       throw Failure(kExitNo, "another command is under way; try again when it has ended");
@@ -93,7 +101,9 @@ class Commands {
     } free{busy_};
     const BypassWatch::Pause pause(watch_);
     if (command == "verify") {
-      const VerifyResult result = verify_migration(migration_, worker_, say);
+      // Nobody waits for the answer of a tool that is gone, and the next may want to ask. The other
+      // commands go on: half of them is worse than all.
+      const VerifyResult result = verify_migration(migration_, worker_, say, gone);
       return {result.rows_different == 0 ? kExitDone : kExitNo,
               fmt::format("{} rows compared, {} different", result.rows_compared,
                           result.rows_different)};
@@ -133,6 +143,7 @@ class Commands {
   Migration& migration_;
   Worker& worker_;
   BypassWatch& watch_;
+  const std::atomic<bool>& stop_;
   std::atomic<bool> busy_{false};
 };
 
@@ -168,17 +179,10 @@ void run_replayer(const Home& home, const std::atomic<bool>& stop) {
   Worker worker(migration);
   std::thread working([&] { worker.run(); });
   std::optional<BypassWatch> watch(std::in_place, migration, worker);
-  Commands commands(migration, worker, *watch);
-  const auto stopped = [&] {
-    if (stop) migration.stop = true;
-    if (migration.stop) worker.wake();
-    return migration.stop.load();
-  };
+  Commands commands(migration, worker, *watch, stop);
   std::exception_ptr trouble;
   try {
-    serve_control(
-        home, [&](const json& request, const Say& say) { return commands.handle(request, say); },
-        stopped);
+    serve_control(home, commands);
   } catch (...) {
     trouble = std::current_exception();
     migration.stop = true;

@@ -114,7 +114,8 @@ void print(const VerifyResult& result, const Say& say) {
 
 }  // namespace
 
-VerifyResult verify_migration(Migration& migration, Worker& worker, const Say& say) {
+VerifyResult verify_migration(Migration& migration, Worker& worker, const Say& say,
+                              const std::atomic<bool>& stop) {
   const Phase phase = migration.state->get().phase;
   if (phase != Phase::replaying && phase != Phase::ready && phase != Phase::switched)
     throw Failure(kExitNo,
@@ -128,7 +129,7 @@ VerifyResult verify_migration(Migration& migration, Worker& worker, const Say& s
   });
   VerifyResult result;
   try {
-    auto compared = compare_at_common_point(migration, worker, {}, say, migration.stop);
+    auto compared = compare_at_common_point(migration, worker, {}, say, stop);
     if (!compared) throw Failure(kExitFailed, "the comparison was interrupted; run it again");
     result = std::move(*compared);
   } catch (...) {

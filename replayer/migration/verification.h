@@ -18,9 +18,11 @@ using Say = std::function<void(const std::string& line)>;
 inline constexpr std::uint64_t kCatchUpNs =
     600 * kNsPerSecond;  // for the worker to reach the point
 
-/// Throws Failure (1) when the migration is not replaying or the worker does not reach the point.
-/// The result is in the state file when this returns.
-VerifyResult verify_migration(Migration& migration, Worker& worker, const Say& say);
+/// Throws Failure: (1) when the migration is not replaying or the worker does not reach the point,
+/// (3) when `stop` ended it early; whoever sets that wakes the worker. The result is in the state
+/// file when this returns.
+VerifyResult verify_migration(Migration& migration, Worker& worker, const Say& say,
+                              const std::atomic<bool>& stop);
 
 /// The comparison alone, of these production tables (Table::display_name; none named: all), without
 /// a trace in the state. Nothing when `stop` ended it early; whoever sets it wakes the worker.

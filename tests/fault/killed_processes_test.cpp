@@ -133,6 +133,28 @@ TEST_F(KilledProcesses, AProgramThatDiesOnTheShadowLeavesNothingHalfApplied) {
   migration_.expect_tool({"reverse"});
 }
 
+TEST_F(KilledProcesses, AVerifyWhoseToolIsKilledEndsAndAnotherCanBegin) {
+  migration_.create_and_start();
+  odbc::Connection shadow(migration_.shadow());
+  shadow.set_autocommit(false);
+  shadow.run("LOCK TABLE hot IN ACCESS EXCLUSIVE MODE");
+  odbc::Connection(migration_.application())
+      .run("UPDATE hot SET val = val + 1, ver = ver + 1 WHERE id = 1");
+  {
+    // The replayer does not reach the common point.
+    Background verify({UNDERSTUDY_PATH, "verify", migration_.name()});
+    EXPECT_EQ(migration_.status_when(
+                  [](const auto& now) { return now["phase"] == "verifying"; })["phase"],
+              "verifying");
+    verify.kill(SIGKILL);
+  }
+  EXPECT_EQ(
+      migration_.status_when([](const auto& now) { return now["phase"] != "verifying"; })["phase"],
+      "replaying");
+  shadow.rollback();
+  migration_.expect_tool({"verify"});
+}
+
 TEST_F(KilledProcesses, WithoutJournaldRecordingEndsWithTheReasonWhenTheRingIsFull) {
   migration_.expect_tool({"create", "--production", migration_.production(), "--shadow",
                           migration_.shadow(), "--ring-bytes", "65536"});
