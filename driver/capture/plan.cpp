@@ -104,6 +104,7 @@ void plan_known(const Session& session, const BoundParameters& bound, const char
     plan->values = readable;
     plan->keeps = keeps;
     if (keeps) plan->text = &analysis.keeping;
+    if (!analysis.remembering.empty()) plan->text = &analysis.remembering;
     if (moves && !analysis.rewritten.empty()) {
       const bool plain = analysis.rewritten_with_txid.empty();
       plan->text = plain ? &analysis.rewritten : &analysis.rewritten_with_txid;

@@ -161,6 +161,9 @@ struct Analysis {
   /// MariaDB, in place of the text: an UPDATE that keeps old key and new row of what it changes for
   /// `mariadb_collect_sql`; Verb::put: an upsert that returns `columns` and keeps marks of rows.
   std::string keeping;
+  /// MariaDB, in place of the text: an INSERT that remembers in variables the numbers of sequences
+  /// by which `after` finds its rows. It returns nothing.
+  std::string remembering;
   /// Another snapshot than the statement's own may decide which rows `before` finds.
   bool before_may_miss = false;
   /// Generic: the engine counts the rows that an UPDATE has met, made different or not.

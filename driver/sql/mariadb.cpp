@@ -33,7 +33,6 @@ bool plain_key_type(const Column& column) {
 }
 
 constexpr std::size_t kUpsertRowsMax = 100;  // each is one more question
-constexpr std::size_t kNumberedRowsMax = 100'000;
 
 class MariadbAnalyzer : private Recogniser {
  public:
@@ -90,9 +89,9 @@ class MariadbAnalyzer : private Recogniser {
     return false;
   }
 
-  bool effects(Verb verb, bool given_numbers = false) {
+  bool effects(Verb verb) {
     if (!balanced()) return refused("not-understood");
-    if (takes_numbers_ && !given_numbers) return refused("sequence-default");
+    if (takes_numbers_) return refused("sequence-default");
     set_effects(&out_, *table_, verb);
     std::vector<std::string> texts;
     std::string list;
@@ -138,28 +137,41 @@ class MariadbAnalyzer : private Recogniser {
          i = find(i + 1, {"DUPLICATE"})) {
       if (text_.tokens[i - 1].is_word("ON")) return upsert(columns, i - 1, ignore);
     }
-    if (takes_numbers_ && !table_->numbering && !out_.own_returning) return numbered(columns);
+    if (takes_numbers_ && !table_->numbering && !out_.own_returning) {
+      return numbered(columns, ignore);
+    }
     if (!effects(Verb::insert) || ignore) return;
     if (out_.own_returning) return finds_inserted(columns);
     if (!may_be_keyed() || !accept_values()) return;
     if (const auto row = single_row(columns)) keyed(key_of_row(*row));
   }
 
-  /// The server dies of RETURNING beside a default that takes a number of a sequence, and LASTVAL
-  /// may be the number of another session's default. So the text takes the number itself.
-  void numbered(const std::vector<std::uint32_t>& columns) {
-    // Another number that the text takes would be the first or the second by where it stands.
-    const bool alone = !says({"NEXTVAL", "NEXT", "LASTVAL", "PREVIOUS", "SETVAL"});
+  /// The server dies of RETURNING in a table with a default that takes a number of a sequence, as
+  /// soon as any session uses it; and LASTVAL may be the number of another session's default. So
+  /// the rows are read by their keys, and a number that one of these takes is remembered in a
+  /// variable.
+  void numbered(const std::vector<std::uint32_t>& columns, bool ignore) {
     const std::size_t values = cursor_.position() + 1;
     std::vector<std::vector<Span>> rows;
-    const bool listed = alone && balanced() && accept_values() &&
-                        value_rows(text_.tokens.size(), columns, kNumberedRowsMax, &rows);
-    const auto numbers = listed ? numbers_of(rows, values) : std::nullopt;
-    if (!numbers) return refuse("sequence-default");
-    if (!effects(Verb::insert, true)) return;
-    for (auto one = numbers->rbegin(); one != numbers->rend(); ++one) {
-      out_.rewritten.replace(one->offset, one->bytes, one->words);
+    const bool listed = balanced() && accept_values() &&
+                        value_rows(text_.tokens.size(), columns, kUpsertRowsMax, &rows);
+    refuse("sequence-default");
+    // A trigger may give the row another key.
+    if (!listed || ignore || !table_->triggers.empty() || !readable_by_key(*table_)) return;
+    std::vector<std::vector<std::string>> variables;
+    const auto changes = remembered(rows, values, &variables);
+    if (!changes) return;
+    std::vector<RowsQuery> queries;
+    for (std::size_t r = 0; r < rows.size(); ++r) {
+      auto query = inserted_row(rows[r], rows.size() == 1, variables[r]);
+      if (!query) return;
+      queries.push_back(std::move(*query));
     }
+    set_effects(&out_, *table_, Verb::insert);
+    out_.reason.clear();
+    out_.after = std::move(queries);
+    if (!changes->empty()) out_.remembering = changed(*changes);
+    if (may_be_keyed() && rows.size() == 1 && all_values(rows[0])) keyed(key_of_row(rows[0]));
   }
 
   struct Change {
@@ -168,38 +180,70 @@ class MariadbAnalyzer : private Recogniser {
     std::string words;      // that come
   };
 
-  /// What gives each row its numbers, by offset; nothing where a default is more than a number.
-  /// `values`: the token behind VALUES.
-  [[nodiscard]] std::optional<std::vector<Change>> numbers_of(
-      const std::vector<std::vector<Span>>& rows, std::size_t values) const {
+  [[nodiscard]] std::string changed(const std::vector<Change>& changes) const {
+    std::string out(text_.original());
+    for (auto one = changes.rbegin(); one != changes.rend(); ++one) {
+      out.replace(one->offset, one->bytes, one->words);
+    }
+    return out;
+  }
+
+  /// What has the text take and remember the numbers of keys, by offset; by row and ordinal in
+  /// which variable. Nothing where that cannot be said. `values`: the token behind VALUES.
+  [[nodiscard]] std::optional<std::vector<Change>> remembered(
+      const std::vector<std::vector<Span>>& rows, std::size_t values,
+      std::vector<std::vector<std::string>>* variables) const {
     std::vector<Change> out;
     std::string names;
+    bool made = false;
     for (std::size_t r = 0; r < rows.size(); ++r) {
+      variables->emplace_back(table_->columns.size());
       std::string numbers;
       std::size_t end = 0;
       for (std::uint32_t i = 0; i < table_->columns.size(); ++i) {
         const Column& column = table_->columns[i];
         const Span given = rows[r][i];
         end = std::max(end, given.second);
-        const bool by_word = is_default(given);
-        if (!column.numbered || (given.second != 0 && !by_word)) continue;
-        if (column.sequence.empty()) return std::nullopt;
-        const std::string number = "NEXTVAL(" + column.sequence + ')';
-        if (by_word) {
-          const Token& word = text_.tokens[given.first];
-          out.push_back({word.offset, word.text.size(), number});
+        const bool named = given.second != 0;
+        const bool by_default = column.numbered && (!named || is_default(given));
+        if (!by_default && !(key_position(i) && takes_number(given))) continue;
+        if (by_default && column.sequence.empty()) return std::nullopt;
+        const std::string number =
+            by_default ? "NEXTVAL(" + column.sequence + ')' : std::string(words_of(given));
+        std::string& variable = variables->back()[i];
+        variable = "@understudy_number_" + std::to_string(r) + '_' + std::to_string(i);
+        const std::string words = variable + " := " + number;
+        made = made || by_default;
+        if (named) {
+          out.push_back({text_.tokens[given.first].offset, words_of(given).size(), words});
         } else {
-          numbers += ", " + number;
+          numbers += ", " + words;
           if (r == 0) names += ", " + backticked(column.name);
         }
       }
-      if (numbers.empty()) continue;
-      out.push_back({text_.tokens[end].offset, 0, numbers});
+      if (!numbers.empty()) out.push_back({text_.tokens[end].offset, 0, numbers});
     }
+    // Which number is whose goes by where they stand, if the text takes others.
+    if (made && says({"NEXTVAL", "NEXT", "LASTVAL", "PREVIOUS", "SETVAL"})) return std::nullopt;
     if (!names.empty()) out.push_back({text_.tokens[values - 2].offset, 0, names});
     std::sort(out.begin(), out.end(),
               [](const Change& a, const Change& b) { return a.offset < b.offset; });
     return out;
+  }
+
+  /// The next number of a sequence and nothing else.
+  [[nodiscard]] bool takes_number(Span given) const {
+    if (given.second == 0) return false;
+    Cursor at = cursor(given.first, given.second);
+    if (at.accept("NEXTVAL")) return at.skip_parentheses() && at.done();
+    const bool next = at.accept("NEXT") && at.accept("VALUE") && at.accept("FOR") && at.name();
+    return next && (!at.accept('.') || at.name()) && at.done();
+  }
+
+  [[nodiscard]] std::string_view words_of(Span tokens) const {
+    const std::size_t from = text_.tokens[tokens.first].offset;
+    const Token& last = text_.tokens[tokens.second - 1];
+    return text_.original().substr(from, last.offset + last.text.size() - from);
   }
 
   /// Where the rows of `INSERT ... VALUES ... RETURNING` stand afterwards, when their keys are
@@ -212,14 +256,14 @@ class MariadbAnalyzer : private Recogniser {
       return;
     }
     for (const auto& row : rows) {
-      auto query = inserted_row(row, rows.size() == 1);
+      auto query = inserted_row(row, rows.size() == 1, {});
       if (!query) return out_.after.clear();
       out_.after.push_back(std::move(*query));
     }
   }
 
-  [[nodiscard]] std::optional<RowsQuery> inserted_row(const std::vector<Span>& row,
-                                                      bool alone) const {
+  [[nodiscard]] std::optional<RowsQuery> inserted_row(
+      const std::vector<Span>& row, bool alone, const std::vector<std::string>& variables) const {
     const std::uint32_t first = table_->key.front();
     const bool counted = table_->columns[first].identity;
     if (counted && (row[first].second == 0 || is_default(row[first]))) {
@@ -229,7 +273,7 @@ class MariadbAnalyzer : private Recogniser {
     const Token* given = counted ? &text_.tokens[row[first].first] : nullptr;
     const bool kept =
         given == nullptr || (given->kind == TokenKind::number && given->text[0] > '0');
-    return kept ? found_by(&table_->key, row) : std::nullopt;
+    return kept ? found_by(&table_->key, row, variables) : std::nullopt;
   }
 
   [[nodiscard]] bool is_default(Span given) const {
@@ -383,10 +427,11 @@ class MariadbAnalyzer : private Recogniser {
     return found_by(keys.empty() ? nullptr : keys.front(), row);
   }
 
-  /// The row whose columns of this unique key have the given values; no key: the one whose key the
-  /// server has made last.
-  [[nodiscard]] std::optional<RowsQuery> found_by(const std::vector<std::uint32_t>* key,
-                                                  const std::vector<Span>& row) const {
+  /// The row whose columns of this unique key have the given values, or those of variables (by
+  /// ordinal); no key: the one whose key the server has made last.
+  [[nodiscard]] std::optional<RowsQuery> found_by(
+      const std::vector<std::uint32_t>* key, const std::vector<Span>& row,
+      const std::vector<std::string>& variables = {}) const {
     TextParts rest(text_);
     if (!table_->schema.empty()) rest.add(backticked(table_->schema) + '.');
     rest.add(backticked(table_->name) + " WHERE ");
@@ -398,12 +443,15 @@ class MariadbAnalyzer : private Recogniser {
     for (std::size_t i = 0; key != nullptr && i < key->size(); ++i) {
       const std::uint32_t ordinal = (*key)[i];
       const Column& column = table_->columns[ordinal];
-      if (row[ordinal].second == 0 || !is_value(row[ordinal])) return std::nullopt;
+      const Span given = row[ordinal];
+      const std::string variable = variables.empty() ? "" : variables[ordinal];
+      if (variable.empty() && (given.second == 0 || !is_value(given))) return std::nullopt;
       // A number is compared with a text as a number, which no index knows.
-      const bool as_text =
-          is_text(column) && !text_.tokens[row[ordinal].first].text.starts_with('\'');
+      const bool as_text = is_text(column) &&
+                           (!variable.empty() || !text_.tokens[given.first].text.starts_with('\''));
       rest.add(i == 0 ? "" : " AND ").add(backticked(column.name) + " = ");
-      rest.add(as_text ? "CAST(" : "").copy(row[ordinal].first, row[ordinal].second);
+      rest.add(as_text ? "CAST(" : "").add(variable);
+      if (variable.empty()) rest.copy(given.first, given.second);
       rest.add(as_text ? " AS CHAR)" : "");
     }
     return rows_query({table_, "", table_->name}, false, rest);
@@ -440,20 +488,8 @@ class MariadbAnalyzer : private Recogniser {
   }
 
   bool insert_columns(std::vector<std::uint32_t>* columns) {
-    // `SET ...`, and `VALUES ()`, give what they do not name by default.
-    const bool unnamed =
-        cursor_.peek().is_word("SET") || (cursor_.peek(1).is('(') && cursor_.peek(2).is(')'));
-    if (!named_columns(columns)) return false;
-    for (std::uint32_t i = 0; i < table_->columns.size(); ++i) {
-      const bool given = std::find(columns->begin(), columns->end(), i) != columns->end();
-      if (table_->columns[i].numbered && (unnamed || !given || says({"DEFAULT"}))) {
-        takes_numbers_ = true;
-      }
-    }
-    return true;
-  }
-
-  bool named_columns(std::vector<std::uint32_t>* columns) {
+    takes_numbers_ = takes_numbers_ || std::any_of(table_->columns.begin(), table_->columns.end(),
+                                                   [](const Column& one) { return one.numbered; });
     const bool named = cursor_.peek().is('(') && !cursor_.peek(1).is_word("SELECT") &&
                        !cursor_.peek(1).is_word("WITH") && !cursor_.peek(1).is_word("VALUES");
     if (!named) {
@@ -784,8 +820,9 @@ class MariadbAnalyzer : private Recogniser {
   std::size_t target_token_ = 0;
   bool double_quotes_ = false;
   bool elsewhere_ = false;
-  /// A default, or perhaps one behind a trigger, takes a number of a sequence. The server (10.11)
-  /// dies of RETURNING then, when other sessions write to the table, too.
+  /// An INSERT of a table with a default that takes a number of a sequence, or what may write to
+  /// one by a trigger. The server (10.11) dies of a RETURNING there, whether or not the statement
+  /// uses the default, when another session does.
   bool takes_numbers_ = false;
   bool qualified_ = false;  // the statement names the database of its table
 };

@@ -195,9 +195,9 @@ class MariadbDialect final : public WrittenDialect {
              " DATABASE() AND TABLE_TYPE = 'BASE TABLE' AND COLUMN_DEFAULT LIKE '%nextval(%'"
              " ORDER BY 1, 2")) {
       out.push_back("column " + *row[0] + "." + *row[1] +
-                    " takes numbers of a sequence: a REPLACE, or an INSERT of a SELECT, with a"
-                    " RETURNING or by a trigger, without it, is replayed as it stands, and gets"
-                    " other numbers");
+                    " takes numbers of a sequence: a REPLACE, or an INSERT of a SELECT, with SET,"
+                    " IGNORE, a RETURNING or by a trigger, without it, is replayed as it stands,"
+                    " and gets other numbers");
     }
     const auto zone = db.scalar("SELECT TIMEDIFF(NOW(), UTC_TIMESTAMP())");
     const auto stamps = db.scalar(

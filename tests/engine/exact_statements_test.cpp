@@ -421,8 +421,8 @@ TEST_F(ExactMariadb, KeysThatAreNumbersOfASequence) {
   expect_equal(1);  // SELECT NEXTVAL
 }
 
-// Many sessions at once, by many rows: the server has died of them when a RETURNING of ours was
-// there.
+// Many sessions at once: the server dies when one returns a row of such a table and another takes a
+// number by its default, here behind a trigger.
 TEST_F(ExactMariadb, AServerThatDiesOfReturningLives) {
   begin({"CREATE SEQUENCE n", "CREATE TABLE t (id INT DEFAULT NEXTVAL(n) PRIMARY KEY, v INT)",
          "CREATE TABLE o (id INT AUTO_INCREMENT PRIMARY KEY, v INT)",
@@ -432,13 +432,16 @@ TEST_F(ExactMariadb, AServerThatDiesOfReturningLives) {
     threads.emplace_back([&, i] {
       Application app(migration_->application());
       for (int turn = 0; turn < 200; ++turn) {
-        RUN(app, i % 2 == 0 ? "INSERT INTO t (v) VALUES (1), (2)" : "INSERT INTO o (v) VALUES (3)");
+        const std::string id = std::to_string(-1 - turn * 6 - i);
+        RUN(app, i % 2 == 0      ? "INSERT INTO t (v) VALUES (1), (2)"
+                 : turn % 2 == 0 ? "INSERT INTO o (v) VALUES (3)"
+                                 : "INSERT INTO t VALUES (" + id + ", NULL), (" + id + "000, 4)");
       }
     });
   }
   for (std::thread& thread : threads) thread.join();
   LiveMigration::tool({"verify", migration_->name()});  // waits until all is replayed
-  EXPECT_EQ(migration_->status()["opaque"], 1200);
+  EXPECT_EQ(migration_->status()["opaque"], 300);
   app_.reset();
   migration_->expect_tool({"cancel"});
 }

@@ -68,7 +68,9 @@ class MariadbGenerator : public Generator {
   }
   std::string returning() {
     const std::string what = " RETURNING " + random_.pick({"*", "c0", "c0 + 1, NOW()"});
-    if (random_.chance(40)) return "DELETE FROM " + name_ + " WHERE " + range() + what;
+    // The server dies of such an INSERT where another session takes a number by a default.
+    const bool deadly = table_.name == "numbered";
+    if (deadly || random_.chance(40)) return "DELETE FROM " + name_ + " WHERE " + range() + what;
     return "INSERT INTO " + name_ + columns() + " VALUES " + rows() + what;
   }
   /// Two tables changed by one statement.
