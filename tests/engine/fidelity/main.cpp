@@ -34,16 +34,35 @@ struct Run {
   const char* engine;
   const char* isolation;  // of SQL_ATTR_TXN_ISOLATION; "0": as the driver has it
   const char* name;
-  bool generic = false;  // the dialect that knows nothing of the engine is forced
+  enum class Manner {
+    usual,
+    generic,  // the dialect that knows nothing of the engine is forced
+    across,   // the shadow is a PostgreSQL database
+  } manner = Manner::usual;
+  [[nodiscard]] bool generic() const { return manner == Manner::generic; }
+  [[nodiscard]] bool across() const { return manner == Manner::across; }
+  [[nodiscard]] bool plain() const { return manner != Manner::usual; }
 };
 
 constexpr Run kRuns[] = {
-    {"postgresql", "2", "ReadCommitted"}, {"postgresql", "4", "RepeatableRead"},
-    {"postgresql", "8", "Serializable"},  {"sqlite", "0", "Default"},
-    {"mariadb", "1", "ReadUncommitted"},  {"mariadb", "2", "ReadCommitted"},
-    {"mariadb", "4", "RepeatableRead"},   {"mariadb", "8", "Serializable"},
-    {"postgresql", "2", "Generic", true}, {"sqlite", "0", "Generic", true},
+    {"postgresql", "2", "ReadCommitted"},
+    {"postgresql", "4", "RepeatableRead"},
+    {"postgresql", "8", "Serializable"},
+    {"sqlite", "0", "Default"},
+    {"mariadb", "1", "ReadUncommitted"},
+    {"mariadb", "2", "ReadCommitted"},
+    {"mariadb", "4", "RepeatableRead"},
+    {"mariadb", "8", "Serializable"},
+    {"postgresql", "2", "Generic", Run::Manner::generic},
+    {"sqlite", "0", "Generic", Run::Manner::generic},
+    {"mariadb", "4", "ToPostgresql", Run::Manner::across},
+    {"sqlite", "0", "ToPostgresql", Run::Manner::across},
 };
+
+// Deadlocks are part of it, and nobody waits a second for each.
+constexpr const char* kDeadlocksAtOnce =
+    "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET deadlock_timeout = %L',"
+    " current_database(), '50ms'); END $$";
 
 std::uint64_t fidelity_seed() {
   const char* set = std::getenv("UNDERSTUDY_SEED");
@@ -60,26 +79,35 @@ class Fidelity : public testing::TestWithParam<Run> {
   Fidelity()
       : seed_(fidelity_seed()),
         schema_(fidelity::make_schema(fidelity::engine_of(GetParam().engine), seed_,
-                                      GetParam().generic)),
-        migration_("Understudy Unicode", driver(), side("p"), side("s")) {
+                                      GetParam().plain())),
+        migration_("Understudy Unicode", driver(engine()), side(engine(), "p"),
+                   side(shadow_engine(), "s"), driver(shadow_engine())) {
     std::printf("UNDERSTUDY_SEED=%llu\n", static_cast<unsigned long long>(seed_));
-    for (const std::string& where : {migration_.production(), migration_.shadow()}) {
-      odbc::Connection db(where);
-      if (is("sqlite")) db.run("PRAGMA journal_mode = WAL");
-      for (const std::string& one : schema_.ddl()) db.run(one);
-    }
+    make_tables(migration_.production(), engine(), schema_);
+    make_tables(migration_.shadow(), shadow_engine(),
+                GetParam().across() ? fidelity::on_postgresql(schema_) : schema_);
     fill();
   }
 
-  static bool is(std::string_view engine) { return GetParam().engine == engine; }
-  static std::string driver() {
-    return is("sqlite") ? "SQLite3" : is("mariadb") ? "MariaDB Unicode" : "PostgreSQL Unicode";
+  static std::string engine() { return GetParam().engine; }
+  static std::string shadow_engine() { return GetParam().across() ? "postgresql" : engine(); }
+  static std::string driver(const std::string& engine) {
+    return engine == "sqlite"    ? "SQLite3"
+           : engine == "mariadb" ? "MariaDB Unicode"
+                                 : "PostgreSQL Unicode";
   }
-  std::string side(const std::string& name) {
+  std::string side(const std::string& engine, const std::string& name) {
     // Two readers that both want to write wait for each other until this time (ms) is over.
-    if (is("sqlite")) return "Database=" + folder_.path() + "/" + name + ".db;Timeout=300;";
-    return is("mariadb") ? MariaDbServer::shared().new_database()
-                         : PostgresServer::shared().new_database();
+    if (engine == "sqlite") return "Database=" + folder_.path() + "/" + name + ".db;Timeout=300;";
+    return engine == "mariadb" ? MariaDbServer::shared().new_database()
+                               : PostgresServer::shared().new_database();
+  }
+  static void make_tables(const std::string& where, const std::string& engine,
+                          const fidelity::Schema& schema) {
+    odbc::Connection db(where);
+    if (engine == "sqlite") db.run("PRAGMA journal_mode = WAL");
+    if (engine == "postgresql") db.run(kDeadlocksAtOnce);
+    for (const std::string& one : schema.ddl()) db.run(one);
   }
 
   void fill() {
@@ -100,7 +128,7 @@ class Fidelity : public testing::TestWithParam<Run> {
           FIDELITY_APP_PATH, migration_.application(), "--engine", GetParam().engine, "--schema",
           std::to_string(seed_), "--seed", std::to_string(seed_ + static_cast<unsigned>(i)),
           "--threads", std::to_string(kThreads), "--isolation", GetParam().isolation, "--plain",
-          GetParam().generic ? "1" : "0"}));
+          GetParam().plain() ? "1" : "0"}));
     }
   }
   void end_programs() {
@@ -117,7 +145,7 @@ class Fidelity : public testing::TestWithParam<Run> {
     EXPECT_EQ(status["rows_different"], 0) << status.dump(1);
     EXPECT_EQ(status["divergences"], 0) << status.dump(1);
     EXPECT_EQ(status["uncaptured_writes"], 0) << status.dump(1);
-    if (GetParam().generic) compare_as_they_are();
+    if (GetParam().generic()) compare_as_they_are();
     const Finished journal = LiveMigration::tool({"journal", "stat", migration_.journal()});
     std::printf("%s", journal.output.c_str());
     if (HasFailure()) tell_more();
@@ -132,15 +160,16 @@ class Fidelity : public testing::TestWithParam<Run> {
   VerifyResult compared() {
     odbc::Connection production(migration_.production());
     odbc::Connection shadow(migration_.shadow());
-    const SqlDialect& dialect = dialect_for(production);
-    const Catalog tables = dialect.read_catalog(production);
-    const Catalog others = dialect.read_catalog(shadow);
+    const SqlDialect& here = dialect_for(production);
+    const SqlDialect& there = dialect_for(shadow);
+    const Catalog tables = here.read_catalog(production);
+    const Catalog others = there.read_catalog(shadow);
     std::vector<std::string> problems;
     const auto pairs = pair_tables(tables, others, Mapped{}, &problems);
     const std::atomic<bool> stop = false;
-    dialect.prepare_session(production);
-    dialect.prepare_session(shadow);
-    return compare_tables(production, shadow, dialect, dialect, pairs, {}, stop);
+    here.prepare_session(production);
+    there.prepare_session(shadow);
+    return compare_tables(production, shadow, here, there, pairs, {}, stop);
   }
   /// The first row that differs, and the records of the journal that name its table and its key.
   void tell_first_difference(const std::string& journal) {
@@ -193,7 +222,7 @@ TEST_P(Fidelity, TheShadowOfARandomProgramIsEqual) {
   begin_programs();
   migration_.expect_tool({"create", "--production", migration_.production(), "--shadow",
                           migration_.shadow(), "--dialect",
-                          GetParam().generic ? "generic" : "own"});
+                          GetParam().generic() ? "generic" : "own"});
   migration_.expect_tool({"start"});
   std::this_thread::sleep_for(std::chrono::duration<double>(seconds()));  // the programs write
   end_programs();

@@ -177,6 +177,32 @@ Schema make_schema(Engine engine, std::uint64_t seed, bool plain) {
   return out;
 }
 
+Schema on_postgresql(const Schema& schema) {
+  const auto renamed = [](std::string* name) {
+    if (!name->empty()) *name = quoted(Engine::postgresql, name->substr(1, name->size() - 2));
+  };
+  Schema out = schema;
+  out.engine = Engine::postgresql;
+  const bool sqlite = schema.engine == Engine::sqlite;
+  for (Table& table : out.tables) {
+    renamed(&table.name);
+    renamed(&table.parent);
+    for (std::string& key : table.key_columns) renamed(&key);
+    if (sqlite && !table.parent.empty()) {
+      // SQLite's sessions do not enforce it unless they are told to.
+      table.parent.clear();
+      table.rest = "parent INTEGER";
+    }
+    for (Column& column : table.columns) {
+      renamed(&column.name);
+      column.fallback.clear();
+      if (column.kind == Kind::integer && sqlite) column.type = "BIGINT";
+      if (column.kind == Kind::moment) column.type = sqlite ? "TEXT" : "TIMESTAMP";
+    }
+  }
+  return out;
+}
+
 bool Table::holds_large() const {
   return std::any_of(columns.begin(), columns.end(), [](const Column& one) {
     return one.type.ends_with("TEXT") || one.type.ends_with("BLOB") || one.type == "BYTEA";

@@ -90,6 +90,10 @@ struct Schema {
 /// statements of one table.
 Schema make_schema(Engine engine, std::uint64_t seed, bool plain = false);
 
+/// The same tables on PostgreSQL, of a plain schema of another engine, with the types that
+/// docs/reference/cross-engine.md names.
+Schema on_postgresql(const Schema& schema);
+
 /// What only one engine has. The tables that were there stay as they are.
 void widen_mariadb(Schema* schema, Random& random);
 void widen_sqlite(Schema* schema, Random& random);
