@@ -162,8 +162,9 @@ class PostgresqlDialect final : public WrittenDialect {
   }
 
   [[nodiscard]] std::string holds_sql(const Column& column, const std::string& sql) const override {
-    return "CASE WHEN r." + quote(column.name) + "::text IS NOT DISTINCT FROM CAST(" + sql +
-           " AS " + column.type + ")::text THEN '1' ELSE '0' END";
+    return "CASE WHEN r." + quote(column.name) +
+           "::text COLLATE pg_catalog.\"C\" IS NOT DISTINCT FROM CAST(" + sql + " AS " +
+           column.type + ")::text THEN '1' ELSE '0' END";
   }
 
   std::string insert_sql(const Table& table, const std::vector<std::uint32_t>& columns,
@@ -451,7 +452,8 @@ ORDER BY f.root, f.root <> f.member, f.member)";
            join(key, " AND ", same);
   }
 
-  // The place of a row in one partition may be that of another's in the next.
+  // The place of a row in one partition may be that of another's in the next. A collation may take
+  // several texts for one.
   [[nodiscard]] std::string whole_row(const Table& table,
                                       const std::vector<std::uint32_t>& columns) const override {
     return " WHERE (tableoid, ctid) = (SELECT r.tableoid, r.ctid FROM " + qualified(table) +
@@ -459,7 +461,7 @@ ORDER BY f.root, f.root <> f.member, f.member)";
            join(columns, " AND ",
                 [&](std::uint32_t column) {
                   return "r." + quote(table.columns[column].name) +
-                         "::text IS NOT DISTINCT FROM CAST(? AS text)";
+                         "::text COLLATE pg_catalog.\"C\" IS NOT DISTINCT FROM CAST(? AS text)";
                 }) +
            " LIMIT 1)";
   }

@@ -13,11 +13,14 @@
 #include <chrono>
 #include <cstdlib>
 #include <fstream>
+#include <iterator>
 #include <memory>
 #include <random>
+#include <set>
 #include <sstream>
 #include <thread>
 
+#include "replayer/dialect/sql_text.h"
 #include "replayer/verify/verify.h"
 #include "tests/engine/databases.h"
 #include "tests/engine/fidelity/schema.h"
@@ -89,6 +92,7 @@ class Fidelity : public testing::TestWithParam<Run> {
     fill();
   }
 
+  static bool is(std::string_view engine) { return GetParam().engine == engine; }
   static std::string engine() { return GetParam().engine; }
   static std::string shadow_engine() { return GetParam().across() ? "postgresql" : engine(); }
   static std::string driver(const std::string& engine) {
@@ -171,9 +175,42 @@ class Fidelity : public testing::TestWithParam<Run> {
     there.prepare_session(shadow);
     return compare_tables(production, shadow, here, there, pairs, {}, stop);
   }
+  using Rows = std::multiset<std::string>;
+  Rows all_rows(odbc::Connection& db, const std::string& table) const {
+    const char* mark = is("mariadb") ? "`" : "\"";
+    const std::string name = table.substr(table.rfind('.') + 1);
+    Rows out;
+    for (const Row& row : read_rows(db, "SELECT * FROM " + (mark + name) + mark)) {
+      std::string text;
+      for (const auto& part : row) text += (text.empty() ? "" : " | ") + part.value_or("NULL");
+      out.insert(text);
+    }
+    return out;
+  }
+  /// Of a table without a key, which has no name for a row.
+  void tell_rows_of_one_side(const std::string& table) const {
+    odbc::Connection production(migration_.production());
+    odbc::Connection shadow(migration_.shadow());
+    const Rows here = all_rows(production, table);
+    const Rows there = all_rows(shadow, table);
+    const auto tell = [&](const char* side, const Rows& rows, const Rows& others) {
+      std::vector<std::string> only;
+      std::set_difference(rows.begin(), rows.end(), others.begin(), others.end(),
+                          std::back_inserter(only));
+      for (const auto& one : only) {
+        std::printf("only %s has in %s: %s\n", side, table.c_str(), one.c_str());
+      }
+    };
+    tell("production", here, there);
+    tell("the shadow", there, here);
+  }
   /// The first row that differs, and the records of the journal that name its table and its key.
   void tell_first_difference(const std::string& journal) {
     const VerifyResult result = compared();
+    for (const auto& one : result.tables) {
+      const bool differs = one.missing + one.extra + one.different > 0;
+      if (differs && one.first_keys.empty()) tell_rows_of_one_side(one.table);
+    }
     const auto found = std::find_if(result.tables.begin(), result.tables.end(),
                                     [](const auto& one) { return !one.first_keys.empty(); });
     if (found == result.tables.end()) return;
