@@ -517,9 +517,10 @@ TEST_F(ExactPostgresql, RowsThatAreNotReadStayNamedBehindASavepoint) {
 
 // A collation may take several texts for one, and then several rows.
 TEST_F(ExactPostgresql, RowsWithoutAKeyWhoseTextsAreEqualButNotTheSame) {
-  begin({"CREATE COLLATION caseless (provider = icu, locale = 'und-u-ks-level2', deterministic = "
-         "false)",
-         "CREATE TABLE t (v TEXT COLLATE caseless)", "INSERT INTO t VALUES ('a'), ('A'), ('Ab')"});
+  begin(
+      {"CREATE COLLATION caseless (provider = icu, locale = 'und-u-ks-level2', deterministic = "
+       "false)",
+       "CREATE TABLE t (v TEXT COLLATE caseless)", "INSERT INTO t VALUES ('a'), ('A'), ('Ab')"});
   send({"DELETE FROM t WHERE v = 'A' COLLATE \"C\"", "INSERT INTO t VALUES ('aB')",
         "UPDATE t SET v = 'c' WHERE v = 'aB' COLLATE \"C\""});
   expect_equal(0);
