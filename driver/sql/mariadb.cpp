@@ -212,7 +212,7 @@ class MariadbAnalyzer : private Recogniser {
             by_default ? "NEXTVAL(" + column.sequence + ')' : std::string(words_of(given));
         std::string& variable = variables->back()[i];
         variable = "@understudy_number_" + std::to_string(r) + '_' + std::to_string(i);
-        const std::string words = variable + " := " + number;
+        const std::string words = std::string(variable).append(" := ").append(number);
         made = made || by_default;
         if (named) {
           out.push_back({text_.tokens[given.first].offset, words_of(given).size(), words});
