@@ -421,6 +421,27 @@ TEST_F(ExactMariadb, KeysThatAreNumbersOfASequence) {
   expect_equal(1);  // SELECT NEXTVAL
 }
 
+TEST_F(ExactMariadb, KeysThatAreNumbersOfASequenceInAnArray) {
+  begin({"CREATE SEQUENCE n START WITH 50",
+         "CREATE TABLE t (id INT DEFAULT NEXTVAL(n) PRIMARY KEY, v INT)"});
+  {
+    raw::Statement stmt(*app_);
+    SQLINTEGER values[] = {1, 2, 3};
+    SQLSetStmtAttr(stmt.handle, SQL_ATTR_PARAMSET_SIZE, reinterpret_cast<SQLPOINTER>(3), 0);
+    SQLBindParameter(stmt.handle, 1, SQL_PARAM_INPUT, SQL_C_SLONG, SQL_INTEGER, 10, 0, values, 0,
+                     nullptr);
+    ASSERT_EQ(SQLPrepare(stmt.handle, raw::text("INSERT INTO t (v) VALUES (?), (7)"), SQL_NTS),
+              SQL_SUCCESS);
+    for (int turn = 0; turn < 2; ++turn) {
+      ASSERT_EQ(SQLExecute(stmt.handle), SQL_SUCCESS) << stmt.problems();
+      SQLLEN rows = 0;
+      SQLRowCount(stmt.handle, &rows);
+      EXPECT_EQ(rows, 6);
+    }
+  }
+  expect_equal(0);
+}
+
 // Many sessions at once: the server dies when one returns a row of such a table and another takes a
 // number by its default, here behind a trigger.
 TEST_F(ExactMariadb, AServerThatDiesOfReturningLives) {
