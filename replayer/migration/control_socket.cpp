@@ -125,7 +125,8 @@ void serve_one(const Client& client, ControlService& service) {
 /// one.
 bool wait_for_clients(const Descriptor& listener, std::list<Client>& clients,
                       ControlService& service) {
-  std::vector<pollfd> waiting{{listener.get(), POLLIN, 0}};
+  const bool full = clients.size() >= kClientsMax;  // the next one waits to be accepted
+  std::vector<pollfd> waiting{{listener.get(), static_cast<short>(full ? 0 : POLLIN), 0}};
   std::vector<Client*> present;
   for (Client& client : clients) {
     if (client.gone) continue;  // it would be told of each time
@@ -171,7 +172,7 @@ void serve_control(const Home& home, ControlService& service) {
   while (!service.stopped()) {
     const bool ready = wait_for_clients(listener, clients, service);
     reap();
-    if (!ready || clients.size() >= kClientsMax) continue;
+    if (!ready) continue;
     const int fd = ::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC);
     if (fd < 0) continue;
     Client& client = clients.emplace_back(fd);
